@@ -1,0 +1,369 @@
+//! What to run and how: plain values, made by `cli` and read by everyone else.
+//!
+//! A personality (`tini`, `dumb-init`, ...) is nothing but values in here: no code outside `cli`
+//! asks for its name.
+
+use std::time::Duration;
+
+use crate::exit::Success;
+use crate::signal::{Signal, SignalSet};
+
+/// All that one run of foster is told.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What to run, side by side. Empty only for a pause container, which just reaps.
+    pub services: Vec<ServiceConfig>,
+    /// Whether services are kept up (`--wrap`, or a `--restart` other than `never`), rather than
+    /// run once: their processes are marked, and what they leave behind is cleared away.
+    pub supervised: bool,
+    /// When a service that ended is started again.
+    pub restart: Restart,
+    /// How long to wait before that, and how often to try.
+    pub backoff: Backoff,
+    /// How a stop goes.
+    pub stop: Stop,
+    /// Which signals go on to the services, and as what.
+    pub forward: Forward,
+    /// The codes that count as success.
+    pub success: Success,
+    /// What becomes of the processes that outlive a service's first one.
+    pub leftovers: Leftovers,
+    /// What each child leads: a group, a session, or nothing.
+    pub session: Session,
+    /// What foster does when its child stops, or when it is told to stop itself.
+    pub job_control: JobControl,
+    /// What foster sets up for itself before the first start.
+    pub setup: Setup,
+    /// What it says, how, and how much.
+    pub log: Log,
+}
+
+/// One thing to run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServiceConfig {
+    /// The program and its arguments.
+    pub argv: Argv,
+    /// `PORT` for the child's environment, with `HOST=127.0.0.1`; none leaves both untouched.
+    pub port: Option<u16>,
+    /// Whether the words are `sh -c LINE` that foster put around a command line, so that a
+    /// missing shell is told as such.
+    pub in_shell: bool,
+}
+
+/// The words of a command in one piece of memory, each ended by a NUL: thousands of services
+/// cost one allocation each.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Argv(Box<[u8]>);
+
+impl Argv {
+    /// Packs the words. On Linux they are any bytes but NUL, which no argument can hold; what
+    /// stands behind a NUL in a word would be a word of its own.
+    pub fn new<W: AsRef<[u8]>>(words: impl IntoIterator<Item = W>) -> Argv {
+        let mut bytes = Vec::new();
+        for word in words {
+            bytes.extend_from_slice(word.as_ref());
+            bytes.push(0);
+        }
+        Argv(bytes.into_boxed_slice())
+    }
+
+    /// The words, without their NULs.
+    pub fn words(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = &*self.0;
+        std::iter::from_fn(move || {
+            let end = rest.iter().position(|byte| *byte == 0)?;
+            let word = &rest[..end];
+            rest = &rest[end + 1..];
+            Some(word)
+        })
+    }
+
+    /// The program: the first word, or nothing where there is no word.
+    #[must_use]
+    pub fn program(&self) -> &[u8] {
+        self.words().next().unwrap_or_default()
+    }
+
+    /// All words with their NULs, one behind the other.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// When a service that ended is started again. The words are systemd's and Docker's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Restart {
+    /// Not at all.
+    Never,
+    /// When it did not end with success.
+    OnFailure,
+    /// Always, until a stop is asked for.
+    Always,
+}
+
+/// The delay before a restart, and its limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backoff {
+    /// The delay before the first restart in a row, from the end of the run.
+    pub first: Duration,
+    /// The longest delay: it doubles up to here.
+    pub max: Duration,
+    /// A run of at least this length starts the row anew.
+    pub healthy_after: Duration,
+    /// How many restarts in a row there may be; none for no limit.
+    pub max_restarts: Option<u32>,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Backoff {
+            first: Duration::from_millis(500),
+            max: Duration::from_secs(10),
+            healthy_after: Duration::from_secs(10),
+            max_restarts: None,
+        }
+    }
+}
+
+/// How a stop goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stop {
+    /// The signals that ask foster to stop.
+    pub requests: SignalSet,
+    /// What a service gets; none for the very signal that asked, or TERM where none did.
+    pub signal: Option<Signal>,
+    /// From that to SIGKILL; none for never.
+    pub timeout: Option<Duration>,
+}
+
+/// Which signals go on to the services, and as what.
+#[derive(Clone, Debug)]
+pub struct Forward {
+    /// Who gets them.
+    pub to: ForwardTo,
+    /// What they are turned into.
+    pub rewrites: Rewrites,
+}
+
+/// Who gets a signal that is passed on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ForwardTo {
+    /// The service's whole process group.
+    Group,
+    /// Its first process alone.
+    Child,
+}
+
+/// For each signal, what goes on instead of it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rewrites([u8; 65]);
+
+impl Default for Rewrites {
+    fn default() -> Self {
+        Rewrites(std::array::from_fn(|number| number as u8))
+    }
+}
+
+impl std::fmt::Debug for Rewrites {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let changed = (1..=64).filter_map(Signal::new).filter(|s| self.get(*s) != Some(*s));
+        f.debug_map().entries(changed.map(|from| (from, self.get(from)))).finish()
+    }
+}
+
+impl Rewrites {
+    /// From now on `from` goes on as `to`, or not at all.
+    pub fn set(&mut self, from: Signal, to: Option<Signal>) {
+        self.0[usize::from(from.number())] = to.map_or(0, Signal::number);
+    }
+
+    /// What this signal goes on as; none where it is dropped.
+    #[must_use]
+    pub fn get(&self, from: Signal) -> Option<Signal> {
+        Signal::new(i32::from(self.0[usize::from(from.number())]))
+    }
+}
+
+/// What becomes of the processes that a service's first one leaves behind in its group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leftovers {
+    /// Nothing: foster is done when the first process is (tini, catatonit).
+    Leave,
+    /// They get this signal, and foster is done (dumb-init).
+    Signal(Signal),
+    /// In a stop they have until the deadline; after an unexpected end they are killed at once,
+    /// and under supervision so is what escaped the group, if `orphans` says so.
+    Kill {
+        /// Whether processes that escaped the group are killed too.
+        orphans: bool,
+    },
+}
+
+/// What a child leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Session {
+    /// A process group of its own in foster's session; the terminal's foreground group where
+    /// foster's was.
+    Group,
+    /// A session of its own, without a terminal.
+    Own,
+    /// A session of its own that takes foster's terminal with it (dumb-init).
+    OwnWithTerminal,
+    /// Nothing: it stays in foster's own group (dumb-init -c), so it never gets a signal to a
+    /// group, which would be foster's.
+    Shared,
+}
+
+/// What foster does about stops of jobs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobControl {
+    /// It stops when its child stops, and goes on with it.
+    FollowChild,
+    /// It stops itself after passing on one of these (dumb-init).
+    OnSignals(SignalSet),
+}
+
+/// What foster sets up for itself before the first start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Setup {
+    /// Make itself subreaper where it is not PID 1 (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
+    pub subreaper: bool,
+    /// Get this signal when the parent dies (`PR_SET_PDEATHSIG`, prctl(2)).
+    pub parent_death_signal: Option<Signal>,
+    /// Give up the terminal that stdin is (`TIOCNOTTY`, tty_ioctl(4)).
+    pub detach_terminal: bool,
+    /// Close every inherited descriptor from 3 up, in foster only.
+    pub close_descriptors: bool,
+    /// Move foster itself to `/` once its child has started, so that it keeps no mount busy.
+    pub leave_directory: bool,
+    /// Where `LISTEN_PID` names foster (sd_listen_fds(3)), let it name the child.
+    pub listen_pid: bool,
+    /// Run a file without a `#!` line by `/bin/sh`, as execvp(3) of glibc does.
+    pub script_fallback: bool,
+}
+
+/// What foster says, how, and how much.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Log {
+    /// Whose words.
+    pub voice: Voice,
+    /// How much, where `filter` does not say otherwise.
+    pub level: Level,
+    /// env_logger's filter syntax.
+    pub filter: Option<String>,
+    /// A line for a person, or one for a machine.
+    pub format: LogFormat,
+}
+
+/// Whose words a report is put into. This is wording, nothing else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Voice {
+    /// foster's own.
+    Foster,
+    /// tini's.
+    Tini,
+    /// dumb-init's.
+    DumbInit,
+    /// catatonit's.
+    Catatonit,
+}
+
+/// How grave a report is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Something failed that was asked for.
+    Error,
+    /// Something is odd, and foster goes on.
+    Warn,
+    /// What a supervisor does.
+    Info,
+    /// Why it does it.
+    Debug,
+    /// All that comes in and goes out.
+    Trace,
+}
+
+/// The form of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For a person.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl Config {
+    /// The configuration that runs one command once, with foster's defaults.
+    #[must_use]
+    pub fn init(command: ServiceConfig) -> Config {
+        Config {
+            services: vec![command],
+            supervised: false,
+            restart: Restart::Never,
+            backoff: Backoff::default(),
+            stop: Stop { requests: INIT_STOP_REQUESTS, signal: None, timeout: Some(STOP_TIMEOUT) },
+            forward: Forward { to: ForwardTo::Group, rewrites: Rewrites::default() },
+            success: Success::default(),
+            leftovers: Leftovers::Kill { orphans: true },
+            session: Session::Group,
+            job_control: JobControl::FollowChild,
+            setup: Setup { subreaper: true, ..Setup::default() },
+            log: Log {
+                voice: Voice::Foster,
+                level: Level::Warn,
+                filter: None,
+                format: LogFormat::Text,
+            },
+        }
+    }
+
+    /// The configuration that keeps services up, with foster's defaults.
+    #[must_use]
+    pub fn supervisor(services: Vec<ServiceConfig>) -> Config {
+        let mut config =
+            Config::init(ServiceConfig { argv: Argv::default(), port: None, in_shell: false });
+        config.services = services;
+        config.supervised = true;
+        config.restart = Restart::Always;
+        config.stop.requests = SUPERVISOR_STOP_REQUESTS;
+        config.session = Session::Own;
+        config.log.level = Level::Info;
+        config
+    }
+}
+
+/// What stops foster when it just runs a command: INT and QUIT go on to the command, as a REPL
+/// needs them.
+pub const INIT_STOP_REQUESTS: SignalSet = SignalSet::of(&[Signal::TERM]);
+
+/// What stops foster when it keeps services up.
+pub const SUPERVISOR_STOP_REQUESTS: SignalSet =
+    SignalSet::of(&[Signal::TERM, Signal::INT, Signal::QUIT]);
+
+/// From the stop signal to SIGKILL, as Docker has it.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_come_back_as_they_were_packed() {
+        let argv = Argv::new(["sh", "", "a b"]);
+        assert_eq!(argv.words().collect::<Vec<_>>(), [&b"sh"[..], b"", b"a b"]);
+        assert_eq!(argv.program(), b"sh");
+        assert_eq!(Argv::default().program(), b"");
+    }
+
+    #[test]
+    fn a_signal_goes_on_as_itself_until_it_is_rewritten_or_dropped() {
+        let mut rewrites = Rewrites::default();
+        assert_eq!(rewrites.get(Signal::RTMAX), Some(Signal::RTMAX));
+        rewrites.set(Signal::TERM, Some(Signal::QUIT));
+        rewrites.set(Signal::HUP, None);
+        assert_eq!(rewrites.get(Signal::TERM), Some(Signal::QUIT));
+        assert_eq!(rewrites.get(Signal::HUP), None);
+        assert_eq!(format!("{rewrites:?}"), "{SIGHUP: None, SIGTERM: Some(SIGQUIT)}");
+    }
+}

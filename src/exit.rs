@@ -1,0 +1,96 @@
+//! How a process ended, and the numbers that foster itself ends with.
+
+use std::fmt;
+
+use crate::signal::Signal;
+
+/// foster's own failure, bad usage included (as env(1) and timeout(1) have it).
+pub const OWN_FAILURE: u32 = 125;
+/// The command was found but cannot be run (POSIX shells: XCU 2.8.2).
+pub const CANNOT_RUN: u32 = 126;
+/// The command was not found (POSIX shells: XCU 2.8.2).
+pub const NOT_FOUND: u32 = 127;
+
+/// How a process ended. Code and signal stay apart until the last line of the program, where
+/// [`ExitStatus::code`] folds them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExitStatus {
+    /// By itself: 0 to 255 on Linux, any 32 bits on Windows.
+    Code(u32),
+    /// By a signal.
+    Signal(Signal),
+}
+
+impl ExitStatus {
+    /// The number that a shell would show: the code, or 128+n for signal n.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        match self {
+            ExitStatus::Code(code) => code,
+            ExitStatus::Signal(signal) => 128 + u32::from(signal.number()),
+        }
+    }
+
+    /// Whether it ended by this signal, or with the 128+n by which a shell passes that on.
+    #[must_use]
+    pub fn is_death_by(self, signal: Signal) -> bool {
+        self.code() == ExitStatus::Signal(signal).code()
+    }
+}
+
+impl fmt::Display for ExitStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ExitStatus::Code(code) => write!(f, "exited with status {code}"),
+            ExitStatus::Signal(signal) => write!(f, "was killed by {signal}"),
+        }
+    }
+}
+
+/// The codes that count as success. 0 always does.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Success {
+    more: Vec<u32>,
+}
+
+impl Success {
+    /// Lets this code count as success too. For a signal, give 128+n.
+    pub fn insert(&mut self, code: u32) {
+        if !self.contains(code) {
+            self.more.push(code);
+        }
+    }
+
+    /// Whether this code, as [`ExitStatus::code`] gives it, counts as success.
+    #[must_use]
+    pub fn contains(&self, code: u32) -> bool {
+        code == 0 || self.more.contains(&code)
+    }
+
+    /// The code as foster passes it on: 0 for a success.
+    #[must_use]
+    pub fn fold(&self, code: u32) -> u32 {
+        if self.contains(code) { 0 } else { code }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_death_by_signal_is_128_and_its_number() {
+        assert_eq!(ExitStatus::Signal(Signal::TERM).code(), 143);
+        assert_eq!(ExitStatus::Code(3).code(), 3);
+        assert!(ExitStatus::Code(143).is_death_by(Signal::TERM));
+        assert!(!ExitStatus::Code(143).is_death_by(Signal::KILL));
+    }
+
+    #[test]
+    fn zero_is_always_success_and_others_only_when_added() {
+        let mut success = Success::default();
+        assert!(success.contains(0) && !success.contains(143));
+        success.insert(143);
+        assert_eq!((success.fold(143), success.fold(144)), (0, 144));
+    }
+}

@@ -1,0 +1,124 @@
+//! Words for processes: who they are, whom a signal is for, and why one could not be started.
+
+use std::fmt;
+use std::io;
+
+use crate::exit::{CANNOT_RUN, NOT_FOUND, OWN_FAILURE};
+
+/// A process id; where it stands for a group, the id of the group's leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Pid(pub u32);
+
+impl fmt::Display for Pid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// Whom a signal is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Target {
+    /// One process.
+    Process(Pid),
+    /// All of a process group; on Windows, of a Job Object.
+    Group(Pid),
+}
+
+/// Which service: its place in `Config::services`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ServiceId(pub u32);
+
+impl ServiceId {
+    /// As a place in a list.
+    #[must_use]
+    pub const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+/// The mark that the processes of one run of a service carry in their environment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunId {
+    /// Whose run.
+    pub service: ServiceId,
+    /// What nobody can guess.
+    pub nonce: u128,
+}
+
+/// Whose an adopted process is, by the mark in its environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mark {
+    /// It carries the mark of a run, or of several where one foster runs under another; this is
+    /// the one that is of this foster's making.
+    Run(RunId),
+    /// It carries none: `docker exec` brought it, say.
+    None,
+    /// Its environment cannot be read.
+    Unreadable,
+}
+
+/// Why a command could not be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SpawnError {
+    /// What kind of failure it was.
+    pub kind: SpawnErrorKind,
+    /// The system's own error number (`errno`, or `GetLastError` on Windows).
+    pub os: i32,
+}
+
+/// The kinds of failure that a user does something different about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SpawnErrorKind {
+    /// There is no such command.
+    NotFound,
+    /// The file is there, but the interpreter in its first line, or its loader, is not.
+    BadInterpreter,
+    /// The file is there, but may not be executed or is of no executable format.
+    NotExecutable,
+    /// A shell is needed and there is none.
+    NoShell,
+    /// The system could not make a process now (EAGAIN, ENOMEM and the like).
+    Resources,
+}
+
+impl SpawnError {
+    /// The code that foster exits with: 127 not found, 126 found but not to be run, 125 where
+    /// the system had no room for a process.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        match self.kind {
+            SpawnErrorKind::NotFound | SpawnErrorKind::NoShell => NOT_FOUND,
+            SpawnErrorKind::BadInterpreter | SpawnErrorKind::NotExecutable => CANNOT_RUN,
+            SpawnErrorKind::Resources => OWN_FAILURE,
+        }
+    }
+}
+
+impl fmt::Display for SpawnError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.kind {
+            SpawnErrorKind::NotFound => f.write_str("no such command"),
+            SpawnErrorKind::BadInterpreter => {
+                f.write_str("it is there, but its interpreter or loader is not")
+            }
+            SpawnErrorKind::NoShell => f.write_str(
+                "it needs a shell and there is no sh on PATH; give the program itself: \
+                 foster -- COMMAND [ARG]...",
+            ),
+            SpawnErrorKind::NotExecutable | SpawnErrorKind::Resources => {
+                write!(f, "{}", OsError(self.os))
+            }
+        }
+    }
+}
+
+/// The system's words for one of its error numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OsError(pub i32);
+
+impl fmt::Display for OsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = io::Error::from_raw_os_error(self.0).to_string();
+        f.write_str(text.split(" (os error").next().unwrap_or(&text))
+    }
+}

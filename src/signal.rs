@@ -1,0 +1,242 @@
+//! Signals by name and by their number on Linux, without libc.
+//!
+//! The numbers are those of signal(7) for x86, Arm, RISC-V and most others; MIPS, SPARC and
+//! PA-RISC number some of them differently and are not supported.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// A signal number, 1 to 64.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Signal(u8);
+
+impl Signal {
+    /// The hang-up of a terminal, or "read your configuration again".
+    pub const HUP: Signal = Signal(1);
+    /// Ctrl-C.
+    pub const INT: Signal = Signal(2);
+    /// Ctrl-\.
+    pub const QUIT: Signal = Signal(3);
+    /// What cannot be caught: the end.
+    pub const KILL: Signal = Signal(9);
+    /// First of the two that mean what the program says they mean.
+    pub const USR1: Signal = Signal(10);
+    /// Second of the two that mean what the program says they mean.
+    pub const USR2: Signal = Signal(12);
+    /// A write to a pipe that nobody reads.
+    pub const PIPE: Signal = Signal(13);
+    /// A polite request to end.
+    pub const TERM: Signal = Signal(15);
+    /// A child ended or stopped.
+    pub const CHLD: Signal = Signal(17);
+    /// Go on after a stop.
+    pub const CONT: Signal = Signal(18);
+    /// What cannot be caught: the halt.
+    pub const STOP: Signal = Signal(19);
+    /// Ctrl-Z.
+    pub const TSTP: Signal = Signal(20);
+    /// A background job read from the terminal.
+    pub const TTIN: Signal = Signal(21);
+    /// A background job wrote to the terminal.
+    pub const TTOU: Signal = Signal(22);
+    /// The window changed its size.
+    pub const WINCH: Signal = Signal(28);
+    /// The power fails.
+    pub const PWR: Signal = Signal(30);
+    /// The first real-time signal that programs may use: glibc keeps 32 and 33 for itself, and
+    /// `kill -l` counts from here.
+    pub const RTMIN: Signal = Signal(34);
+    /// The last signal there is.
+    pub const RTMAX: Signal = Signal(64);
+
+    /// The signal with this number, if there is one.
+    #[must_use]
+    pub fn new(number: i32) -> Option<Signal> {
+        u8::try_from(number).ok().filter(|n| (1..=64).contains(n)).map(Signal)
+    }
+
+    /// Its number, 1 to 64.
+    #[must_use]
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Whether it queues and carries a value, instead of being one bit that is set or not.
+    #[must_use]
+    pub const fn is_real_time(self) -> bool {
+        self.0 >= 32
+    }
+}
+
+impl fmt::Display for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match NAMES.get(usize::from(self.0) - 1) {
+            Some(name) => write!(f, "SIG{name}"),
+            None if *self == Signal::RTMIN => f.write_str("SIGRTMIN"),
+            None if *self == Signal::RTMAX => f.write_str("SIGRTMAX"),
+            None if *self > Signal::RTMIN => write!(f, "SIGRTMIN+{}", self.0 - Signal::RTMIN.0),
+            None => write!(f, "signal {}", self.0),
+        }
+    }
+}
+
+impl fmt::Debug for Signal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A word that names no signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct UnknownSignal;
+
+impl FromStr for Signal {
+    type Err = UnknownSignal;
+
+    /// Reads `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `RTMAX-1`, in either case of letters.
+    fn from_str(text: &str) -> Result<Signal, UnknownSignal> {
+        if text.bytes().all(|b| b.is_ascii_digit()) {
+            return text.parse().ok().and_then(Signal::new).ok_or(UnknownSignal);
+        }
+        let upper = text.to_ascii_uppercase();
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        if let Some(index) = NAMES.iter().position(|known| *known == name) {
+            return Ok(Signal(index as u8 + 1));
+        }
+        match name {
+            "IOT" => return Ok(Signal(6)),
+            "CLD" => return Ok(Signal::CHLD),
+            "POLL" => return Ok(Signal(29)),
+            _ => {}
+        }
+        let (base, offset) = if let Some(rest) = name.strip_prefix("RTMIN") {
+            (Signal::RTMIN, rest)
+        } else if let Some(rest) = name.strip_prefix("RTMAX") {
+            (Signal::RTMAX, rest)
+        } else {
+            return Err(UnknownSignal);
+        };
+        let offset: i32 = match offset.as_bytes() {
+            [] => 0,
+            [b'+' | b'-', digits @ ..] if !digits.is_empty() && digits.len() <= 2 => {
+                offset.parse().map_err(|_| UnknownSignal)?
+            }
+            _ => return Err(UnknownSignal),
+        };
+        Signal::new(i32::from(base.0) + offset)
+            .filter(|signal| *signal >= Signal::RTMIN)
+            .ok_or(UnknownSignal)
+    }
+}
+
+/// A set of signals, as the kernel keeps one: a bit for each number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignalSet(u64);
+
+impl SignalSet {
+    /// No signal.
+    pub const EMPTY: SignalSet = SignalSet(0);
+
+    /// The set of the signals in a list.
+    #[must_use]
+    pub const fn of(signals: &[Signal]) -> SignalSet {
+        let mut bits = 0;
+        let mut index = 0;
+        while index < signals.len() {
+            bits |= 1 << (signals[index].0 - 1);
+            index += 1;
+        }
+        SignalSet(bits)
+    }
+
+    /// Whether the signal is in the set.
+    #[must_use]
+    pub const fn contains(self, signal: Signal) -> bool {
+        self.0 & (1 << (signal.0 - 1)) != 0
+    }
+
+    /// Adds a signal.
+    pub const fn insert(&mut self, signal: Signal) {
+        self.0 |= 1 << (signal.0 - 1);
+    }
+
+    /// Takes a signal out; says whether it was in.
+    pub const fn remove(&mut self, signal: Signal) -> bool {
+        let was_in = self.contains(signal);
+        self.0 &= !(1 << (signal.0 - 1));
+        was_in
+    }
+}
+
+/// The names of 1 to 31, without `SIG`.
+const NAMES: [&str; 31] = [
+    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
+    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_read_by_name_prefix_number_and_real_time_offset() {
+        for (text, number) in [
+            ("TERM", 15),
+            ("SIGTERM", 15),
+            ("sigterm", 15),
+            ("15", 15),
+            ("RTMIN", 34),
+            ("RTMIN+3", 37),
+            ("SIGRTMAX-1", 63),
+            ("IOT", 6),
+            ("SYS", 31),
+            ("64", 64),
+        ] {
+            assert_eq!(text.parse::<Signal>().map(Signal::number), Ok(number), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_names_no_signal_is_refused() {
+        for text in [
+            "",
+            "0",
+            "65",
+            "-1",
+            "+15",
+            "TERMS",
+            "SIG",
+            "RTMIN+",
+            "RTMIN+31",
+            "RTMAX+1",
+            "RTMIN-1",
+            "RTMIN+-1",
+            "RTMIN3",
+            "SIGSIGTERM",
+            "99999999999",
+            "RTMIN+0x1",
+            "TERM ",
+        ] {
+            assert_eq!(text.parse::<Signal>(), Err(UnknownSignal), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn every_signal_is_read_back_from_how_it_prints() {
+        for number in (1..=64).filter(|n| !(32..34).contains(n)) {
+            let signal = Signal::new(number).expect("1 to 64 are signals");
+            assert_eq!(signal.to_string().parse(), Ok(signal));
+        }
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in_and_nothing_else() {
+        let mut set = SignalSet::of(&[Signal::HUP, Signal::RTMAX]);
+        assert!(set.contains(Signal::HUP) && set.contains(Signal::RTMAX));
+        assert!(!set.contains(Signal::INT));
+        assert!(set.remove(Signal::HUP) && !set.remove(Signal::HUP));
+        set.insert(Signal::INT);
+        assert_eq!(set, SignalSet::of(&[Signal::INT, Signal::RTMAX]));
+    }
+}

@@ -1,0 +1,59 @@
+//! All that the machine asks of the world.
+
+use crate::process::{Pid, Target};
+use crate::signal::Signal;
+
+use super::{Report, ServiceId};
+
+/// Something to do, now and in this order. What fails comes back as an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Start a service; comes back as `Spawned` or `SpawnFailed`.
+    Spawn {
+        /// Which.
+        service: ServiceId,
+    },
+    /// Send a signal.
+    Kill {
+        /// To whom.
+        target: Target,
+        /// Which.
+        signal: Signal,
+        /// The value that goes with it, where it is for one process.
+        value: Option<u64>,
+    },
+    /// Take a dead child's status from the kernel, which gives its id free.
+    Reap {
+        /// Whose.
+        pid: Pid,
+    },
+    /// Leave a dead child as the zombie that it is, so that the id of its group stays taken,
+    /// until a `Reap`.
+    Hold {
+        /// Whom.
+        pid: Pid,
+    },
+    /// Tell of every process that lives and is not a service's first: as `Survivor`s, then
+    /// `Surveyed`.
+    Survey {
+        /// Whether to read the mark of each.
+        marks: bool,
+    },
+    /// Let the child's group be the terminal's foreground group, if foster's own is.
+    GiveTerminal {
+        /// The child's group.
+        group: Pid,
+    },
+    /// Take the terminal back from the child's group, then stop foster itself until CONT.
+    Suspend {
+        /// The child's group; none where the terminal is none of foster's business.
+        group: Option<Pid>,
+    },
+    /// Tell the user.
+    Report(Report),
+    /// All is done: end foster with this code.
+    Exit {
+        /// The code.
+        code: u32,
+    },
+}

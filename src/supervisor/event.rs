@@ -1,0 +1,87 @@
+//! All that the world tells the machine.
+
+use crate::exit::ExitStatus;
+use crate::process::{Mark, Pid, RunId, SpawnError, Target};
+use crate::signal::Signal;
+
+use super::ServiceId;
+
+/// Something that happened. Past participles: nothing in here asks for anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// foster got a signal. SIGCHLD is not told: the deaths behind it are.
+    Signal(Signalled),
+    /// A start succeeded.
+    Spawned {
+        /// Whose.
+        service: ServiceId,
+        /// The new process, which leads what `Session` said.
+        pid: Pid,
+        /// The mark that its environment carries.
+        run: RunId,
+    },
+    /// A start failed; there is no process.
+    SpawnFailed {
+        /// Whose.
+        service: ServiceId,
+        /// Why.
+        error: SpawnError,
+    },
+    /// A child ended. It is a zombie, and its id is taken, until it is reaped: answer each of
+    /// these with one `Reap` or one `Hold`.
+    Exited {
+        /// Who: a service's first process, or any that foster adopted.
+        pid: Pid,
+        /// How.
+        status: ExitStatus,
+    },
+    /// A child was stopped by a signal. Told only where there is job control.
+    Stopped {
+        /// Who.
+        pid: Pid,
+        /// By what.
+        signal: Signal,
+    },
+    /// A signal could not be delivered.
+    KillFailed {
+        /// Whom it was for.
+        target: Target,
+        /// Which.
+        signal: Signal,
+        /// The system's error number.
+        os: i32,
+    },
+    /// Answer to `Survey`: this process lives, and is not the first process of a service.
+    Survivor(Survivor),
+    /// Answer to `Survey`: that was all.
+    Surveyed,
+    /// At start-up foster gave up a terminal whose session it led: the kernel sends it a HUP and
+    /// a CONT for that, which nobody meant (tty_ioctl(4), TIOCNOTTY).
+    TerminalDetached,
+}
+
+/// A signal that foster got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Signalled {
+    /// Which.
+    pub signal: Signal,
+    /// The value that came with it, by sigqueue(3).
+    pub value: Option<u64>,
+    /// Whether the kernel sent it (a key on the terminal, a hang-up), and so sent it to the whole
+    /// foreground group, rather than a process.
+    pub by_kernel: bool,
+}
+
+/// A process that outlived the one that made it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Survivor {
+    /// Who.
+    pub pid: Pid,
+    /// The process group that it is in.
+    pub group: Pid,
+    /// Whose it is; `Unreadable` where marks were not asked for.
+    pub mark: Mark,
+    /// Whether it is foster's child now, so that its end will be told. One that is not has a
+    /// parent of its own that lives, or was adopted by another.
+    pub adopted: bool,
+}

@@ -1,0 +1,317 @@
+//! The state machine of an init and supervisor: told what happened and when, it says what to do.
+//!
+//! It has four kinds of method. `handle_*` takes in, `poll_*` gives out, getters look. After
+//! every `handle_*`, drain [`Supervisor::poll_action`] to `None`.
+//! It knows no clock, no system call and no platform.
+
+mod action;
+mod deadline;
+mod event;
+mod forward;
+mod report;
+mod restart;
+mod service;
+mod shutdown;
+
+use std::collections::VecDeque;
+
+use crate::config::{Config, JobControl};
+use crate::process::{Mark, Pid, ServiceId, Target};
+use crate::signal::{Signal, SignalSet};
+use crate::time::Instant;
+
+pub use action::Action;
+pub use event::{Event, Signalled, Survivor};
+pub use report::Report;
+pub use service::{Leader, Next, Remains, State};
+
+use deadline::Deadlines;
+use service::{Context, Input, Service};
+use shutdown::{Request, Shutdown};
+
+/// What foster finds at its start and cannot change.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Facts {
+    /// Where foster stands to the terminal.
+    pub terminal: Terminal,
+}
+
+/// Where foster stands to the terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Terminal {
+    /// It has none.
+    #[default]
+    None,
+    /// It leads the terminal's session, or is PID 1: nobody could let it go on after a stop.
+    Leader,
+    /// It is a job of a shell's.
+    Job,
+}
+
+/// The machine.
+#[derive(Debug)]
+pub struct Supervisor {
+    config: Config,
+    facts: Facts,
+    services: Vec<Service>,
+    deadlines: Deadlines,
+    shutdown: Shutdown,
+    outbox: Outbox,
+    /// How many services are not down for good.
+    live: usize,
+    /// How many wait for a survey.
+    waiting: usize,
+    /// Signals that are to be overlooked once.
+    overlook: SignalSet,
+}
+
+/// What the machine has decided and not yet given out.
+#[derive(Debug)]
+struct Outbox {
+    actions: VecDeque<Action>,
+    /// Services by their leaders, in order of pid; as long as a leader is not reaped.
+    leaders: Vec<(Pid, ServiceId)>,
+    /// Whether a survey is to be made once all else is done.
+    survey_due: bool,
+    /// Whether the end of foster was given out.
+    ended: bool,
+}
+
+impl Outbox {
+    fn push(&mut self, action: Action) {
+        self.actions.push_back(action);
+    }
+
+    fn reap_leader(&mut self, pid: Pid) {
+        if let Ok(place) = self.leaders.binary_search_by_key(&pid, |(pid, _)| *pid) {
+            self.leaders.remove(place);
+        }
+        self.push(Action::Reap { pid });
+    }
+
+    fn add_leader(&mut self, pid: Pid, id: ServiceId) {
+        if let Err(place) = self.leaders.binary_search_by_key(&pid, |(pid, _)| *pid) {
+            self.leaders.insert(place, (pid, id));
+        }
+    }
+
+    fn service_of(&self, pid: Pid) -> Option<ServiceId> {
+        let place = self.leaders.binary_search_by_key(&pid, |(pid, _)| *pid).ok()?;
+        self.leaders.get(place).map(|(_, id)| *id)
+    }
+}
+
+impl Supervisor {
+    /// A machine that starts every service of `config` right away.
+    #[must_use]
+    pub fn new(config: Config, facts: Facts) -> Self {
+        let count = config.services.len();
+        let ids = (0..count).map(|index| ServiceId(index as u32));
+        // Room for the most that one event can cause, so that nothing is allocated later.
+        let mut actions = VecDeque::with_capacity(6 * count + 16);
+        actions.extend(ids.clone().map(|service| Action::Spawn { service }));
+        Supervisor {
+            config,
+            facts,
+            services: ids.map(Service::starting).collect(),
+            deadlines: Deadlines::new(count),
+            shutdown: Shutdown::default(),
+            outbox: Outbox {
+                actions,
+                leaders: Vec::with_capacity(count),
+                survey_due: false,
+                ended: false,
+            },
+            live: count,
+            waiting: 0,
+            overlook: SignalSet::EMPTY,
+        }
+    }
+
+    /// Takes in what happened.
+    pub fn handle_event(&mut self, event: Event, now: Instant) {
+        match event {
+            Event::Signal(signalled) => self.signalled(signalled, now),
+            Event::Spawned { service, pid, run } => {
+                self.outbox.add_leader(pid, service);
+                self.step(service, Input::Spawned(pid, run), now);
+            }
+            Event::SpawnFailed { service, error } => {
+                self.step(service, Input::SpawnFailed(error), now);
+            }
+            Event::Exited { pid, status } => match self.outbox.service_of(pid) {
+                Some(id) => self.step(id, Input::Exited(status), now),
+                None => {
+                    self.report(Report::Reaped { pid, status });
+                    self.outbox.push(Action::Reap { pid });
+                    self.outbox.survey_due |= self.waiting > 0;
+                }
+            },
+            Event::Stopped { pid, signal } => self.child_stopped(pid, signal),
+            Event::KillFailed { target, signal, os } => {
+                self.report(Report::KillFailed { target, signal, os });
+            }
+            Event::Survivor(survivor) => self.survivor(survivor),
+            Event::Surveyed => self.surveyed(now),
+            Event::TerminalDetached => {
+                self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
+            }
+        }
+        self.end_if_done();
+    }
+
+    /// Takes in that time has passed; to be called whenever [`Supervisor::poll_timeout`] is due,
+    /// and harmless at any other time.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(id) = self.deadlines.due(now) {
+            self.step(id, Input::Timeout, now);
+        }
+        self.end_if_done();
+    }
+
+    /// The next thing to do, until there is none.
+    pub fn poll_action(&mut self) -> Option<Action> {
+        let action = self.outbox.actions.pop_front();
+        if action.is_none() && self.outbox.survey_due && self.waiting > 0 && !self.outbox.ended {
+            return Some(self.start_survey());
+        }
+        action
+    }
+
+    /// When [`Supervisor::handle_timeout`] is to be called, if nothing happens before.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.deadlines.earliest()
+    }
+
+    /// What the machine was told to do.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Where each service stands, in the order of the configuration.
+    pub fn states(&self) -> impl Iterator<Item = State> {
+        self.services.iter().map(Service::state)
+    }
+
+    /// Whether foster is to come down.
+    #[must_use]
+    pub fn is_stopping(&self) -> bool {
+        self.shutdown.is_requested()
+    }
+
+    /// Gives a service an input and takes down what became of it.
+    fn step(&mut self, id: ServiceId, input: Input, now: Instant) {
+        let service = &mut self.services[id.index()];
+        if service.is_down() {
+            return;
+        }
+        let waited = service.awaits_survey();
+        service.handle(
+            input,
+            &mut Context {
+                now,
+                config: &self.config,
+                shutdown: &self.shutdown,
+                outbox: &mut self.outbox,
+            },
+        );
+        self.deadlines.set(id, service.deadline());
+        let waits = service.awaits_survey();
+        self.waiting = self.waiting + usize::from(waits) - usize::from(waited);
+        if service.is_down() {
+            let (code, failed) = (service.code(), service.state() == State::Failed);
+            self.live -= 1;
+            if failed {
+                self.shutdown.give_up(code);
+                self.stop(None, Signal::TERM, now);
+            } else {
+                self.shutdown.conclude(code);
+            }
+        }
+    }
+
+    /// Takes in a request to stop that `signal` made and that goes on as `sent`.
+    fn stop(&mut self, signal: Option<Signal>, sent: Signal, now: Instant) {
+        let input = match self.shutdown.request(signal, sent, &self.config) {
+            Request::Begin => {
+                self.report(Report::StopRequested { signal });
+                Input::Stop(self.shutdown.signal())
+            }
+            // One more service that gave up has nothing to add to a stop that is under way.
+            Request::Repeat if signal.is_none() => return,
+            Request::Repeat => Input::Stop(sent),
+            Request::Kill => Input::Kill,
+        };
+        for index in 0..self.services.len() {
+            self.step(ServiceId(index as u32), input, now);
+        }
+    }
+
+    /// Asks who lives, for all services that want to know.
+    fn start_survey(&mut self) -> Action {
+        self.outbox.survey_due = false;
+        let mut marks = false;
+        for service in self.services.iter_mut().filter(|service| service.awaits_survey()) {
+            service.survey = Some(Remains::None);
+            marks |= matches!(service.state(), State::Cleaning { .. });
+        }
+        Action::Survey { marks: marks && self.config.supervised }
+    }
+
+    /// Takes in one that lives: a service is not down before it is gone.
+    fn survivor(&mut self, survivor: Survivor) {
+        let Survivor { pid, group, mark, adopted } = survivor;
+        if let Some(id) = self.outbox.service_of(group) {
+            let service = &mut self.services[id.index()];
+            let remains = if adopted { Remains::Adopted } else { Remains::Others };
+            service.survey = service.survey.map(|found| found.max(remains));
+        }
+        let Some(id) = self.owner(mark).filter(|_| adopted) else { return };
+        let service = &mut self.services[id.index()];
+        if let (State::Cleaning { .. }, Some(found)) = (service.state(), &mut service.survey) {
+            *found = Remains::Adopted;
+            self.report(Report::KillingOrphan { service: id, pid });
+            let target = Target::Process(pid);
+            self.outbox.push(Action::Kill { target, signal: Signal::KILL, value: None });
+        }
+    }
+
+    /// The service to which an adopted process with this mark belongs.
+    fn owner(&self, mark: Mark) -> Option<ServiceId> {
+        let only = || (self.services.len() == 1).then_some(ServiceId(0));
+        match mark {
+            // Who runs a command once marks nothing: all that foster adopts stems from it.
+            _ if !self.config.supervised => only(),
+            Mark::Run(run) => {
+                let service = self.services.get(run.service.index())?;
+                (service.run() == run).then_some(run.service)
+            }
+            Mark::Unreadable => only(),
+            Mark::None => None,
+        }
+    }
+
+    /// Tells every service that waited what the survey found of it.
+    fn surveyed(&mut self, now: Instant) {
+        for index in 0..self.services.len() {
+            if let Some(remains) = self.services[index].survey.take() {
+                self.step(ServiceId(index as u32), Input::Surveyed(remains), now);
+            }
+        }
+    }
+
+    /// Ends foster when nothing is left to run.
+    fn end_if_done(&mut self) {
+        let pauses = self.config.services.is_empty() && !self.shutdown.is_requested();
+        if self.live == 0 && !pauses && !self.outbox.ended {
+            self.outbox.ended = true;
+            self.outbox.push(Action::Exit { code: self.shutdown.code() });
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        self.outbox.push(Action::Report(report));
+    }
+}

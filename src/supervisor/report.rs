@@ -1,0 +1,138 @@
+//! All that the machine has to tell a user. The words for it are `cli`'s.
+
+use std::time::Duration;
+
+use crate::config::Level;
+use crate::exit::ExitStatus;
+use crate::process::{Pid, SpawnError, Target};
+use crate::signal::Signal;
+
+use super::ServiceId;
+
+/// Something worth a line in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Report {
+    /// A service runs.
+    Started {
+        /// Which.
+        service: ServiceId,
+        /// As whom.
+        pid: Pid,
+    },
+    /// A service could not be started.
+    StartFailed {
+        /// Which.
+        service: ServiceId,
+        /// Why.
+        error: SpawnError,
+    },
+    /// A service's first process ended.
+    Ended {
+        /// Which.
+        service: ServiceId,
+        /// Who.
+        pid: Pid,
+        /// How.
+        status: ExitStatus,
+        /// Whether it was asked to.
+        asked: bool,
+    },
+    /// A service will be started again.
+    RestartDue {
+        /// Which.
+        service: ServiceId,
+        /// How long after its end.
+        delay: Duration,
+        /// How many restarts in a row this one makes.
+        restarts: u32,
+    },
+    /// A service was started again as often as it may be: foster stops.
+    GaveUp {
+        /// Which.
+        service: ServiceId,
+        /// How many restarts in a row there were.
+        restarts: u32,
+    },
+    /// A stop was asked for.
+    StopRequested {
+        /// By what; none where a service gave up.
+        signal: Option<Signal>,
+    },
+    /// A service did not end in time, or was not given any: it gets SIGKILL.
+    Killing {
+        /// Which.
+        service: ServiceId,
+    },
+    /// Some of a service outlived even SIGKILL for as long as foster waits.
+    Unkillable {
+        /// Which.
+        service: ServiceId,
+    },
+    /// A process that a service left behind is killed.
+    KillingOrphan {
+        /// Whose.
+        service: ServiceId,
+        /// Whom.
+        pid: Pid,
+    },
+    /// foster got a signal.
+    Received {
+        /// Which.
+        signal: Signal,
+    },
+    /// A signal goes on as another, or not at all.
+    Rewritten {
+        /// What came.
+        from: Signal,
+        /// What goes on.
+        to: Option<Signal>,
+    },
+    /// A signal was passed on.
+    Forwarded {
+        /// Which.
+        signal: Signal,
+        /// To whom.
+        target: Target,
+    },
+    /// A signal could not be delivered.
+    KillFailed {
+        /// Whom it was for.
+        target: Target,
+        /// Which.
+        signal: Signal,
+        /// The system's error number.
+        os: i32,
+    },
+    /// A process that was nobody's any more was reaped.
+    Reaped {
+        /// Who.
+        pid: Pid,
+        /// How it ended.
+        status: ExitStatus,
+    },
+    /// foster stops itself with its child.
+    Suspending,
+}
+
+impl Report {
+    /// How grave it is.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Report::StartFailed { .. } | Report::GaveUp { .. } | Report::Unkillable { .. } => {
+                Level::Error
+            }
+            Report::Killing { .. } | Report::KillFailed { .. } => Level::Warn,
+            Report::Started { .. }
+            | Report::Ended { .. }
+            | Report::RestartDue { .. }
+            | Report::StopRequested { .. }
+            | Report::KillingOrphan { .. } => Level::Info,
+            Report::Rewritten { .. }
+            | Report::Forwarded { .. }
+            | Report::Reaped { .. }
+            | Report::Suspending => Level::Debug,
+            Report::Received { .. } => Level::Trace,
+        }
+    }
+}

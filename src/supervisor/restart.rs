@@ -1,0 +1,74 @@
+//! Whether a service that ended is started again, and when.
+
+use std::time::Duration;
+
+use crate::config::{Backoff, Config, Restart};
+
+/// The restarts of one service in a row, none of which was followed by a healthy run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Restarts(u32);
+
+/// What follows the end of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It stays down.
+    Done,
+    /// It is started again, this long after its end.
+    Again(Duration),
+    /// It was started again as often as it may be.
+    GiveUp,
+}
+
+impl Restarts {
+    /// How many there were.
+    pub(super) fn count(self) -> u32 {
+        self.0
+    }
+
+    /// Judges a run that took `ran` and ended, unasked, with `code`.
+    pub(super) fn judge(&mut self, code: u32, ran: Duration, config: &Config) -> Verdict {
+        match config.restart {
+            Restart::Never => return Verdict::Done,
+            Restart::OnFailure if config.success.contains(code) => return Verdict::Done,
+            Restart::OnFailure | Restart::Always => {}
+        }
+        if ran >= config.backoff.healthy_after {
+            self.0 = 0;
+        }
+        if config.backoff.max_restarts.is_some_and(|max| self.0 >= max) {
+            return Verdict::GiveUp;
+        }
+        let delay = delay(&config.backoff, self.0);
+        self.0 = self.0.saturating_add(1);
+        Verdict::Again(delay)
+    }
+}
+
+/// The delay before the restart that follows `earlier` others in a row: it doubles each time.
+fn delay(backoff: &Backoff, earlier: u32) -> Duration {
+    let factor = 1_u32.checked_shl(earlier).unwrap_or(u32::MAX);
+    backoff.first.saturating_mul(factor).min(backoff.max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delays(backoff: Backoff, count: u32) -> Vec<u128> {
+        (0..count).map(|earlier| delay(&backoff, earlier).as_millis()).collect()
+    }
+
+    #[test]
+    fn the_delay_doubles_up_to_the_cap() {
+        assert_eq!(delays(Backoff::default(), 7), [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
+        assert_eq!(delay(&Backoff::default(), 5_000_000).as_secs(), 10);
+    }
+
+    #[test]
+    fn no_delay_stays_none_and_the_largest_does_not_overflow() {
+        let none = Backoff { first: Duration::ZERO, ..Backoff::default() };
+        assert_eq!(delays(none, 3), [0, 0, 0]);
+        let huge = Backoff { first: Duration::MAX, max: Duration::MAX, ..Backoff::default() };
+        assert_eq!(delay(&huge, 40), Duration::MAX);
+    }
+}

@@ -1,0 +1,599 @@
+//! One service: the state machine.
+//!
+//! ```text
+//!            Spawned                Stop                  deadline
+//! Starting ───────────► Up ────────────────► Stopping ───────────────► Killing
+//!    ▲  │                │ Exited               │ group gone              │ group gone
+//!    │  │ SpawnFailed    ▼                      ▼                         ▼
+//!    │  │            Cleaning ◄─────────────────┴─────────────────────────┘
+//!    │  │                │ nothing left
+//!    │  └──────────┐     ├──────────────► Down, Failed
+//!    │             ▼     ▼
+//!    └────────────  Backoff
+//! ```
+//!
+//! *Up* is a service whose first process, the leader, lives. It is not *down* again when the
+//! leader has ended but when its whole group has: a shell that dies of the stop signal at once
+//! must not cut off the app that is still putting its data away. Until then the dead leader is
+//! held as a zombie, which keeps its id, and so the group's, from being given to a stranger:
+//! no signal can ever hit one. In *Cleaning*, what escaped the group is killed, again and again,
+//! until nothing is left.
+//!
+//! Who is left of a group is found by a survey of the living (`Action::Survey`), made once a
+//! round for all services that wait for one.
+
+use std::time::Duration;
+
+use crate::config::{Config, ForwardTo, Leftovers, Session};
+use crate::exit::ExitStatus;
+use crate::process::{Pid, RunId, ServiceId, SpawnError, Target};
+use crate::signal::Signal;
+use crate::time::Instant;
+
+use super::action::Action;
+use super::report::Report;
+use super::restart::{Restarts, Verdict};
+use super::{Outbox, Shutdown};
+
+/// Where a service stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It is not to run, and nothing of it does.
+    Down,
+    /// It is being started.
+    Starting,
+    /// It runs.
+    Up {
+        /// Its leader.
+        pid: Pid,
+        /// When it was started.
+        since: Instant,
+    },
+    /// It got the stop signal.
+    Stopping {
+        /// Its leader.
+        pid: Pid,
+        /// Whether that lives.
+        leader: Leader,
+        /// When its time is up; none for never.
+        kill_at: Option<Instant>,
+        /// When to look again who is left of the group, where no event would tell.
+        look_at: Option<Instant>,
+    },
+    /// It got SIGKILL.
+    Killing {
+        /// Its leader.
+        pid: Pid,
+        /// Whether that lives.
+        leader: Leader,
+        /// When not even foster waits any longer.
+        give_up_at: Instant,
+        /// When to look again who is left of the group, where no event would tell.
+        look_at: Option<Instant>,
+    },
+    /// Its group is gone; what escaped the group is being killed.
+    Cleaning {
+        /// When not even foster waits any longer.
+        give_up_at: Instant,
+        /// What comes then.
+        next: Next,
+    },
+    /// It waits to be started again.
+    Backoff {
+        /// Until when.
+        retry_at: Instant,
+    },
+    /// It was started again as often as it may be.
+    Failed,
+}
+
+/// Whether a service's first process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leader {
+    /// It does.
+    Alive,
+    /// It ended, and is held as a zombie.
+    Dead(ExitStatus),
+}
+
+/// What comes after the cleaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// It is started again.
+    Retry {
+        /// When.
+        at: Instant,
+    },
+    /// It stays down.
+    Down,
+    /// It stays down because it was started again as often as it may be.
+    Failed,
+}
+
+/// What a survey found of a service.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Remains {
+    /// Nothing.
+    #[default]
+    None,
+    /// Processes that are not foster's children: their ends are not told.
+    Others,
+    /// Processes that foster adopted: their ends are told.
+    Adopted,
+}
+
+/// What a service is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Input {
+    /// Come down, politely, by this signal.
+    Stop(Signal),
+    /// Come down at once.
+    Kill,
+    Spawned(Pid, RunId),
+    SpawnFailed(SpawnError),
+    Exited(ExitStatus),
+    Surveyed(Remains),
+    /// The deadline that the service gave has come.
+    Timeout,
+}
+
+/// All that a service needs to answer an input.
+pub(super) struct Context<'a> {
+    pub(super) now: Instant,
+    pub(super) config: &'a Config,
+    pub(super) shutdown: &'a Shutdown,
+    pub(super) outbox: &'a mut Outbox,
+}
+
+/// A service and all that is known of it.
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    id: ServiceId,
+    state: State,
+    run: RunId,
+    restarts: Restarts,
+    /// The code of its last run, as foster would end with it.
+    code: u32,
+    /// What the survey under way has found so far, where one is.
+    pub(super) survey: Option<Remains>,
+    /// Whether its being stopped was asked for from outside: nothing is to be done about it.
+    pub(super) halted: bool,
+}
+
+impl Service {
+    /// A service that has been asked to start.
+    pub(super) fn starting(id: ServiceId) -> Self {
+        Service {
+            id,
+            state: State::Starting,
+            run: RunId::default(),
+            restarts: Restarts::default(),
+            code: 0,
+            survey: None,
+            halted: false,
+        }
+    }
+
+    pub(super) fn state(&self) -> State {
+        self.state
+    }
+
+    pub(super) fn code(&self) -> u32 {
+        self.code
+    }
+
+    pub(super) fn run(&self) -> RunId {
+        self.run
+    }
+
+    /// Whether it is down for good.
+    pub(super) fn is_down(&self) -> bool {
+        matches!(self.state, State::Down | State::Failed)
+    }
+
+    /// Whether it waits for a survey to tell what is left of it.
+    pub(super) fn awaits_survey(&self) -> bool {
+        match self.state {
+            State::Stopping { leader, .. } | State::Killing { leader, .. } => {
+                leader != Leader::Alive
+            }
+            State::Cleaning { .. } => true,
+            State::Down
+            | State::Starting
+            | State::Up { .. }
+            | State::Backoff { .. }
+            | State::Failed => false,
+        }
+    }
+
+    /// When it wants to be told `Timeout`.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match self.state {
+            State::Stopping { kill_at, look_at, .. } => earlier(kill_at, look_at),
+            State::Killing { give_up_at, look_at, .. } => earlier(Some(give_up_at), look_at),
+            State::Cleaning { give_up_at, .. } => Some(give_up_at),
+            State::Backoff { retry_at } => Some(retry_at),
+            State::Down | State::Starting | State::Up { .. } | State::Failed => None,
+        }
+    }
+
+    /// The leader of its group, where the group may have members, and whether the leader lives.
+    pub(super) fn group(&self) -> Option<(Pid, bool)> {
+        match self.state {
+            State::Up { pid, .. } => Some((pid, true)),
+            State::Stopping { pid, leader, .. } | State::Killing { pid, leader, .. } => {
+                Some((pid, leader == Leader::Alive))
+            }
+            State::Down
+            | State::Starting
+            | State::Cleaning { .. }
+            | State::Backoff { .. }
+            | State::Failed => None,
+        }
+    }
+
+    /// Answers an input.
+    pub(super) fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        self.state = match self.state {
+            State::Down => self.settled(State::Down, input),
+            State::Failed => self.settled(State::Failed, input),
+            State::Starting => self.starting_row(input, cx),
+            State::Up { pid, since } => self.up(pid, since, input, cx),
+            State::Stopping { pid, leader, kill_at, look_at } => {
+                self.stopping(pid, leader, (kill_at, look_at), input, cx)
+            }
+            State::Killing { pid, leader, give_up_at, look_at } => {
+                self.killing(pid, leader, (give_up_at, look_at), input, cx)
+            }
+            State::Cleaning { give_up_at, next } => self.cleaning(give_up_at, next, input, cx),
+            State::Backoff { retry_at } => self.backing_off(retry_at, input, cx),
+        };
+    }
+
+    /// The row for a service that is down for good: nothing moves it.
+    fn settled(&mut self, state: State, input: Input) -> State {
+        match input {
+            Input::Stop(_)
+            | Input::Kill
+            | Input::Spawned(..)
+            | Input::SpawnFailed(_)
+            | Input::Exited(_)
+            | Input::Surveyed(_)
+            | Input::Timeout => state,
+        }
+    }
+
+    /// The row for a service that is being started.
+    fn starting_row(&mut self, input: Input, cx: &mut Context<'_>) -> State {
+        match input {
+            Input::Spawned(pid, run) => {
+                self.run = run;
+                self.halted = false;
+                cx.report(Report::Started { service: self.id, pid });
+                // A stop may have been asked for while the start was under way.
+                if cx.shutdown.is_killing() {
+                    self.kill(pid, Leader::Alive, cx)
+                } else if cx.shutdown.is_requested() {
+                    self.stop(pid, cx.shutdown.signal(), cx)
+                } else {
+                    State::Up { pid, since: cx.now }
+                }
+            }
+            Input::SpawnFailed(error) => {
+                cx.report(Report::StartFailed { service: self.id, error });
+                let next = self.after_run(error.code(), Duration::ZERO, cx);
+                self.proceed(next)
+            }
+            // There is nobody yet to send a signal to: `Spawned` sees to it.
+            Input::Stop(_)
+            | Input::Kill
+            | Input::Exited(_)
+            | Input::Surveyed(_)
+            | Input::Timeout => State::Starting,
+        }
+    }
+
+    /// The row for a service that runs.
+    fn up(&mut self, pid: Pid, since: Instant, input: Input, cx: &mut Context<'_>) -> State {
+        match input {
+            Input::Stop(signal) => self.stop(pid, signal, cx),
+            Input::Kill => self.kill(pid, Leader::Alive, cx),
+            Input::Exited(status) => {
+                cx.report(Report::Ended { service: self.id, pid, status, asked: false });
+                // The group first: its id is taken as long as the leader is a zombie.
+                self.end_group(pid, cx);
+                cx.reap(pid);
+                let next = self.after_run(status.code(), cx.now.since(since), cx);
+                match cx.config.leftovers {
+                    Leftovers::Kill { orphans: true } if cx.config.supervised => {
+                        cx.start_cleaning(next)
+                    }
+                    Leftovers::Kill { .. } | Leftovers::Leave | Leftovers::Signal(_) => {
+                        self.proceed(next)
+                    }
+                }
+            }
+            // A process that runs has no deadline, and cannot be started again.
+            Input::Spawned(..) | Input::SpawnFailed(_) | Input::Surveyed(_) | Input::Timeout => {
+                State::Up { pid, since }
+            }
+        }
+    }
+
+    /// The row for a service that got the stop signal.
+    fn stopping(
+        &mut self,
+        pid: Pid,
+        leader: Leader,
+        (kill_at, look_at): (Option<Instant>, Option<Instant>),
+        input: Input,
+        cx: &mut Context<'_>,
+    ) -> State {
+        match input {
+            Input::Stop(signal) => {
+                cx.signal(pid, leader, signal);
+                State::Stopping { pid, leader, kill_at, look_at }
+            }
+            Input::Kill => self.kill(pid, leader, cx),
+            Input::Timeout if kill_at.is_some_and(|at| at <= cx.now) => self.kill(pid, leader, cx),
+            Input::Timeout => {
+                cx.outbox.survey_due = true;
+                State::Stopping { pid, leader, kill_at, look_at: None }
+            }
+            Input::Exited(status) => {
+                self.code = cx.shutdown.code_after_stop(status, cx.config);
+                if self.outlives_leader(pid, status, cx) {
+                    State::Stopping { pid, leader: Leader::Dead(status), kill_at, look_at }
+                } else {
+                    State::Down
+                }
+            }
+            Input::Surveyed(Remains::None) => {
+                cx.reap(pid);
+                match cx.config.leftovers {
+                    Leftovers::Kill { orphans: true } if cx.config.supervised => {
+                        cx.start_cleaning(Next::Down)
+                    }
+                    Leftovers::Kill { .. } | Leftovers::Leave | Leftovers::Signal(_) => State::Down,
+                }
+            }
+            Input::Surveyed(remains) => {
+                State::Stopping { pid, leader, kill_at, look_at: cx.look_at(remains) }
+            }
+            Input::Spawned(..) | Input::SpawnFailed(_) => {
+                State::Stopping { pid, leader, kill_at, look_at }
+            }
+        }
+    }
+
+    /// The row for a service that got SIGKILL.
+    fn killing(
+        &mut self,
+        pid: Pid,
+        leader: Leader,
+        (give_up_at, look_at): (Instant, Option<Instant>),
+        input: Input,
+        cx: &mut Context<'_>,
+    ) -> State {
+        match input {
+            Input::Exited(status) => {
+                if !cx.config.supervised {
+                    self.code = cx.config.success.fold(status.code());
+                }
+                if self.outlives_leader(pid, status, cx) {
+                    State::Killing { pid, leader: Leader::Dead(status), give_up_at, look_at }
+                } else {
+                    State::Down
+                }
+            }
+            Input::Surveyed(Remains::None) => {
+                cx.reap(pid);
+                match cx.config.leftovers {
+                    Leftovers::Kill { orphans: true } => cx.start_cleaning(Next::Down),
+                    Leftovers::Kill { .. } | Leftovers::Leave | Leftovers::Signal(_) => State::Down,
+                }
+            }
+            Input::Surveyed(remains) => {
+                State::Killing { pid, leader, give_up_at, look_at: cx.look_at(remains) }
+            }
+            Input::Timeout if give_up_at <= cx.now => {
+                cx.report(Report::Unkillable { service: self.id });
+                if leader != Leader::Alive {
+                    cx.reap(pid);
+                }
+                State::Down
+            }
+            Input::Timeout => {
+                cx.outbox.survey_due = true;
+                State::Killing { pid, leader, give_up_at, look_at: None }
+            }
+            // There is nothing harder than SIGKILL.
+            Input::Stop(_) | Input::Kill | Input::Spawned(..) | Input::SpawnFailed(_) => {
+                State::Killing { pid, leader, give_up_at, look_at }
+            }
+        }
+    }
+
+    /// The row for a service of which only what escaped its group may be left.
+    fn cleaning(
+        &mut self,
+        give_up_at: Instant,
+        next: Next,
+        input: Input,
+        cx: &mut Context<'_>,
+    ) -> State {
+        match input {
+            Input::Surveyed(Remains::None) => self.proceed(next),
+            Input::Timeout => {
+                cx.report(Report::Unkillable { service: self.id });
+                self.proceed(next)
+            }
+            Input::Stop(_) | Input::Kill => State::Cleaning {
+                give_up_at,
+                next: match next {
+                    Next::Retry { .. } | Next::Down => Next::Down,
+                    Next::Failed => Next::Failed,
+                },
+            },
+            // What was found has been killed; the next death of an orphan starts a new survey.
+            Input::Surveyed(Remains::Others | Remains::Adopted)
+            | Input::Spawned(..)
+            | Input::SpawnFailed(_)
+            | Input::Exited(_) => State::Cleaning { give_up_at, next },
+        }
+    }
+
+    /// The row for a service that waits to be started again.
+    fn backing_off(&mut self, retry_at: Instant, input: Input, cx: &mut Context<'_>) -> State {
+        match input {
+            Input::Timeout => {
+                cx.outbox.push(Action::Spawn { service: self.id });
+                State::Starting
+            }
+            Input::Stop(_) | Input::Kill => State::Down,
+            Input::Spawned(..) | Input::SpawnFailed(_) | Input::Exited(_) | Input::Surveyed(_) => {
+                State::Backoff { retry_at }
+            }
+        }
+    }
+
+    /// Sends the stop signal, and CONT behind it so that a stopped process can act on it.
+    fn stop(&mut self, pid: Pid, signal: Signal, cx: &mut Context<'_>) -> State {
+        cx.signal(pid, Leader::Alive, signal);
+        cx.signal(pid, Leader::Alive, Signal::CONT);
+        let kill_at = cx.config.stop.timeout.map(|timeout| cx.now + timeout);
+        State::Stopping { pid, leader: Leader::Alive, kill_at, look_at: None }
+    }
+
+    /// Sends SIGKILL to the whole group.
+    fn kill(&mut self, pid: Pid, leader: Leader, cx: &mut Context<'_>) -> State {
+        cx.report(Report::Killing { service: self.id });
+        let target = cx.group_of(pid);
+        if matches!(target, Target::Group(_)) || leader == Leader::Alive {
+            cx.outbox.push(Action::Kill { target, signal: Signal::KILL, value: None });
+        }
+        // One that ran as init passes on its leader's own end, where there was one.
+        if cx.config.supervised || leader == Leader::Alive {
+            self.code = ExitStatus::Signal(Signal::KILL).code();
+        }
+        cx.outbox.survey_due |= leader != Leader::Alive;
+        State::Killing { pid, leader, give_up_at: cx.now + KILL_PATIENCE, look_at: None }
+    }
+
+    /// Sees to a leader that ended while it was being stopped; says whether the service goes on
+    /// until its group is gone.
+    fn outlives_leader(&mut self, pid: Pid, status: ExitStatus, cx: &mut Context<'_>) -> bool {
+        cx.report(Report::Ended { service: self.id, pid, status, asked: true });
+        let waits = match cx.config.leftovers {
+            Leftovers::Kill { .. } => true,
+            Leftovers::Leave | Leftovers::Signal(_) => false,
+        };
+        if waits {
+            cx.outbox.push(Action::Hold { pid });
+            cx.outbox.survey_due = true;
+        } else {
+            self.end_group(pid, cx);
+            cx.reap(pid);
+        }
+        waits
+    }
+
+    /// Does to the rest of the group what is to be done when the leader has ended by itself.
+    fn end_group(&mut self, pid: Pid, cx: &mut Context<'_>) {
+        let signal = match cx.config.leftovers {
+            Leftovers::Kill { .. } => Some(Signal::KILL),
+            Leftovers::Signal(signal) => Some(signal),
+            Leftovers::Leave => None,
+        };
+        let target = cx.group_of(pid);
+        if let (Some(signal), Target::Group(_)) = (signal, target) {
+            cx.outbox.push(Action::Kill { target, signal, value: None });
+        }
+    }
+
+    /// Judges a run that ended unasked, or a start that failed.
+    fn after_run(&mut self, code: u32, ran: Duration, cx: &mut Context<'_>) -> Next {
+        self.code = cx.config.success.fold(code);
+        if cx.shutdown.is_requested() {
+            return Next::Down;
+        }
+        match self.restarts.judge(code, ran, cx.config) {
+            Verdict::Done => Next::Down,
+            Verdict::GiveUp => {
+                let restarts = self.restarts.count();
+                cx.report(Report::GaveUp { service: self.id, restarts });
+                Next::Failed
+            }
+            Verdict::Again(delay) => {
+                let restarts = self.restarts.count();
+                cx.report(Report::RestartDue { service: self.id, delay, restarts });
+                Next::Retry { at: cx.now + delay }
+            }
+        }
+    }
+
+    /// Goes where a service goes of which nothing is left.
+    fn proceed(&mut self, next: Next) -> State {
+        match next {
+            Next::Retry { at } => State::Backoff { retry_at: at },
+            Next::Down => State::Down,
+            Next::Failed => State::Failed,
+        }
+    }
+}
+
+impl Context<'_> {
+    fn report(&mut self, report: Report) {
+        self.outbox.push(Action::Report(report));
+    }
+
+    /// Sends a signal to whoever gets signals: the group or the child.
+    fn signal(&mut self, pid: Pid, leader: Leader, signal: Signal) {
+        let target = match self.config.forward.to {
+            ForwardTo::Group => self.group_of(pid),
+            ForwardTo::Child => Target::Process(pid),
+        };
+        if matches!(target, Target::Group(_)) || leader == Leader::Alive {
+            self.outbox.push(Action::Kill { target, signal, value: None });
+        }
+    }
+
+    /// The group that a leader leads; the leader alone where its group is foster's own.
+    fn group_of(&self, pid: Pid) -> Target {
+        match self.config.session {
+            Session::Group | Session::Own | Session::OwnWithTerminal => Target::Group(pid),
+            Session::Shared => Target::Process(pid),
+        }
+    }
+
+    fn reap(&mut self, pid: Pid) {
+        self.outbox.reap_leader(pid);
+    }
+
+    fn start_cleaning(&mut self, next: Next) -> State {
+        self.outbox.survey_due = true;
+        State::Cleaning { give_up_at: self.now + KILL_PATIENCE, next }
+    }
+
+    /// When to look again at what is left, where no event would tell that it went.
+    fn look_at(&self, remains: Remains) -> Option<Instant> {
+        match remains {
+            Remains::Others => Some(self.now + LOOK_AGAIN),
+            Remains::Adopted | Remains::None => None,
+        }
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+/// How long foster waits for what got SIGKILL: only a process that hangs in the kernel takes
+/// more than moments. systemd gives as much by its default for the stop.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How often foster looks at members of a group whose ends nobody tells it.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -1,0 +1,108 @@
+//! The stop of foster as a whole: who asked for it, how hard, and the code it ends with.
+
+use crate::config::Config;
+use crate::exit::ExitStatus;
+use crate::signal::Signal;
+
+/// How far the stop of foster has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Shutdown {
+    phase: Phase,
+    /// How many SIGINTs asked for it: the second one kills.
+    interrupts: u32,
+    /// The code of the first service that did not end well.
+    code: Option<u32>,
+    /// Whether that code is the one of a service that gave up, and stands whatever comes.
+    gave_up: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Phase {
+    /// Nobody asked.
+    #[default]
+    Running,
+    /// Services get this signal, and then some time.
+    Stopping(Signal),
+    /// Services get SIGKILL.
+    Killing(Signal),
+}
+
+/// What a signal that asks for a stop comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Request {
+    /// The stop begins.
+    Begin,
+    /// It goes on; the signal is passed on once more.
+    Repeat,
+    /// It takes too long for whoever pressed Ctrl-C twice.
+    Kill,
+}
+
+impl Shutdown {
+    /// Takes in a request to stop, made by `signal`, that goes on as `sent`.
+    pub(super) fn request(
+        &mut self,
+        signal: Option<Signal>,
+        sent: Signal,
+        config: &Config,
+    ) -> Request {
+        self.interrupts += u32::from(signal == Some(Signal::INT));
+        match self.phase {
+            Phase::Running => {
+                self.phase = Phase::Stopping(config.stop.signal.unwrap_or(sent));
+                Request::Begin
+            }
+            Phase::Stopping(sent) if signal == Some(Signal::INT) && self.interrupts >= 2 => {
+                self.phase = Phase::Killing(sent);
+                Request::Kill
+            }
+            Phase::Stopping(_) | Phase::Killing(_) => Request::Repeat,
+        }
+    }
+
+    /// Whether a stop was asked for.
+    pub(super) fn is_requested(&self) -> bool {
+        self.phase != Phase::Running
+    }
+
+    /// Whether services get no more time.
+    pub(super) fn is_killing(&self) -> bool {
+        matches!(self.phase, Phase::Killing(_))
+    }
+
+    /// What services get to stop them.
+    pub(super) fn signal(&self) -> Signal {
+        match self.phase {
+            Phase::Running => Signal::TERM,
+            Phase::Stopping(signal) | Phase::Killing(signal) => signal,
+        }
+    }
+
+    /// Takes down the code of a service that is down for good.
+    pub(super) fn conclude(&mut self, code: u32) {
+        if code != 0 {
+            self.code.get_or_insert(code);
+        }
+    }
+
+    /// Takes down the code of a service that gave up: foster ends with it.
+    pub(super) fn give_up(&mut self, code: u32) {
+        if !self.gave_up {
+            self.gave_up = true;
+            self.code = Some(code);
+        }
+    }
+
+    /// The code that foster ends with.
+    pub(super) fn code(&self) -> u32 {
+        self.code.unwrap_or(0)
+    }
+
+    /// The code of a service that is down after having been asked to stop.
+    pub(super) fn code_after_stop(&self, status: ExitStatus, config: &Config) -> u32 {
+        if config.supervised && status.is_death_by(self.signal()) {
+            return 0;
+        }
+        config.success.fold(status.code())
+    }
+}
