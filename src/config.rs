@@ -45,8 +45,9 @@ pub struct ServiceConfig {
     pub argv: Argv,
     /// `PORT` for the child's environment, with `HOST=127.0.0.1`; none leaves both untouched.
     pub port: Option<u16>,
-    /// Whether the words are `sh -c LINE` that foster put around a command line, so that a
-    /// missing shell is told as such.
+    /// Whether a shell reads the line that `--wrap` was given. On Linux the words are then
+    /// `sh -c LINE`, and a missing shell is told as such. On Windows there is one word, the line
+    /// itself: it goes behind `%ComSpec% /C` as it is, since cmd.exe takes a line, not words.
     pub in_shell: bool,
 }
 
@@ -58,8 +59,10 @@ pub struct Argv(Box<[u8]>);
 impl Argv {
     /// Packs the words. On Linux they are any bytes but NUL, which no argument can hold; what
     /// stands behind a NUL in a word would be a word of its own.
-    pub fn new<W: AsRef<[u8]>>(words: impl IntoIterator<Item = W>) -> Argv {
-        let mut bytes = Vec::new();
+    pub fn new<W: AsRef<[u8]>>(words: impl IntoIterator<Item = W, IntoIter: Clone>) -> Argv {
+        let words = words.into_iter();
+        let size = words.clone().map(|word| word.as_ref().len() + 1).sum();
+        let mut bytes = Vec::with_capacity(size);
         for word in words {
             bytes.extend_from_slice(word.as_ref());
             bytes.push(0);
@@ -239,6 +242,9 @@ pub struct Setup {
     pub leave_directory: bool,
     /// Where `LISTEN_PID` names foster (sd_listen_fds(3)), let it name the child.
     pub listen_pid: bool,
+    /// Whether foster is PID 1 of a machine, which it mounts and in the end switches off, rather
+    /// than of a container; none for what it finds out by itself.
+    pub boot: Option<bool>,
     /// Run a file without a `#!` line by `/bin/sh`, as execvp(3) of glibc does.
     pub script_fallback: bool,
 }
