@@ -1,0 +1,474 @@
+//! foster's own command line and environment.
+//!
+//! Each option is a row of [`OPTIONS`]; a variable is read by the same row, and only where the
+//! command line is silent.
+
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
+
+use lexopt::{Arg, Parser};
+
+use crate::config::{
+    Argv, Backoff, Config, Forward, ForwardTo, Leftovers, Level, LogFormat, Restart, Rewrites,
+    STOP_TIMEOUT, SUPERVISOR_STOP_REQUESTS, ServiceConfig, Session,
+};
+use crate::exit::Success;
+use crate::signal::Signal;
+
+use super::near::nearest;
+use super::value::{self, Wrong, quoted};
+use super::voice::short;
+use super::{Outcome, Platform, Refusal, Say, Stream, Surroundings, wrap};
+
+/// An option, by what it sets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Id {
+    Wrap,
+    AppPort,
+    Restart,
+    Backoff,
+    BackoffMax,
+    HealthyAfter,
+    MaxRestarts,
+    Success,
+    StopSignal,
+    StopTimeout,
+    KeepOrphans,
+    ForwardTo,
+    Rewrite,
+    LogFormat,
+    Verbose,
+    Quiet,
+    Session,
+    NoSubreaper,
+    ParentDeathSignal,
+    Boot,
+    NoBoot,
+    As,
+    Help,
+    Version,
+}
+
+/// What there is to know of an option before its value is read.
+struct Row {
+    id: Id,
+    name: &'static str,
+    /// Empty where there is none.
+    variable: &'static str,
+    takes_value: bool,
+    /// Whether it has no meaning on Windows.
+    linux_only: bool,
+}
+
+/// Parses foster's own command line.
+pub(super) fn parse(args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
+    let mut draft = Draft::new(surroundings);
+    let said = draft.read_arguments(args).and_then(|said| match said {
+        None => draft.read_environment().map(|()| None),
+        Some(say) => Ok(Some(say)),
+    });
+    match said {
+        Ok(Some(say)) => Outcome::Say(say),
+        Ok(None) => match draft.finish() {
+            Ok(config) => Outcome::Run(Box::new(config)),
+            Err(refusal) => refusal.into(),
+        },
+        Err(refusal) => refusal.into(),
+    }
+}
+
+/// What has been read so far.
+struct Draft<'a> {
+    surroundings: &'a dyn Surroundings,
+    /// The options that the command line gave, a bit for each.
+    given: u32,
+    /// The options that the environment gave.
+    inherited: u32,
+    command: Option<Argv>,
+    wrapped: Vec<ServiceConfig>,
+    app_port: u16,
+    restart: Option<Restart>,
+    backoff: Backoff,
+    success: Success,
+    stop_signal: Option<Signal>,
+    stop_timeout: Option<Duration>,
+    keep_orphans: bool,
+    forward: Forward,
+    session: bool,
+    subreaper: bool,
+    parent_death_signal: Option<Signal>,
+    boot: Option<bool>,
+    format: LogFormat,
+    level: Option<Level>,
+    filter: Option<String>,
+}
+
+impl<'a> Draft<'a> {
+    fn new(surroundings: &'a dyn Surroundings) -> Self {
+        Draft {
+            surroundings,
+            given: 0,
+            inherited: 0,
+            command: None,
+            wrapped: Vec::new(),
+            app_port: APP_PORT,
+            restart: None,
+            backoff: Backoff::default(),
+            success: Success::default(),
+            stop_signal: None,
+            stop_timeout: Some(STOP_TIMEOUT),
+            keep_orphans: false,
+            forward: Forward { to: ForwardTo::Group, rewrites: Rewrites::default() },
+            session: false,
+            subreaper: true,
+            parent_death_signal: None,
+            boot: None,
+            format: LogFormat::Text,
+            level: None,
+            filter: None,
+        }
+    }
+
+    /// Reads the options up to the command; stops early where there is only something to say.
+    fn read_arguments(&mut self, args: Vec<OsString>) -> Result<Option<Say>, Refusal> {
+        let mut parser = Parser::from_iter(args);
+        loop {
+            let row = match parser.next().map_err(misused)? {
+                None => return Ok(None),
+                Some(Arg::Value(program)) => {
+                    let rest = parser.raw_args().map_err(misused)?;
+                    let words = std::iter::once(&program).chain(rest.as_slice());
+                    self.command = Some(Argv::new(words.map(|word| word.as_encoded_bytes())));
+                    return Ok(None);
+                }
+                Some(Arg::Long(name)) => match OPTIONS.iter().find(|row| row.name == name) {
+                    Some(row) => row,
+                    None => return Err(unknown(name)),
+                },
+                Some(Arg::Short(letter)) => {
+                    match SHORT.iter().find(|(short, _)| *short == letter) {
+                        Some((_, id)) => row(*id),
+                        None => {
+                            let rest = parser.optional_value().unwrap_or_default();
+                            return Err(unknown_letter(letter, &rest));
+                        }
+                    }
+                }
+            };
+            match row.id {
+                Id::Help => return Ok(Some(say(HELP.to_owned()))),
+                Id::Version => return Ok(Some(say(VERSION.to_owned()))),
+                _ => {}
+            }
+            let value =
+                if row.takes_value { parser.value().map_err(misused)? } else { OsString::new() };
+            self.given |= 1 << row.id as u32;
+            self.take(row, "--", row.name, &value)?;
+        }
+    }
+
+    /// Reads the variables of the options that the command line did not give.
+    fn read_environment(&mut self) -> Result<(), Refusal> {
+        for row in OPTIONS.iter().filter(|row| !row.variable.is_empty()) {
+            let wanted = match row.id {
+                Id::Wrap => self.command.is_none() && self.wrapped.is_empty(),
+                // A name as common as this may well be the command's own.
+                Id::AppPort => !self.wrapped.is_empty(),
+                _ => true,
+            };
+            if !wanted || self.is_given(row.id) {
+                continue;
+            }
+            match self.surroundings.variable(row.variable) {
+                // Empty is as good as unset; but an empty command line is a mistake.
+                Some(value) if !value.is_empty() || row.id == Id::Wrap => {
+                    self.inherited |= 1 << row.id as u32;
+                    self.take(row, "", row.variable, &value)?;
+                }
+                Some(_) | None => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn is_given(&self, id: Id) -> bool {
+        self.given & (1 << id as u32) != 0
+    }
+
+    /// The name under which an option was given.
+    fn source(&self, id: Id) -> String {
+        let row = row(id);
+        if self.inherited & (1 << id as u32) == 0 {
+            ["--", row.name].concat()
+        } else {
+            row.variable.to_owned()
+        }
+    }
+
+    /// Takes in an option, given under this name.
+    fn take(&mut self, row: &Row, dashes: &str, name: &str, value: &OsStr) -> Result<(), Refusal> {
+        if row.linux_only && self.surroundings.platform() == Platform::Windows {
+            let why = ": it has no meaning on Windows: leave it out";
+            return Err(Refusal([dashes, name, why].concat()));
+        }
+        let taken = match value.to_str() {
+            Some(text) => self.set(row.id, text),
+            None => Err("is not UTF-8: write it in UTF-8".into()),
+        };
+        taken.map_err(|wrong| {
+            let value = if row.takes_value || dashes.is_empty() {
+                [&quoted(value), " "].concat()
+            } else {
+                String::new()
+            };
+            Refusal([dashes, name, ": ", &value, &wrong].concat())
+        })
+    }
+
+    fn set(&mut self, id: Id, text: &str) -> Result<(), Wrong> {
+        match id {
+            Id::Wrap => {
+                let service = wrap::service(text, self.wrapped.last(), self.surroundings)?;
+                self.wrapped.push(service);
+            }
+            Id::AppPort => self.app_port = value::port(text)?,
+            Id::Restart => self.restart = Some(value::restart(text)?),
+            Id::Backoff => self.backoff.first = value::duration(text)?,
+            Id::BackoffMax => self.backoff.max = value::duration(text)?,
+            Id::HealthyAfter => self.backoff.healthy_after = value::duration(text)?,
+            Id::MaxRestarts => self.backoff.max_restarts = value::max_restarts(text)?,
+            Id::Success => {
+                for part in text.split(',') {
+                    self.success.insert(value::success(part, self.surroundings.platform())?);
+                }
+            }
+            Id::StopSignal => self.stop_signal = Some(value::signal(text)?),
+            Id::StopTimeout => self.stop_timeout = value::stop_timeout(text)?,
+            // The option itself has no value, the variable has one.
+            Id::KeepOrphans => self.keep_orphans = text.is_empty() || value::switch(text)?,
+            Id::ForwardTo => self.forward.to = value::forward_to(text)?,
+            Id::Rewrite => {
+                for part in text.split(',') {
+                    let (from, to) = value::rewrite(part)?;
+                    self.forward.rewrites.set(from, to);
+                }
+            }
+            Id::LogFormat => self.format = value::log_format(text)?,
+            Id::Verbose if !text.is_empty() => self.filter = Some(text.to_owned()),
+            Id::Verbose => {
+                self.level = Some(match self.level {
+                    None | Some(Level::Error | Level::Warn) => Level::Info,
+                    Some(Level::Info) => Level::Debug,
+                    Some(Level::Debug | Level::Trace) => Level::Trace,
+                });
+            }
+            Id::Quiet => {
+                self.level = Some(Level::Error);
+                self.given |= 1 << Id::Verbose as u32;
+            }
+            Id::Session => self.session = true,
+            Id::NoSubreaper => self.subreaper = false,
+            Id::ParentDeathSignal => self.parent_death_signal = Some(value::signal(text)?),
+            Id::Boot => self.boot = Some(true),
+            Id::NoBoot => self.boot = Some(false),
+            Id::As => return Err("must be the first argument: put it there".into()),
+            // They ended the reading.
+            Id::Help | Id::Version => {}
+        }
+        Ok(())
+    }
+
+    /// Makes a configuration of all that was read.
+    fn finish(mut self) -> Result<Config, Refusal> {
+        if self.backoff.first > self.backoff.max {
+            let (first, max) = (self.source(Id::Backoff), self.source(Id::BackoffMax));
+            let (low, high) = (short(self.backoff.max), short(self.backoff.first));
+            let how = ["lower ", &first, " or raise ", &max].concat();
+            return Err(Refusal(
+                [&first, ": ", &high, " is above ", &max, ", which is ", &low, ": ", &how].concat(),
+            ));
+        }
+        self.number_ports()?;
+        let wraps = !self.wrapped.is_empty();
+        let mut config = match self.command {
+            None if !wraps => {
+                return Err(Refusal(
+                    "no command: give COMMAND [ARG]... or --wrap 'COMMAND LINE' (foster -h \
+                     explains)"
+                        .into(),
+                ));
+            }
+            None => Config::supervisor(self.wrapped),
+            Some(argv) if wraps => {
+                let command = quoted(OsStr::new(&*String::from_utf8_lossy(argv.program())));
+                return Err(Refusal(
+                    ["--wrap: COMMAND is given too, ", &command, ": give one of the two"].concat(),
+                ));
+            }
+            Some(argv) => Config::init(ServiceConfig { argv, port: None, in_shell: false }),
+        };
+        if let Some(restart) = self.restart {
+            config.restart = restart;
+        }
+        if config.restart != Restart::Never {
+            config.supervised = true;
+            config.stop.requests = SUPERVISOR_STOP_REQUESTS;
+        }
+        config.backoff = self.backoff;
+        config.stop.signal = self.stop_signal;
+        config.stop.timeout = self.stop_timeout;
+        config.forward = self.forward;
+        config.success = self.success;
+        config.leftovers = Leftovers::Kill { orphans: !self.keep_orphans };
+        if self.session {
+            config.session = Session::Own;
+        }
+        config.setup.subreaper = self.subreaper;
+        config.setup.parent_death_signal = self.parent_death_signal;
+        config.setup.boot = self.boot;
+        if let Some(level) = self.level {
+            config.log.level = level;
+        }
+        config.log.filter = self.filter;
+        config.log.format = self.format;
+        Ok(config)
+    }
+
+    /// Gives each service its port, one after the other.
+    fn number_ports(&mut self) -> Result<(), Refusal> {
+        for (index, service) in self.wrapped.iter_mut().enumerate() {
+            let offset = u16::try_from(index).ok();
+            service.port = offset.and_then(|offset| self.app_port.checked_add(offset));
+            if service.port.is_none() {
+                let number = (index + 1).to_string();
+                let first = self.app_port.to_string();
+                return Err(Refusal(
+                    [
+                        &self.source(Id::AppPort),
+                        ": '",
+                        &first,
+                        "' leaves no port up to 65535 for --wrap number ",
+                        &number,
+                        ": choose a lower one",
+                    ]
+                    .concat(),
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn say(text: String) -> Say {
+    Say { stream: Stream::Out, text, code: 0 }
+}
+
+fn row(id: Id) -> &'static Row {
+    &OPTIONS[id as usize]
+}
+
+/// The line for an option whose value is missing, or that was given one and takes none.
+fn misused(error: lexopt::Error) -> Refusal {
+    Refusal(match error {
+        lexopt::Error::MissingValue { option } => {
+            [option.as_deref().unwrap_or("the last option"), ": its value is missing: add it"]
+                .concat()
+        }
+        lexopt::Error::UnexpectedValue { option, value } => {
+            [&option, ": ", &quoted(&value), " is too much: it takes no value"].concat()
+        }
+        // The others are made by calls that are not made here.
+        other => other.to_string(),
+    })
+}
+
+fn unknown(name: &str) -> Refusal {
+    let names = OPTIONS.iter().map(|row| row.name);
+    let meant = nearest(name, names.clone())
+        .or_else(|| names.clone().find(|known| name.len() > 2 && known.starts_with(name)));
+    let shown = quoted(OsStr::new(name));
+    let shown = shown.trim_matches('\'');
+    Refusal(match meant {
+        Some(meant) => {
+            ["--", shown, ": there is no such option: did you mean --", meant, "?"].concat()
+        }
+        None => ["--", shown, ": there is no such option: foster -h lists them"].concat(),
+    })
+}
+
+fn unknown_letter(letter: char, rest: &OsStr) -> Refusal {
+    let mut word = String::from(letter);
+    word.push_str(&rest.to_string_lossy());
+    let other_case =
+        SHORT.iter().map(|(short, _)| *short).find(|short| short.eq_ignore_ascii_case(&letter));
+    let shown = quoted(OsStr::new(&word));
+    let shown = shown.trim_matches('\'');
+    let hint = match nearest(&word, OPTIONS.iter().map(|row| row.name)).filter(|_| word.len() > 2) {
+        Some(meant) => ["did you mean --", meant, "?"].concat(),
+        None => match other_case.filter(|_| rest.is_empty()) {
+            Some(short) => ["did you mean -", short.encode_utf8(&mut [0; 4]), "?"].concat(),
+            None => "foster -h lists them".to_owned(),
+        },
+    };
+    Refusal(["-", shown, ": there is no such option: ", &hint].concat())
+}
+
+const fn option(
+    id: Id,
+    name: &'static str,
+    variable: &'static str,
+    takes_value: bool,
+    linux_only: bool,
+) -> Row {
+    Row { id, name, variable, takes_value, linux_only }
+}
+
+/// All options, in the order of their ids.
+const OPTIONS: [Row; 24] = [
+    option(Id::Wrap, "wrap", "WRAP_CMD", true, false),
+    option(Id::AppPort, "app-port", "APP_PORT", true, false),
+    option(Id::Restart, "restart", "FOSTER_RESTART", true, false),
+    option(Id::Backoff, "backoff", "FOSTER_BACKOFF", true, false),
+    option(Id::BackoffMax, "backoff-max", "FOSTER_BACKOFF_MAX", true, false),
+    option(Id::HealthyAfter, "healthy-after", "FOSTER_HEALTHY_AFTER", true, false),
+    option(Id::MaxRestarts, "max-restarts", "FOSTER_MAX_RESTARTS", true, false),
+    option(Id::Success, "success", "FOSTER_SUCCESS", true, false),
+    option(Id::StopSignal, "stop-signal", "FOSTER_STOP_SIGNAL", true, true),
+    option(Id::StopTimeout, "stop-timeout", "FOSTER_STOP_TIMEOUT", true, false),
+    option(Id::KeepOrphans, "keep-orphans", "FOSTER_KEEP_ORPHANS", false, true),
+    option(Id::ForwardTo, "forward-to", "FOSTER_FORWARD_TO", true, true),
+    option(Id::Rewrite, "rewrite", "FOSTER_REWRITE", true, true),
+    option(Id::LogFormat, "log-format", "FOSTER_LOG_FORMAT", true, false),
+    option(Id::Verbose, "verbose", "FOSTER_LOG", false, false),
+    option(Id::Quiet, "quiet", "", false, false),
+    option(Id::Session, "session", "", false, true),
+    option(Id::NoSubreaper, "no-subreaper", "", false, true),
+    option(Id::ParentDeathSignal, "parent-death-signal", "", true, true),
+    option(Id::Boot, "boot", "", false, true),
+    option(Id::NoBoot, "no-boot", "", false, true),
+    option(Id::As, "as", "", true, true),
+    option(Id::Help, "help", "", false, false),
+    option(Id::Version, "version", "", false, false),
+];
+
+const SHORT: [(char, Id); 4] =
+    [('v', Id::Verbose), ('q', Id::Quiet), ('h', Id::Help), ('V', Id::Version)];
+
+const HELP: &str = include_str!("help.txt");
+
+const VERSION: &str = concat!("foster ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// The port of the first service.
+const APP_PORT: u16 = 3000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_in_the_order_of_the_ids() {
+        for (index, row) in OPTIONS.iter().enumerate() {
+            assert_eq!(row.id as usize, index, "{}", row.name);
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! Readers for the values of options and variables. Each says what is wrong with a value in a
+//! way that its user can act on: why it is no such thing, and how one is written.
+
+use std::ffi::OsStr;
+use std::time::Duration;
+
+use crate::config::{ForwardTo, LogFormat, Restart};
+use crate::signal::Signal;
+
+use super::Platform;
+use super::near::nearest;
+
+/// What is wrong with a value, and what to do: to stand behind the value itself.
+pub(super) type Wrong = String;
+
+/// A value as it is shown in a message: in quotes and on one line, whatever is in it.
+pub(super) fn quoted(value: &OsStr) -> String {
+    let text = value.to_string_lossy();
+    let mut shown = String::with_capacity(text.len() + 2);
+    shown.push('\'');
+    for (index, char) in text.chars().enumerate() {
+        if index == LONGEST {
+            shown.push_str("...");
+            break;
+        }
+        shown.push(if char.is_control() { '?' } else { char });
+    }
+    shown.push('\'');
+    shown
+}
+
+/// Reads `500ms`, `10s`, `1m 30s`, and 0, which needs no unit.
+pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
+    use humantime::DurationError as Error;
+    let trimmed = text.trim();
+    if trimmed == "0" {
+        return Ok(Duration::ZERO);
+    }
+    // So many are a mistake; and beyond the 20 digits of a u64 the library's own sum could panic.
+    let why = if trimmed.bytes().filter(u8::is_ascii_digit).count() > DIGITS {
+        "it is too long"
+    } else {
+        match humantime::parse_duration(trimmed) {
+            Ok(duration) => return Ok(duration),
+            Err(Error::Empty) => "it is empty",
+            Err(Error::NumberOverflow) => "it is too large or too fine",
+            Err(Error::UnknownUnit { unit, .. }) if unit.is_empty() => "its unit is missing",
+            Err(Error::UnknownUnit { .. }) => "its unit is unknown",
+            Err(Error::InvalidCharacter(_) | Error::NumberExpected(_)) => {
+                "it is no number and unit"
+            }
+        }
+    };
+    Err(["is no duration, ", why, ": write it like 500ms, 10s or 1m30s"].concat())
+}
+
+/// Reads the time that a stop may take; none for `infinity`.
+pub(super) fn stop_timeout(text: &str) -> Result<Option<Duration>, Wrong> {
+    match text.trim() {
+        "infinity" => Ok(None),
+        other => duration(other).map(Some).map_err(|why| why + ", or infinity"),
+    }
+}
+
+/// Reads a signal.
+pub(super) fn signal(text: &str) -> Result<Signal, Wrong> {
+    text.trim().parse().map_err(|_| {
+        let upper = text.trim().to_ascii_uppercase();
+        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
+        let meant = nearest(name, COMMON_SIGNALS).filter(|_| name.len() > 2);
+        wrong("is no signal", ": write it like TERM, SIGTERM, 15 or RTMIN+3", meant)
+    })
+}
+
+/// Reads `FROM:TO`, where TO may be 0.
+pub(super) fn rewrite(text: &str) -> Result<(Signal, Option<Signal>), Wrong> {
+    let Some((from, to)) = text.split_once(':') else {
+        return Err("is no rewrite: write it like TERM:QUIT, or HUP:0 to drop HUP".into());
+    };
+    let part = |text: &str| {
+        signal(text).map_err(|why| [&quoted(OsStr::new(text.trim())), " ", &why].concat())
+    };
+    let from = part(from).map_err(|why| "is no rewrite: ".to_owned() + &why)?;
+    let to = match to.trim() {
+        "0" => None,
+        to => Some(part(to).map_err(|why| "is no rewrite: ".to_owned() + &why + ", or 0")?),
+    };
+    if [Signal::KILL, Signal::STOP, Signal::CHLD].contains(&from) {
+        return Err("is no rewrite: KILL, STOP and CHLD are never passed on".into());
+    }
+    Ok((from, to))
+}
+
+/// Reads a code, or a signal, for which 128+n stands.
+pub(super) fn success(text: &str, platform: Platform) -> Result<u32, Wrong> {
+    let text = text.trim();
+    let (most, how) = match platform {
+        Platform::Linux => (255, "is no status: write a code from 0 to 255 or a signal like TERM"),
+        Platform::Windows => (u32::MAX, "is no status: write a code from 0 to 4294967295"),
+    };
+    match (whole(text), platform) {
+        (Some(code), _) if code <= most => Ok(code),
+        (None, Platform::Linux) if !text.bytes().all(|byte| byte.is_ascii_digit()) => {
+            signal(text).map(|signal| 128 + u32::from(signal.number())).map_err(|_| how.to_owned())
+        }
+        _ => Err(how.into()),
+    }
+}
+
+/// Reads a port.
+pub(super) fn port(text: &str) -> Result<u16, Wrong> {
+    let port = whole(text.trim()).and_then(|number| u16::try_from(number).ok());
+    port.filter(|port| *port > 0).ok_or("is no port: write a number from 1 to 65535".into())
+}
+
+/// Reads how many restarts there may be; none for `unlimited`.
+pub(super) fn max_restarts(text: &str) -> Result<Option<u32>, Wrong> {
+    match text.trim() {
+        "unlimited" => Ok(None),
+        other => whole(other).map(Some).ok_or("is no number: write it like 5, or unlimited".into()),
+    }
+}
+
+/// Reads when to restart.
+pub(super) fn restart(text: &str) -> Result<Restart, Wrong> {
+    let known = ["never", "on-failure", "always"];
+    match text.trim() {
+        "never" => Ok(Restart::Never),
+        "on-failure" => Ok(Restart::OnFailure),
+        "always" => Ok(Restart::Always),
+        other => Err(wrong(
+            "is none of never, on-failure and always",
+            ": write one of them",
+            nearest(other, known),
+        )),
+    }
+}
+
+/// Reads whom signals are for.
+pub(super) fn forward_to(text: &str) -> Result<ForwardTo, Wrong> {
+    match text.trim() {
+        "group" => Ok(ForwardTo::Group),
+        "child" => Ok(ForwardTo::Child),
+        other => Err(wrong(
+            "is neither group nor child",
+            ": write one of them",
+            nearest(other, ["group", "child"]),
+        )),
+    }
+}
+
+/// Reads the form of the log.
+pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {
+    match text.trim() {
+        "text" => Ok(LogFormat::Text),
+        "json" => Ok(LogFormat::Json),
+        other => Err(wrong(
+            "is neither text nor json",
+            ": write one of them",
+            nearest(other, ["text", "json"]),
+        )),
+    }
+}
+
+/// Reads a yes or no from the environment.
+pub(super) fn switch(text: &str) -> Result<bool, Wrong> {
+    match text.trim() {
+        "1" => Ok(true),
+        "0" => Ok(false),
+        _ => Err("is neither 1 nor 0: set it to 1 for yes, 0 for no".into()),
+    }
+}
+
+/// A number of digits and nothing else.
+fn whole(text: &str) -> Option<u32> {
+    // `parse` would take a plus sign.
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+fn wrong(why: &str, how: &str, meant: Option<&str>) -> Wrong {
+    match meant {
+        Some(word) => [why, ": did you mean ", word, "?"].concat(),
+        None => [why, how].concat(),
+    }
+}
+
+/// More digits than any duration needs.
+const DIGITS: usize = 15;
+
+/// More of a value than this says nothing more.
+const LONGEST: usize = 100;
+
+const COMMON_SIGNALS: [&str; 12] =
+    ["TERM", "INT", "QUIT", "HUP", "KILL", "USR1", "USR2", "STOP", "CONT", "TSTP", "WINCH", "ABRT"];

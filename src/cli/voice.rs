@@ -1,0 +1,167 @@
+//! foster's own words for what happens: short lines that name a service by its program.
+
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use crate::config::{Config, ServiceConfig};
+use crate::process::{OsError, ServiceId, Target};
+use crate::supervisor::Report;
+
+/// Puts a report into words.
+pub(super) fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result {
+    let name = |id: ServiceId| Name { config, id };
+    match *report {
+        Report::Started { service, pid } => write!(out, "{} (pid {pid}) started", name(service)),
+        Report::StartFailed { service, error } => {
+            write!(out, "cannot start {}: {error}", Command { config, id: service })
+        }
+        Report::Ended { service, pid, status, asked } => {
+            let asked = if asked { ", as asked" } else { "" };
+            write!(out, "{} (pid {pid}) {status}{asked}", name(service))
+        }
+        Report::RestartDue { service, delay, restarts } => {
+            let delay = short(delay);
+            write!(out, "{} starts again in {delay}, restart {restarts} in a row", name(service))
+        }
+        Report::GaveUp { service, restarts } => write!(
+            out,
+            "giving up on {}: {restarts} restarts in a row brought no healthy run",
+            name(service)
+        ),
+        Report::StopRequested { signal: Some(signal) } => write!(out, "{signal}: stopping"),
+        Report::StopRequested { signal: None } => out.write_str("stopping"),
+        Report::Killing { service } => {
+            write!(out, "{} has not ended: sending SIGKILL", name(service))
+        }
+        Report::Unkillable { service } => {
+            write!(out, "some of {} outlives SIGKILL: waiting no longer", name(service))
+        }
+        Report::KillingOrphan { service, pid } => {
+            write!(out, "killing process {pid}, which {} left behind", name(service))
+        }
+        Report::Received { signal } => write!(out, "received {signal}"),
+        Report::Rewritten { from, to: Some(to) } => write!(out, "{from} goes on as {to}"),
+        Report::Rewritten { from, to: None } => write!(out, "{from} is dropped"),
+        Report::Forwarded { signal, target } => {
+            write!(out, "passed {signal} on to {}", Whom(target))
+        }
+        Report::KillFailed { target, signal, os } => {
+            write!(out, "cannot send {signal} to {}: {}", Whom(target), OsError(os))
+        }
+        Report::Reaped { pid, status } => write!(out, "reaped process {pid}, which {status}"),
+        Report::Suspending => out.write_str("stopping with the child, until SIGCONT"),
+    }
+}
+
+/// A duration in at most two figures' worth of words: `500ms`, `1.5s`.
+pub(super) fn short(duration: Duration) -> String {
+    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
+    let mut text = String::new();
+    // Writing to a string does not fail.
+    let _ = match (seconds, millis) {
+        (0, 0) if duration.is_zero() => write!(text, "0s"),
+        (0, 0) => write!(text, "{}ns", duration.subsec_nanos()),
+        (0, _) => write!(text, "{millis}ms"),
+        (_, 0) => write!(text, "{seconds}s"),
+        (_, _) => write!(text, "{seconds}.{millis:03}s"),
+    };
+    if millis > 0 && seconds > 0 {
+        text.truncate(text.trim_end_matches(['0', 's']).len());
+        text.push('s');
+    }
+    text
+}
+
+/// A service as its user thinks of it: its program, and its number where another runs the same.
+struct Name<'a> {
+    config: &'a Config,
+    id: ServiceId,
+}
+
+impl fmt::Display for Name<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let services = &self.config.services;
+        let Some(service) = services.get(self.id.index()) else { return Ok(()) };
+        let own = program(service);
+        write_bytes(f, own)?;
+        let mut others = services.iter().enumerate().filter(|(index, _)| *index != self.id.index());
+        if others.any(|(_, other)| program(other) == own) {
+            write!(f, "#{}", self.id.index() + 1)?;
+        }
+        Ok(())
+    }
+}
+
+/// What was to be run, as the user wrote it.
+struct Command<'a> {
+    config: &'a Config,
+    id: ServiceId,
+}
+
+impl fmt::Display for Command<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(service) = self.config.services.get(self.id.index()) else { return Ok(()) };
+        f.write_str("'")?;
+        write_bytes(f, if service.in_shell { line(service) } else { service.argv.program() })?;
+        f.write_str("'")
+    }
+}
+
+/// Whom a signal was for.
+struct Whom(Target);
+
+impl fmt::Display for Whom {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Target::Process(pid) => write!(f, "process {pid}"),
+            Target::Group(pid) => write!(f, "group {pid}"),
+        }
+    }
+}
+
+/// The line that a shell reads: the last word, on every platform.
+fn line(service: &ServiceConfig) -> &[u8] {
+    service.argv.words().last().unwrap_or_default()
+}
+
+/// The base name of the program; of a line for a shell, of the first word in it that could be
+/// one.
+fn program(service: &ServiceConfig) -> &[u8] {
+    let path = if service.in_shell {
+        let line = line(service);
+        let mut words = line.split(|byte| b" \t\n;&|<>(){}'\"".contains(byte));
+        words.find(|word| !word.is_empty() && !word.contains(&b'=')).unwrap_or(line)
+    } else {
+        service.argv.program()
+    };
+    let name = path.rsplit(|byte| b"/\\".contains(byte)).next().unwrap_or_default();
+    if name.is_empty() { path } else { name }
+}
+
+/// Writes what may be any bytes, on one line.
+pub(super) fn write_bytes(f: &mut dyn Write, bytes: &[u8]) -> fmt::Result {
+    for char in String::from_utf8_lossy(bytes).chars() {
+        f.write_char(if char.is_control() { '?' } else { char })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_duration_is_short() {
+        for (millis, text) in [
+            (0, "0s"),
+            (500, "500ms"),
+            (1000, "1s"),
+            (1500, "1.5s"),
+            (1050, "1.05s"),
+            (600_000, "600s"),
+        ] {
+            assert_eq!(short(Duration::from_millis(millis)), text);
+        }
+        assert_eq!(short(Duration::from_nanos(5)), "5ns");
+    }
+}

@@ -1,0 +1,195 @@
+//! The command line that `--wrap` gives as one text: whether it needs a shell, and its words
+//! where it does not.
+//!
+//! Without a shell the service's pid is the app, and an image without a shell will do. So a line
+//! is run directly where a shell would do nothing but split it; in doubt the shell gets it.
+
+use std::ffi::OsStr;
+
+use crate::config::{Argv, ServiceConfig};
+
+use super::{Platform, Surroundings};
+
+/// Makes a service of a line; says what is wrong with one that cannot be split, or is empty.
+/// `last` is the service before it, so that the same program is not looked for twice.
+pub(super) fn service(
+    line: &str,
+    last: Option<&ServiceConfig>,
+    surroundings: &dyn Surroundings,
+) -> Result<ServiceConfig, &'static str> {
+    if line.trim().is_empty() {
+        return Err("is empty: give it the command line to run");
+    }
+    match surroundings.platform() {
+        Platform::Linux => posix(line, last, surroundings),
+        Platform::Windows => Ok(windows(line)),
+    }
+}
+
+fn posix(
+    line: &str,
+    last: Option<&ServiceConfig>,
+    surroundings: &dyn Surroundings,
+) -> Result<ServiceConfig, &'static str> {
+    if !needs_posix_shell(line) {
+        let words = shlex::split(line)
+            .ok_or("has a quote without its partner, or a backslash at its end: complete it")?;
+        let program = words.first().map_or("", String::as_str);
+        let known = last.is_some_and(|service| {
+            !service.in_shell && service.argv.program() == program.as_bytes()
+        });
+        if known || surroundings.is_program(OsStr::new(program)) {
+            return Ok(ServiceConfig { argv: Argv::new(&words), port: None, in_shell: false });
+        }
+    }
+    Ok(ServiceConfig { argv: Argv::new(["sh", "-c", line]), port: None, in_shell: true })
+}
+
+fn windows(line: &str) -> ServiceConfig {
+    if needs_cmd(line) {
+        ServiceConfig { argv: Argv::new([line]), port: None, in_shell: true }
+    } else {
+        let words = line.split_ascii_whitespace();
+        ServiceConfig { argv: Argv::new(words), port: None, in_shell: false }
+    }
+}
+
+/// Whether sh(1) would do more with this line than split it into words.
+fn needs_posix_shell(line: &str) -> bool {
+    let mut quote = None;
+    let mut bytes = line.bytes();
+    while let Some(byte) = bytes.next() {
+        match (quote, byte) {
+            (Some(open), _) if open == byte => quote = None,
+            (Some(b'\''), _) => {}
+            (_, b'\\') => {
+                // A backslash at the end of a line joins it with the next; the shell knows how.
+                if bytes.next() == Some(b'\n') {
+                    return true;
+                }
+            }
+            (_, b'$' | b'`') => return true,
+            (Some(_), _) => {}
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (None, byte) if SYNTAX.contains(&byte) => return true,
+            (None, _) => {}
+        }
+    }
+    starts_with_assignment(line)
+}
+
+/// Whether the line begins with `NAME=`, which is no program but an assignment.
+fn starts_with_assignment(line: &str) -> bool {
+    let Some((name, _)) = line.trim_start().split_once('=') else { return false };
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}
+
+/// Whether cmd.exe would do more with this line than run a program.
+fn needs_cmd(line: &str) -> bool {
+    if line.bytes().any(|byte| CMD_SYNTAX.contains(&byte)) {
+        return true;
+    }
+    let first = line.split_ascii_whitespace().next().unwrap_or_default();
+    // `cd..` and `echo.` are builtins too.
+    let word = first.split(['.', '\\', '/', ':']).next().unwrap_or_default();
+    let is_path = first.len() > word.len() && first[word.len()..].contains(char::is_alphanumeric);
+    !is_path && CMD_BUILTINS.iter().any(|builtin| builtin.eq_ignore_ascii_case(word))
+}
+
+/// What is syntax outside of quotes, besides `$` and backquotes. Some of it is only in certain
+/// places; a shell that was not needed does no harm.
+const SYNTAX: &[u8] = b"|&;<>()*?[#~{}!\n";
+
+const CMD_SYNTAX: &[u8] = b"&|<>^%\"()@\n";
+
+/// The commands that cmd.exe has within itself (`help` lists them).
+const CMD_BUILTINS: [&str; 45] = [
+    "assoc", "break", "call", "cd", "chdir", "cls", "color", "copy", "date", "del", "dir", "dpath",
+    "echo", "endlocal", "erase", "exit", "for", "ftype", "goto", "if", "keys", "md", "mkdir",
+    "mklink", "move", "path", "pause", "popd", "prompt", "pushd", "rd", "rem", "ren", "rename",
+    "rmdir", "set", "setlocal", "shift", "start", "time", "title", "type", "ver", "verify", "vol",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_needs_a_shell_when_a_shell_would_do_more_than_split_it() {
+        for line in [
+            "a | b",
+            "a & b",
+            "a; b",
+            "a < b",
+            "a > b",
+            "(a)",
+            "a $B",
+            "a `b`",
+            "a *",
+            "a ?",
+            "a [b]",
+            "a # b",
+            "a ~",
+            "a {b,c}",
+            "! a",
+            "a\nb",
+            "A=b c",
+            " A=b c",
+            "_1=",
+            "a \"$B\"",
+            "a \"`b`\"",
+            "a \\\nb",
+            "a 'b' $C",
+            "a \"'$B'\"",
+            "a '\\' $B",
+        ] {
+            assert!(needs_posix_shell(line), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_needs_no_shell_when_its_syntax_is_quoted_or_it_has_none() {
+        for line in [
+            "a",
+            "a b=c",
+            "a --b=c",
+            "a '$B | c'",
+            "a \"b | c; d\"",
+            "a \\$B \\* \\;",
+            "a \"\\$B\"",
+            "a 'b\nc'",
+            "/a/b -c",
+            "a @b %c ^d",
+            "=a",
+            "a-b=c d",
+            "'A'=b",
+        ] {
+            assert!(!needs_posix_shell(line), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn cmd_is_needed_for_its_syntax_and_its_builtins() {
+        for line in [
+            "a & b",
+            "a | b",
+            "a > b",
+            "a %B%",
+            "a ^b",
+            "\"a b\" c",
+            "echo hi",
+            "ECHO hi",
+            "echo.",
+            "cd..",
+            "cd \\",
+            "if exist a b",
+            "@a",
+        ] {
+            assert!(needs_cmd(line), "{line:?}");
+        }
+        for line in ["app.exe", "echo.exe hi", "C:\\a\\b.exe -c", "start.bat", "a 'b'", "cd\\a.exe"]
+        {
+            assert!(!needs_cmd(line), "{line:?}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! foster's own command line.
+
+mod bad;
+mod options;
+mod wording;
+mod wrap;

@@ -1,0 +1,346 @@
+//! Every option, by the command line and by its variable.
+
+use std::time::Duration;
+
+use foster::config::{
+    Argv, Config, ForwardTo, INIT_STOP_REQUESTS, JobControl, Leftovers, Level, LogFormat, Restart,
+    SUPERVISOR_STOP_REQUESTS, Session,
+};
+use foster::signal::Signal;
+
+use crate::world::World;
+
+/// What `--NAME VALUE` and `VARIABLE=VALUE` come to, before a COMMAND: both the same.
+#[track_caller]
+fn by_both<T: PartialEq + std::fmt::Debug>(
+    option: &str,
+    variable: &str,
+    value: &str,
+    of: impl Fn(&Config) -> T,
+) -> T {
+    let by_option = of(&World::new().config(&["foster", option, value, "app"]));
+    let by_equals = of(&World::new().config(&["foster", &format!("{option}={value}"), "app"]));
+    let by_variable = of(&World::new().with(variable, value).config(&["foster", "app"]));
+    assert_eq!(by_option, by_equals, "{option}");
+    assert_eq!(by_option, by_variable, "{variable}");
+    by_option
+}
+
+/// That the command line wins over the environment, even over a value that is none.
+#[track_caller]
+fn command_line_wins(option: &str, value: &str, variable: &str, other: &str) {
+    let args = ["foster", option, value, "app"];
+    let alone = format!("{:?}", World::new().config(&args));
+    for other in [other, "rubbish"] {
+        let both = format!("{:?}", World::new().with(variable, other).config(&args));
+        assert_eq!(alone, both, "{variable}={other}");
+    }
+    let environment = World::new().with(variable, other).config(&["foster", "app"]);
+    assert_ne!(alone, format!("{environment:?}"), "{variable} does nothing");
+}
+
+fn argv(config: &Config) -> Vec<Vec<String>> {
+    let words = |argv: &Argv| {
+        argv.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>()
+    };
+    config.services.iter().map(|service| words(&service.argv)).collect()
+}
+
+#[test]
+fn a_command_runs_once_with_the_defaults_of_an_init() {
+    let config = World::new().config(&["foster", "app", "-x"]);
+    assert_eq!(argv(&config), [["app", "-x"]]);
+    assert_eq!(config.services[0].port, None);
+    assert!(!config.services[0].in_shell);
+    assert!(!config.supervised);
+    assert_eq!(config.restart, Restart::Never);
+    assert_eq!(config.backoff.first, Duration::from_millis(500));
+    assert_eq!(config.backoff.max, Duration::from_secs(10));
+    assert_eq!(config.backoff.healthy_after, Duration::from_secs(10));
+    assert_eq!(config.backoff.max_restarts, None);
+    assert_eq!(config.stop.requests, INIT_STOP_REQUESTS);
+    assert_eq!(config.stop.signal, None);
+    assert_eq!(config.stop.timeout, Some(Duration::from_secs(10)));
+    assert_eq!(config.forward.to, ForwardTo::Group);
+    assert_eq!(format!("{:?}", config.forward.rewrites), "{}");
+    assert!(config.success.contains(0) && !config.success.contains(1));
+    assert_eq!(config.leftovers, Leftovers::Kill { orphans: true });
+    assert_eq!(config.session, Session::Group);
+    assert_eq!(config.job_control, JobControl::FollowChild);
+    assert!(config.setup.subreaper);
+    assert_eq!(config.setup.parent_death_signal, None);
+    assert_eq!(config.setup.boot, None);
+    assert_eq!(config.log.level, Level::Warn);
+    assert_eq!(config.log.filter, None);
+    assert_eq!(config.log.format, LogFormat::Text);
+}
+
+#[test]
+fn wrap_keeps_running_with_the_defaults_of_a_supervisor() {
+    for config in [
+        World::new().config(&["foster", "--wrap", "app"]),
+        World::new().config(&["foster", "--wrap=app"]),
+        World::new().with("WRAP_CMD", "app").config(&["foster"]),
+    ] {
+        assert_eq!(argv(&config), [["app"]]);
+        assert_eq!(config.services[0].port, Some(3000));
+        assert!(config.supervised);
+        assert_eq!(config.restart, Restart::Always);
+        assert_eq!(config.stop.requests, SUPERVISOR_STOP_REQUESTS);
+        assert_eq!(config.session, Session::Own);
+        assert_eq!(config.log.level, Level::Info);
+    }
+}
+
+#[test]
+fn options_end_at_the_first_word_that_is_none_or_behind_two_dashes() {
+    let commands: [(&[&str], &[&str]); 7] = [
+        (&["foster", "app", "-v", "--wrap", "--"], &["app", "-v", "--wrap", "--"]),
+        (&["foster", "--", "app", "--", "-v"], &["app", "--", "-v"]),
+        (&["foster", "--", "-v"], &["-v"]),
+        (&["foster", "--", "--", "app"], &["--", "app"]),
+        (&["foster", "-q", "-"], &["-"]),
+        (&["foster", "-q", ""], &[""]),
+        (&["foster", "-q", "--", "--help"], &["--help"]),
+    ];
+    for (args, words) in commands {
+        assert_eq!(argv(&World::new().config(args)), [words], "{args:?}");
+    }
+}
+
+#[test]
+fn wrap_may_be_repeated_and_each_gets_the_next_port() {
+    let world = World::new().with("WRAP_CMD", "echo no");
+    let args = ["foster", "--wrap", "app 1", "--app-port", "4000", "--wrap", "api"];
+    let config = world.config(&args);
+    assert_eq!(argv(&config), [vec!["app", "1"], vec!["api"]]);
+    assert_eq!(
+        config.services.iter().map(|s| s.port).collect::<Vec<_>>(),
+        [Some(4000), Some(4001)]
+    );
+}
+
+#[test]
+fn the_command_of_the_environment_yields_to_one_on_the_command_line() {
+    let world = World::new().with("WRAP_CMD", "'");
+    assert_eq!(argv(&world.config(&["foster", "app"])), [["app"]]);
+    assert_eq!(argv(&world.config(&["foster", "--wrap", "api"])), [["api"]]);
+}
+
+#[test]
+fn app_port() {
+    let port = |config: Config| config.services[0].port;
+    let wrap = ["foster", "--wrap", "app"];
+    assert_eq!(port(World::new().with("APP_PORT", "8080").config(&wrap)), Some(8080));
+    let both = ["foster", "--app-port", "65535", "--wrap", "app"];
+    assert_eq!(port(World::new().with("APP_PORT", "x").config(&both)), Some(65535));
+    // It is the business of a supervisor only: a COMMAND may have its own use for the name.
+    assert_eq!(port(World::new().with("APP_PORT", "x").config(&["foster", "app"])), None);
+    assert_eq!(port(World::new().config(&["foster", "--app-port", "1", "app"])), None);
+}
+
+#[test]
+fn restart() {
+    for (word, restart, supervised) in [
+        ("never", Restart::Never, false),
+        ("on-failure", Restart::OnFailure, true),
+        ("always", Restart::Always, true),
+    ] {
+        let of = |config: &Config| (config.restart, config.supervised, config.stop.requests);
+        let requests = if supervised { SUPERVISOR_STOP_REQUESTS } else { INIT_STOP_REQUESTS };
+        let expected = (restart, supervised, requests);
+        assert_eq!(by_both("--restart", "FOSTER_RESTART", word, of), expected);
+    }
+    command_line_wins("--restart", "never", "FOSTER_RESTART", "always");
+    let once = World::new().config(&["foster", "--restart", "never", "--wrap", "app"]);
+    assert!(once.supervised && once.restart == Restart::Never);
+}
+
+#[test]
+fn backoff() {
+    let first = |config: &Config| config.backoff.first;
+    for (text, millis) in
+        [("250ms", 250), ("1s", 1000), ("1.5s", 1500), ("1s 5ms", 1005), ("0", 0), ("0s", 0)]
+    {
+        let expected = Duration::from_millis(millis);
+        assert_eq!(by_both("--backoff", "FOSTER_BACKOFF", text, first), expected);
+    }
+    command_line_wins("--backoff", "1s", "FOSTER_BACKOFF", "2s");
+}
+
+#[test]
+fn backoff_max() {
+    let max = by_both("--backoff-max", "FOSTER_BACKOFF_MAX", "2m", |c| c.backoff.max);
+    assert_eq!(max, Duration::from_secs(120));
+    command_line_wins("--backoff-max", "1m", "FOSTER_BACKOFF_MAX", "2m");
+}
+
+#[test]
+fn healthy_after() {
+    let after =
+        by_both("--healthy-after", "FOSTER_HEALTHY_AFTER", "1h", |c| c.backoff.healthy_after);
+    assert_eq!(after, Duration::from_secs(3600));
+    command_line_wins("--healthy-after", "1m", "FOSTER_HEALTHY_AFTER", "2m");
+}
+
+#[test]
+fn max_restarts() {
+    for (text, max) in [("0", Some(0)), ("5", Some(5)), ("unlimited", None)] {
+        let of = |config: &Config| config.backoff.max_restarts;
+        assert_eq!(by_both("--max-restarts", "FOSTER_MAX_RESTARTS", text, of), max);
+    }
+    command_line_wins("--max-restarts", "unlimited", "FOSTER_MAX_RESTARTS", "2");
+}
+
+#[test]
+fn stop_signal() {
+    for text in ["QUIT", "SIGQUIT", "3", "quit"] {
+        let signal = by_both("--stop-signal", "FOSTER_STOP_SIGNAL", text, |c| c.stop.signal);
+        assert_eq!(signal, Some(Signal::QUIT), "{text}");
+    }
+    let real_time = by_both("--stop-signal", "FOSTER_STOP_SIGNAL", "RTMIN+3", |c| c.stop.signal);
+    assert_eq!(real_time, Signal::new(37));
+    command_line_wins("--stop-signal", "INT", "FOSTER_STOP_SIGNAL", "QUIT");
+}
+
+#[test]
+fn stop_timeout() {
+    for (text, timeout) in
+        [("30s", Some(Duration::from_secs(30))), ("0", Some(Duration::ZERO)), ("infinity", None)]
+    {
+        let of = |config: &Config| config.stop.timeout;
+        assert_eq!(by_both("--stop-timeout", "FOSTER_STOP_TIMEOUT", text, of), timeout);
+    }
+    command_line_wins("--stop-timeout", "1s", "FOSTER_STOP_TIMEOUT", "infinity");
+}
+
+#[test]
+fn forward_to() {
+    for (text, to) in [("group", ForwardTo::Group), ("child", ForwardTo::Child)] {
+        assert_eq!(by_both("--forward-to", "FOSTER_FORWARD_TO", text, |c| c.forward.to), to);
+    }
+    command_line_wins("--forward-to", "group", "FOSTER_FORWARD_TO", "child");
+}
+
+#[test]
+fn rewrite() {
+    let table = |config: &Config| format!("{:?}", config.forward.rewrites);
+    let one = by_both("--rewrite", "FOSTER_REWRITE", "TERM:QUIT", table);
+    assert_eq!(one, "{SIGTERM: Some(SIGQUIT)}");
+    let two = by_both("--rewrite", "FOSTER_REWRITE", "15:SIGINT, HUP:0", table);
+    assert_eq!(two, "{SIGHUP: None, SIGTERM: Some(SIGINT)}");
+    let args = ["foster", "--rewrite", "USR1:RTMIN+1", "--rewrite", "USR1:0", "app"];
+    assert_eq!(table(&World::new().config(&args)), "{SIGUSR1: None}");
+    command_line_wins("--rewrite", "TERM:QUIT", "FOSTER_REWRITE", "HUP:0");
+}
+
+#[test]
+fn success() {
+    let codes =
+        |config: &Config| (0..256).filter(|c| config.success.contains(*c)).collect::<Vec<_>>();
+    assert_eq!(by_both("--success", "FOSTER_SUCCESS", "3", codes), [0, 3]);
+    assert_eq!(
+        by_both("--success", "FOSTER_SUCCESS", "15,TERM, SIGRTMAX,255", codes),
+        [0, 15, 143, 192, 255]
+    );
+    let args = ["foster", "--success", "1", "--success", "INT", "app"];
+    assert_eq!(codes(&World::new().config(&args)), [0, 1, 130]);
+    command_line_wins("--success", "1", "FOSTER_SUCCESS", "2");
+}
+
+#[test]
+fn keep_orphans() {
+    let spared = |world: World, args: &[&str]| {
+        world.config(args).leftovers == Leftovers::Kill { orphans: false }
+    };
+    let plain = ["foster", "app"];
+    assert!(spared(World::new(), &["foster", "--keep-orphans", "app"]));
+    assert!(spared(World::new().with("FOSTER_KEEP_ORPHANS", "1"), &plain));
+    assert!(!spared(World::new().with("FOSTER_KEEP_ORPHANS", "0"), &plain));
+    let both = ["foster", "--keep-orphans", "app"];
+    assert!(spared(World::new().with("FOSTER_KEEP_ORPHANS", "0"), &both));
+}
+
+#[test]
+fn options_without_a_variable() {
+    let config = |args: &[&str]| World::new().config(&[&["foster"], args, &["app"]].concat());
+    assert!(!config(&["--no-subreaper"]).setup.subreaper);
+    let signal = config(&["--parent-death-signal", "KILL"]).setup.parent_death_signal;
+    assert_eq!(signal, Some(Signal::KILL));
+    assert_eq!(config(&["--session"]).session, Session::Own);
+    assert_eq!(config(&["--boot"]).setup.boot, Some(true));
+    assert_eq!(config(&["--boot", "--no-boot"]).setup.boot, Some(false));
+}
+
+#[test]
+fn log_format() {
+    for (text, format) in [("text", LogFormat::Text), ("json", LogFormat::Json)] {
+        let of = |config: &Config| config.log.format;
+        assert_eq!(by_both("--log-format", "FOSTER_LOG_FORMAT", text, of), format);
+    }
+    command_line_wins("--log-format", "text", "FOSTER_LOG_FORMAT", "json");
+}
+
+#[test]
+fn the_level_of_the_log() {
+    let level = |args: &[&str]| World::new().config(args).log.level;
+    assert_eq!(level(&["foster", "-v", "app"]), Level::Info);
+    assert_eq!(level(&["foster", "-vv", "app"]), Level::Debug);
+    assert_eq!(level(&["foster", "-v", "-v", "--verbose", "app"]), Level::Trace);
+    assert_eq!(level(&["foster", "-vvvvvv", "app"]), Level::Trace);
+    assert_eq!(level(&["foster", "-q", "app"]), Level::Error);
+    assert_eq!(level(&["foster", "--quiet", "--wrap", "app"]), Level::Error);
+    assert_eq!(level(&["foster", "-qv", "app"]), Level::Info);
+    assert_eq!(level(&["foster", "-vvq", "app"]), Level::Error);
+    assert_eq!(level(&["foster", "-vv", "--wrap", "app"]), Level::Debug);
+}
+
+#[test]
+fn the_filter_of_the_environment_yields_to_the_command_line() {
+    let filter =
+        |args: &[&str]| World::new().with("FOSTER_LOG", "foster=trace").config(args).log.filter;
+    assert_eq!(filter(&["foster", "app"]).as_deref(), Some("foster=trace"));
+    assert_eq!(filter(&["foster", "-v", "app"]), None);
+    assert_eq!(filter(&["foster", "-q", "app"]), None);
+}
+
+#[test]
+fn an_empty_variable_is_as_good_as_none() {
+    let mut world = World::new();
+    for name in [
+        "APP_PORT",
+        "FOSTER_RESTART",
+        "FOSTER_BACKOFF",
+        "FOSTER_BACKOFF_MAX",
+        "FOSTER_HEALTHY_AFTER",
+        "FOSTER_MAX_RESTARTS",
+        "FOSTER_STOP_SIGNAL",
+        "FOSTER_STOP_TIMEOUT",
+        "FOSTER_FORWARD_TO",
+        "FOSTER_REWRITE",
+        "FOSTER_SUCCESS",
+        "FOSTER_KEEP_ORPHANS",
+        "FOSTER_LOG_FORMAT",
+        "FOSTER_LOG",
+    ] {
+        world = world.with(name, "");
+    }
+    for args in [["foster", "--wrap=app"], ["foster", "app"]] {
+        let plain = World::new().config(&args);
+        assert_eq!(format!("{:?}", world.config(&args)), format!("{plain:?}"));
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn commands_and_arguments_may_be_any_bytes() {
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
+
+    let args =
+        ["foster".into(), OsString::from_vec(b"a\xff".into()), OsString::from_vec(vec![0xfe])];
+    let foster::cli::Outcome::Run(config) = World::new().parse(&args) else {
+        panic!("any bytes are a command");
+    };
+    assert_eq!(config.services[0].argv.as_bytes(), b"a\xff\0\xfe\0");
+}

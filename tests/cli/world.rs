@@ -1,0 +1,70 @@
+//! Surroundings that a test makes up.
+
+use std::ffi::{OsStr, OsString};
+
+use foster::cli::{self, Outcome, Platform, Say, Surroundings};
+use foster::config::Config;
+use foster::process::Pid;
+
+/// An environment, and a few programs on its PATH.
+pub struct World {
+    pub variables: Vec<(String, OsString)>,
+    pub programs: Vec<&'static str>,
+    pub platform: Platform,
+}
+
+impl World {
+    pub fn new() -> Self {
+        let programs = vec!["app", "/bin/app", "echo", "api"];
+        World { variables: Vec::new(), programs, platform: Platform::Linux }
+    }
+
+    pub fn windows() -> Self {
+        World { platform: Platform::Windows, ..World::new() }
+    }
+
+    pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.into(), value.into()));
+        self
+    }
+
+    pub fn parse<A: Into<OsString> + Clone>(&self, args: &[A]) -> Outcome {
+        cli::parse(args.iter().cloned().map(Into::into).collect(), self)
+    }
+
+    /// What a command line that is right comes to.
+    #[track_caller]
+    pub fn config(&self, args: &[&str]) -> Config {
+        match self.parse(args) {
+            Outcome::Run(config) => *config,
+            Outcome::Say(say) => panic!("{args:?} says {say:?}"),
+        }
+    }
+
+    /// What a command line says that runs nothing.
+    #[track_caller]
+    pub fn say<A: Into<OsString> + Clone + std::fmt::Debug>(&self, args: &[A]) -> Say {
+        match self.parse(args) {
+            Outcome::Run(config) => panic!("{args:?} runs {config:?}"),
+            Outcome::Say(say) => say,
+        }
+    }
+}
+
+impl Surroundings for World {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+    }
+
+    fn is_program(&self, word: &OsStr) -> bool {
+        self.programs.iter().any(|program| *program == word)
+    }
+
+    fn platform(&self) -> Platform {
+        self.platform
+    }
+
+    fn own_pid(&self) -> Pid {
+        Pid(7)
+    }
+}
