@@ -10,7 +10,7 @@ pub trait Backend {
     fn now(&mut self) -> Instant;
 
     /// Waits until something happens or `deadline` comes, and tells what happened. It may come
-    /// back early with nothing to tell.
+    /// back early with nothing to tell; with a deadline that has passed it does not wait at all.
     fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>);
 
     /// Does something, and tells what came of it.
@@ -19,36 +19,118 @@ pub trait Backend {
 
 /// Runs until all is done; gives the code to end with.
 pub fn run<B: Backend>(supervisor: &mut Supervisor, backend: &mut B) -> u32 {
-    let mut events = Vec::with_capacity(EVENTS);
+    let mut driver = Driver::new();
     loop {
-        while let Some(action) = supervisor.poll_action() {
-            if let Action::Exit { code } = action {
-                return code;
-            }
-            backend.perform(action, &mut events);
-            tell(supervisor, backend, &mut events);
+        if let Some(code) = driver.turn(supervisor, backend) {
+            return code;
         }
-        backend.wait(supervisor.poll_timeout(), &mut events);
-        tell(supervisor, backend, &mut events);
+    }
+}
+
+/// The loop, one turn at a time, for those who look on between turns.
+#[derive(Clone, Debug)]
+pub struct Driver {
+    /// What one wait brought.
+    news: Vec<Event>,
+    /// What came of one action.
+    answers: Vec<Event>,
+    /// For how many turns a survey has been put off.
+    put_off: u32,
+}
+
+impl Driver {
+    /// A loop that has not begun.
+    #[must_use]
+    pub fn new() -> Driver {
+        Driver { news: Vec::with_capacity(NEWS), answers: Vec::with_capacity(NEWS), put_off: 0 }
+    }
+
+    /// Does what there is to do, waits once, and hands over what happened. Gives the code to end
+    /// with, once all is done.
+    pub fn turn<B: Backend>(
+        &mut self,
+        supervisor: &mut Supervisor,
+        backend: &mut B,
+    ) -> Option<u32> {
+        if let Some(code) = self.act(supervisor, backend) {
+            return Some(code);
+        }
+        // A survey looks at every process there is. So it comes when nothing else is known any
+        // more: a thousand deaths at once cost one survey instead of a thousand.
+        let survey = supervisor.wants_survey();
+        let deadline = if survey { Some(Instant::ZERO) } else { supervisor.poll_timeout() };
+        let mut news = std::mem::take(&mut self.news);
+        backend.wait(deadline, &mut news);
+        let quiet = news.is_empty();
+        for event in news.drain(..) {
+            supervisor.handle_event(event, backend.now());
+            if let Some(code) = self.act(supervisor, backend) {
+                return Some(code);
+            }
+        }
+        self.news = news;
+        if survey {
+            self.survey(quiet, supervisor, backend);
+        }
         if let Some(deadline) = supervisor.poll_timeout() {
             let now = backend.now();
             if deadline <= now {
                 supervisor.handle_timeout(now);
             }
         }
+        None
+    }
+
+    /// Does all that the machine wants done. What comes of it is told at once, before anything
+    /// else is done; gives the code to end with, once all is done.
+    fn act<B: Backend>(&mut self, supervisor: &mut Supervisor, backend: &mut B) -> Option<u32> {
+        while let Some(action) = supervisor.poll_action() {
+            if let Action::Exit { code } = action {
+                return Some(code);
+            }
+            self.perform(action, supervisor, backend);
+        }
+        None
+    }
+
+    /// Makes a survey, unless there is news that may spare another one. A flood of news puts it
+    /// off for a while, not for ever.
+    fn survey<B: Backend>(&mut self, quiet: bool, supervisor: &mut Supervisor, backend: &mut B) {
+        if !quiet && self.put_off < PATIENCE {
+            self.put_off += 1;
+            return;
+        }
+        self.put_off = 0;
+        if let Some(action) = supervisor.poll_survey() {
+            self.perform(action, supervisor, backend);
+        }
+    }
+
+    fn perform<B: Backend>(
+        &mut self,
+        action: Action,
+        supervisor: &mut Supervisor,
+        backend: &mut B,
+    ) {
+        backend.perform(action, &mut self.answers);
+        if self.answers.is_empty() {
+            return;
+        }
+        let now = backend.now();
+        for event in self.answers.drain(..) {
+            supervisor.handle_event(event, now);
+        }
     }
 }
 
-/// Hands events over to the machine.
-fn tell<B: Backend>(supervisor: &mut Supervisor, backend: &mut B, events: &mut Vec<Event>) {
-    if events.is_empty() {
-        return;
-    }
-    let now = backend.now();
-    for event in events.drain(..) {
-        supervisor.handle_event(event, now);
+impl Default for Driver {
+    fn default() -> Self {
+        Driver::new()
     }
 }
 
 /// Room for what one wait brings: a full read of signals, and a death.
-const EVENTS: usize = 72;
+const NEWS: usize = 72;
+
+/// How many turns with news a survey is put off for.
+const PATIENCE: u32 = 64;

@@ -8,7 +8,7 @@ use crate::process::ServiceId;
 use crate::time::Instant;
 
 /// At most one deadline for each service.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Deadlines {
     /// A binary heap of services, the earliest deadline at the front.
     heap: Vec<ServiceId>,

@@ -1,6 +1,6 @@
 //! The state machine of an init and supervisor: told what happened and when, it says what to do.
 //!
-//! It has four kinds of method. `handle_*` takes in, `poll_*` gives out, getters look. After
+//! It has three kinds of method. `handle_*` takes in, `poll_*` gives out, getters look. After
 //! every `handle_*`, drain [`Supervisor::poll_action`] to `None`.
 //! It knows no clock, no system call and no platform.
 
@@ -48,8 +48,8 @@ pub enum Terminal {
     Job,
 }
 
-/// The machine.
-#[derive(Debug)]
+/// The machine. A clone of it goes its own way from then on, as a search needs it.
+#[derive(Clone, Debug)]
 pub struct Supervisor {
     config: Config,
     facts: Facts,
@@ -66,12 +66,12 @@ pub struct Supervisor {
 }
 
 /// What the machine has decided and not yet given out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Outbox {
     actions: VecDeque<Action>,
     /// Services by their leaders, in order of pid; as long as a leader is not reaped.
     leaders: Vec<(Pid, ServiceId)>,
-    /// Whether a survey is to be made once all else is done.
+    /// Whether a survey is to be made.
     survey_due: bool,
     /// Whether the end of foster was given out.
     ended: bool,
@@ -171,11 +171,19 @@ impl Supervisor {
 
     /// The next thing to do, until there is none.
     pub fn poll_action(&mut self) -> Option<Action> {
-        let action = self.outbox.actions.pop_front();
-        if action.is_none() && self.outbox.survey_due && self.waiting > 0 && !self.outbox.ended {
-            return Some(self.start_survey());
-        }
-        action
+        self.outbox.actions.pop_front()
+    }
+
+    /// Whether the machine wants to know who lives.
+    #[must_use]
+    pub fn wants_survey(&self) -> bool {
+        self.outbox.survey_due && self.waiting > 0 && !self.outbox.ended
+    }
+
+    /// The survey that the machine wants, if it does. To be asked for when nothing else is to be
+    /// done and nothing else is known: one survey then serves for all that happened until now.
+    pub fn poll_survey(&mut self) -> Option<Action> {
+        self.wants_survey().then(|| self.start_survey())
     }
 
     /// When [`Supervisor::handle_timeout`] is to be called, if nothing happens before.
