@@ -42,6 +42,12 @@ pub enum Event {
         /// By what.
         signal: Signal,
     },
+    /// Answer to `Suspend`: the kernel did not let foster stop, because nobody could have let it
+    /// go on (an orphaned process group, PID 1).
+    NotSuspended {
+        /// The child that was stopped.
+        group: Pid,
+    },
     /// A signal could not be delivered.
     KillFailed {
         /// Whom it was for.

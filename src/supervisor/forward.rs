@@ -3,10 +3,7 @@
 
 use crate::config::{ForwardTo, Session};
 
-use super::{
-    Action, Instant, JobControl, Pid, Report, ServiceId, Signal, Signalled, Supervisor, Target,
-    Terminal,
-};
+use super::{Action, Instant, JobControl, Pid, Report, Signal, Signalled, Supervisor, Target};
 
 impl Supervisor {
     /// Takes in a signal.
@@ -53,10 +50,12 @@ impl Supervisor {
                 ForwardTo::Group | ForwardTo::Child => continue,
             };
             match sent {
-                Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU => service.halted = true,
+                Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU => {
+                    service.halted = Some(sent);
+                }
                 Signal::CONT => {
-                    service.halted = false;
-                    if self.facts.terminal == Terminal::Job && self.follows_child() {
+                    service.halted = None;
+                    if self.facts.terminal && self.follows_child() {
                         self.outbox.push(Action::GiveTerminal { group: pid });
                     }
                 }
@@ -78,24 +77,29 @@ impl Supervisor {
         }
     }
 
-    /// Takes in that a child was stopped.
+    /// Takes in that a child was stopped: foster stops with it, so that the shell takes over.
     pub(super) fn child_stopped(&mut self, pid: Pid, signal: Signal) {
-        let Some(service) = self.outbox.service_of(pid).map(ServiceId::index) else { return };
+        let Some(id) = self.outbox.service_of(pid) else { return };
         if !self.follows_child() || self.shutdown.is_requested() {
             return;
         }
-        match self.facts.terminal {
-            Terminal::Job => {
-                self.report(Report::Suspending);
-                self.outbox.push(Action::Suspend { group: Some(pid) });
-            }
-            // Nobody could ever let it go on: Ctrl-Z does as little as to an orphaned group.
-            // What was stopped on purpose stays stopped.
-            Terminal::Leader if signal == Signal::TSTP && !self.services[service].halted => {
-                let target = Target::Group(pid);
-                self.outbox.push(Action::Kill { target, signal: Signal::CONT, value: None });
-            }
-            Terminal::Leader | Terminal::None => {}
+        let service = &mut self.services[id.index()];
+        // What foster was told to stop stays stopped even where foster cannot follow it.
+        let on_purpose = service.halted.is_some();
+        if on_purpose || signal != Signal::TSTP {
+            service.halted = Some(signal);
+        }
+        self.report(Report::Suspending);
+        self.outbox.push(Action::Suspend { group: Some(pid) });
+    }
+
+    /// Takes in that foster could not stop with its child. Nobody could ever let that go on after
+    /// a Ctrl-Z, so it goes on at once, as an orphaned process group does.
+    pub(super) fn not_suspended(&mut self, group: Pid) {
+        let Some(id) = self.outbox.service_of(group) else { return };
+        if self.services[id.index()].halted.is_none() {
+            let target = Target::Group(group);
+            self.outbox.push(Action::Kill { target, signal: Signal::CONT, value: None });
         }
     }
 

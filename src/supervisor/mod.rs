@@ -14,6 +14,7 @@ mod service;
 mod shutdown;
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use crate::config::{Config, JobControl};
 use crate::process::{Mark, Pid, ServiceId, Target};
@@ -32,26 +33,14 @@ use shutdown::{Request, Shutdown};
 /// What foster finds at its start and cannot change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Where foster stands to the terminal.
-    pub terminal: Terminal,
-}
-
-/// Where foster stands to the terminal.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Terminal {
-    /// It has none.
-    #[default]
-    None,
-    /// It leads the terminal's session, or is PID 1: nobody could let it go on after a stop.
-    Leader,
-    /// It is a job of a shell's.
-    Job,
+    /// Whether it has a terminal, so that its child may be stopped from there.
+    pub terminal: bool,
 }
 
 /// The machine. A clone of it goes its own way from then on, as a search needs it.
 #[derive(Clone, Debug)]
 pub struct Supervisor {
-    config: Config,
+    config: Rc<Config>,
     facts: Facts,
     services: Vec<Service>,
     deadlines: Deadlines,
@@ -104,7 +93,8 @@ impl Outbox {
 impl Supervisor {
     /// A machine that starts every service of `config` right away.
     #[must_use]
-    pub fn new(config: Config, facts: Facts) -> Self {
+    pub fn new(config: impl Into<Rc<Config>>, facts: Facts) -> Self {
+        let config = config.into();
         let count = config.services.len();
         let ids = (0..count).map(|index| ServiceId(index as u32));
         // Room for the most that one event can cause, so that nothing is allocated later.
@@ -148,6 +138,7 @@ impl Supervisor {
                 }
             },
             Event::Stopped { pid, signal } => self.child_stopped(pid, signal),
+            Event::NotSuspended { group } => self.not_suspended(group),
             Event::KillFailed { target, signal, os } => {
                 self.report(Report::KillFailed { target, signal, os });
             }

@@ -156,8 +156,8 @@ pub(super) struct Service {
     code: u32,
     /// What the survey under way has found so far, where one is.
     pub(super) survey: Option<Remains>,
-    /// Whether its being stopped was asked for from outside: nothing is to be done about it.
-    pub(super) halted: bool,
+    /// The signal that stopped it, where that was no Ctrl-Z and so is nothing to undo.
+    pub(super) halted: Option<Signal>,
 }
 
 impl Service {
@@ -170,7 +170,7 @@ impl Service {
             restarts: Restarts::default(),
             code: 0,
             survey: None,
-            halted: false,
+            halted: None,
         }
     }
 
@@ -268,7 +268,7 @@ impl Service {
         match input {
             Input::Spawned(pid, run) => {
                 self.run = run;
-                self.halted = false;
+                self.halted = None;
                 cx.report(Report::Started { service: self.id, pid });
                 // A stop may have been asked for while the start was under way.
                 if cx.shutdown.is_killing() {
