@@ -1,4 +1,36 @@
-//! The foster program.
-fn main() {
-    println!("foster {}", env!("CARGO_PKG_VERSION"));
+//! The foster program: reads its command line, and runs the machine on the platform.
+#![no_main]
+#![deny(unsafe_op_in_unsafe_fn)]
+#![deny(clippy::undocumented_unsafe_blocks)]
+
+mod log;
+mod sys;
+
+use std::ffi::OsString;
+use std::rc::Rc;
+
+use foster::cli::{self, Outcome, Stream};
+use foster::driver;
+use foster::exit::OWN_FAILURE;
+use foster::supervisor::Supervisor;
+
+/// Runs foster on its arguments, the name it was called by first; gives the code to end with.
+/// The platform's entry point calls it.
+fn run(args: Vec<OsString>, world: sys::World) -> u32 {
+    let config = match cli::parse(args, &world) {
+        Outcome::Run(config) => Rc::<_>::from(config),
+        Outcome::Say(say) => {
+            sys::say(say.stream, &say.text);
+            return say.code;
+        }
+    };
+    let mut platform = match sys::Sys::new(Rc::clone(&config), world) {
+        Ok(platform) => platform,
+        Err(error) => {
+            sys::say(Stream::Err, &format!("foster: {error}\n"));
+            return OWN_FAILURE;
+        }
+    };
+    let mut supervisor = Supervisor::new(config, platform.facts());
+    driver::run(&mut supervisor, &mut platform)
 }

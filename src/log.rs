@@ -1,0 +1,173 @@
+//! The log: a report becomes a line, in the words of `cli` and by env_logger.
+//!
+//! Nothing is set up before there is something to say: most inits never say anything.
+
+use std::cell::OnceCell;
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::rc::Rc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use env_logger::{Builder, Logger, Target};
+use log::{LevelFilter, Log as _, Record};
+
+use foster::cli::{self, Stream};
+use foster::config::{Config, Level, LogFormat, Voice};
+use foster::process::Pid;
+use foster::supervisor::Report;
+
+use crate::sys::LogWriter;
+
+/// Where reports go.
+pub struct Log {
+    config: Rc<Config>,
+    own_pid: Pid,
+    logger: OnceCell<Logger>,
+    /// The most that can be said, known without setting up the logger where no filter is given.
+    level: LevelFilter,
+}
+
+impl Log {
+    /// A log for this configuration; nothing is written yet.
+    pub fn new(config: Rc<Config>, own_pid: Pid) -> Log {
+        let level = level_filter(config.log.level);
+        let mut log = Log { config, own_pid, logger: OnceCell::new(), level };
+        if log.config.log.filter.is_some() {
+            log.level = log.logger().filter();
+        }
+        log
+    }
+
+    /// Says a report, in its voice.
+    pub fn report(&self, report: &Report) {
+        if self.config.log.voice != Voice::Foster {
+            let mut line = Line::default();
+            if let Some(stream) = cli::render(&self.config, report, self.own_pid, &mut line) {
+                LogWriter::new(stream).write_all(line.finish()).unwrap_or_default();
+            }
+        } else if level_filter(report.level()) <= self.level {
+            let text = Rendered(self, report);
+            self.log(report.level(), format_args!("{text}"));
+        }
+    }
+
+    /// Says that something failed which foster will try again or do without.
+    pub fn trouble(&self, what: fmt::Arguments<'_>) {
+        if self.config.log.voice == Voice::Foster && self.level >= LevelFilter::Warn {
+            self.log(Level::Warn, what);
+        }
+    }
+
+    fn log(&self, level: Level, what: fmt::Arguments<'_>) {
+        let level = level_filter(level).to_level().unwrap_or(log::Level::Error);
+        self.logger().log(&Record::builder().level(level).target("foster").args(what).build());
+    }
+
+    fn logger(&self) -> &Logger {
+        self.logger.get_or_init(|| {
+            let mut builder = Builder::new();
+            match &self.config.log.filter {
+                Some(filter) => builder.parse_filters(filter),
+                None => builder.filter_level(level_filter(self.config.log.level)),
+            };
+            match self.config.log.format {
+                LogFormat::Text => builder.format(|out, record| {
+                    let level = lower_case(record.level());
+                    writeln!(out, "foster: {level}: {}", record.args())
+                }),
+                LogFormat::Json => builder.format(|out, record| {
+                    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                    let (seconds, millis) = (time.as_secs(), time.subsec_millis());
+                    let level = lower_case(record.level());
+                    write!(out, r#"{{"time":{seconds}.{millis:03},"level":"{level}","#)?;
+                    writeln!(out, r#""message":"{}"}}"#, Escaped(record.args()))
+                }),
+            };
+            builder.target(Target::Pipe(Box::new(LogWriter::new(Stream::Err)))).build()
+        })
+    }
+}
+
+/// A report in the voice of its configuration.
+struct Rendered<'a>(&'a Log, &'a Report);
+
+impl fmt::Display for Rendered<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        cli::render(&self.0.config, self.1, self.0.own_pid, f);
+        Ok(())
+    }
+}
+
+/// A text as the inside of a JSON string.
+struct Escaped<'a>(&'a fmt::Arguments<'a>);
+
+impl fmt::Display for Escaped<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        struct Escape<'a, 'b>(&'a mut fmt::Formatter<'b>);
+        impl fmt::Write for Escape<'_, '_> {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                for c in text.chars() {
+                    match c {
+                        '"' | '\\' => write!(self.0, "\\{c}")?,
+                        '\n' => self.0.write_str("\\n")?,
+                        c if c < ' ' => write!(self.0, "\\u{:04x}", u32::from(c))?,
+                        c => self.0.write_char(c)?,
+                    }
+                }
+                Ok(())
+            }
+        }
+        Escape(f).write_fmt(*self.0)
+    }
+}
+
+/// One line in memory that is never allocated; what does not fit is cut off.
+struct Line {
+    bytes: [u8; 512],
+    length: usize,
+}
+
+impl Default for Line {
+    fn default() -> Self {
+        Line { bytes: [0; 512], length: 0 }
+    }
+}
+
+impl Line {
+    /// The line, ended.
+    fn finish(&mut self) -> &[u8] {
+        self.length = self.length.min(self.bytes.len() - 1);
+        self.bytes[self.length] = b'\n';
+        &self.bytes[..=self.length]
+    }
+}
+
+impl fmt::Write for Line {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let room = &mut self.bytes[self.length..];
+        let length = text.len().min(room.len());
+        room[..length].copy_from_slice(&text.as_bytes()[..length]);
+        self.length += length;
+        Ok(())
+    }
+}
+
+fn level_filter(level: Level) -> LevelFilter {
+    match level {
+        Level::Error => LevelFilter::Error,
+        Level::Warn => LevelFilter::Warn,
+        Level::Info => LevelFilter::Info,
+        Level::Debug => LevelFilter::Debug,
+        Level::Trace => LevelFilter::Trace,
+    }
+}
+
+fn lower_case(level: log::Level) -> &'static str {
+    match level {
+        log::Level::Error => "error",
+        log::Level::Warn => "warning",
+        log::Level::Info => "info",
+        log::Level::Debug => "debug",
+        log::Level::Trace => "trace",
+    }
+}

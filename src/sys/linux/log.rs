@@ -1,0 +1,148 @@
+//! Writing where somebody may have stopped reading.
+//!
+//! stderr can be a pipe that is full and that nobody reads: a log line that waited for it would
+//! stop the forwarding and the reaping. And to make stderr itself non-blocking would make it so
+//! for everybody who has it too (open(2): the flag belongs to the open file). So a pipe or a
+//! terminal is opened once more, by its name in /proc, and where that cannot be had it is asked
+//! whether it takes a line before it gets one.
+
+use std::cell::Cell;
+use std::fs::File;
+use std::io::{self, Write};
+use std::mem;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+
+use nix::libc;
+
+use foster::cli::Stream;
+
+/// A stream for log lines: each is written at once, or dropped and counted.
+pub struct LogWriter {
+    stream: RawFd,
+    door: Door,
+    dropped: Cell<u64>,
+}
+
+/// The way to a stream that does not block.
+enum Door {
+    /// Not looked for yet.
+    Unknown,
+    /// A file of one's own.
+    Own(File),
+    /// A socket, for which a flag says not to wait.
+    Socket,
+    /// The stream itself: a plain file, which never makes anyone wait for a reader.
+    Plain,
+    /// The stream itself, once it says that it takes something.
+    Ask,
+}
+
+impl LogWriter {
+    /// A writer to this stream.
+    pub fn new(stream: Stream) -> LogWriter {
+        LogWriter { stream: descriptor(stream), door: Door::Unknown, dropped: Cell::new(0) }
+    }
+
+    fn put(&mut self, line: &[u8]) -> bool {
+        if let Door::Unknown = self.door {
+            self.door = find_door(self.stream);
+        }
+        let (bytes, length) = (line.as_ptr().cast(), line.len());
+        // SAFETY: the buffer is readable for its length.
+        let written = unsafe {
+            match &self.door {
+                Door::Own(file) => libc::write(file.as_raw_fd(), bytes, length),
+                Door::Socket => {
+                    libc::send(self.stream, bytes, length, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
+                }
+                Door::Ask if !takes_a_line(self.stream) => -1,
+                Door::Plain | Door::Ask | Door::Unknown => libc::write(self.stream, bytes, length),
+            }
+        };
+        written >= 0
+    }
+}
+
+impl Write for LogWriter {
+    /// Takes a whole line, or drops it: this never fails, and never waits.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let dropped = self.dropped.get();
+        if dropped > 0 {
+            let mut text = [0_u8; 64];
+            let room = text.len();
+            let mut rest = &mut text[..];
+            writeln!(rest, "foster: warning: {dropped} log lines dropped")?;
+            let length = room - rest.len();
+            if self.put(&text[..length]) {
+                self.dropped.set(0);
+            }
+        }
+        // What a pipe takes at once it takes as a whole, up to PIPE_BUF (pipe(7)).
+        let whole = &line[..line.len().min(libc::PIPE_BUF)];
+        if self.dropped.get() > 0 || !self.put(whole) {
+            self.dropped.set(self.dropped.get() + 1);
+        }
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Writes a text to a stream, whole, as any program does.
+pub fn say(stream: Stream, text: &str) {
+    let mut rest = text.as_bytes();
+    while !rest.is_empty() {
+        // SAFETY: the buffer is readable for its length.
+        let written = unsafe { libc::write(descriptor(stream), rest.as_ptr().cast(), rest.len()) };
+        match usize::try_from(written) {
+            Ok(written) => rest = &rest[written..],
+            // There is nobody left to tell.
+            Err(_) => return,
+        }
+    }
+}
+
+fn find_door(stream: RawFd) -> Door {
+    let name = format!("/proc/self/fd/{stream}");
+    // SAFETY: a stat of zeroes is valid, and fstat fills it in.
+    let mode = unsafe {
+        let mut status = mem::zeroed::<libc::stat>();
+        libc::fstat(stream, &raw mut status);
+        status.st_mode & libc::S_IFMT
+    };
+    match mode {
+        libc::S_IFSOCK => Door::Socket,
+        libc::S_IFIFO | libc::S_IFCHR => File::options()
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
+            .open(name)
+            .ok()
+            .filter(|file| is_same_kind(file, mode))
+            .map_or(Door::Ask, Door::Own),
+        _ => Door::Plain,
+    }
+}
+
+/// Whether what was opened is what was meant, where /proc is not foster's own.
+fn is_same_kind(file: &File, mode: libc::mode_t) -> bool {
+    file.metadata().is_ok_and(|data| {
+        let kind = data.file_type();
+        if mode == libc::S_IFIFO { kind.is_fifo() } else { kind.is_char_device() }
+    })
+}
+
+fn takes_a_line(stream: RawFd) -> bool {
+    let mut poll = libc::pollfd { fd: stream, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: it is one pollfd, as the count says.
+    unsafe { libc::poll(&raw mut poll, 1, 0) == 1 && poll.revents & libc::POLLOUT != 0 }
+}
+
+fn descriptor(stream: Stream) -> RawFd {
+    match stream {
+        Stream::Out => 1,
+        Stream::Err => 2,
+    }
+}

@@ -1,0 +1,340 @@
+//! Linux: one mio loop over a signalfd and a timerfd, without threads.
+
+mod entry;
+mod log;
+mod reap;
+mod setup;
+mod signals;
+mod spawn;
+mod survey;
+mod terminal;
+mod timer;
+mod world;
+
+use std::fmt;
+use std::io;
+use std::mem;
+use std::os::fd::AsRawFd;
+use std::rc::Rc;
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token};
+use nix::errno::Errno;
+use nix::libc;
+
+use foster::config::{Config, Session};
+use foster::driver::Backend;
+use foster::process::{Pid, RunId, ServiceId, Target};
+use foster::signal::Signal;
+use foster::supervisor::{Action, Event, Facts};
+use foster::time::Instant;
+
+pub use log::{LogWriter, say};
+pub use world::World;
+
+use crate::log::Log;
+use reap::{Fate, Reaper};
+use signals::Signals;
+use spawn::Spawner;
+use survey::Children;
+use terminal::Terminal;
+use timer::Timer;
+
+/// Linux, as the loop sees it.
+pub struct Sys {
+    config: Rc<Config>,
+    log: Log,
+    poll: Poll,
+    ready: Events,
+    signals: Signals,
+    timer: Timer,
+    spawner: Spawner,
+    terminal: Terminal,
+    children: Children,
+    reaper: Reaper,
+    /// Whether orphans come to foster: it is PID 1 or a subreaper.
+    adopts: bool,
+    /// Services' first processes that are not reaped, in order of pid.
+    leaders: Vec<Pid>,
+    /// What is random about every mark that this foster makes.
+    instance: u64,
+    /// Whether the kernel may have more to tell of children.
+    fates_pending: bool,
+    /// Whether it may have more signals to read.
+    signals_pending: bool,
+    /// How many children were reaped since signals were last read.
+    reaped: usize,
+    /// Room for lists of children.
+    list: Vec<Pid>,
+    /// What start-up has to tell.
+    first: Option<Event>,
+}
+
+/// Something that foster cannot run without could not be had.
+pub struct StartError {
+    tried: &'static str,
+    error: io::Error,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}: {}; nothing was started", self.tried, self.error)
+    }
+}
+
+impl Sys {
+    /// Sets up all that is needed before the first start.
+    pub fn new(config: Rc<Config>, world: World) -> Result<Sys, StartError> {
+        let trying = |tried| move |error| StartError { tried, error };
+        let own_pid = Pid(std::process::id());
+        let log = Log::new(Rc::clone(&config), own_pid);
+        let adopts = setup::become_reaper(&config.setup, own_pid)
+            .map_err(trying("become the subreaper of what its child starts (prctl)"))?;
+        setup::die_with_parent(&config.setup)
+            .map_err(trying("ask for a signal at the parent's death (prctl)"))?;
+        let first = setup::detach_terminal(&config.setup);
+        let poll = poll_above_stderr().map_err(trying("make an event queue (epoll_create1)"))?;
+        let signals = Signals::new(own_pid.0).map_err(trying("read signals (signalfd)"))?;
+        poll.registry()
+            .register(&mut SourceFd(&signals.descriptor()), SIGNALS, Interest::READABLE)
+            .map_err(trying("wait for signals (epoll_ctl)"))?;
+        let terminal = Terminal::new();
+        let spawner = Spawner::new(&config, world, signals.dispositions);
+        Ok(Sys {
+            poll,
+            ready: Events::with_capacity(2),
+            timer: Timer::Unused,
+            spawner,
+            reaper: Reaper::new(terminal.exists()),
+            terminal,
+            children: Children::new(own_pid),
+            adopts,
+            leaders: Vec::with_capacity(config.services.len()),
+            instance: if config.supervised { random() } else { 0 },
+            fates_pending: false,
+            signals_pending: false,
+            reaped: 0,
+            list: Vec::new(),
+            first,
+            signals,
+            log,
+            config,
+        })
+    }
+
+    /// What the machine is to know from the start.
+    pub fn facts(&self) -> Facts {
+        Facts { terminal: self.terminal.exists() && self.config.session == Session::Group }
+    }
+
+    fn spawn(&mut self, id: ServiceId) -> Event {
+        let Some(service) = self.config.services.get(id.index()) else { return Event::Surveyed };
+        let nonce = u128::from(self.instance) << 64;
+        let nonce = if self.config.supervised { nonce | u128::from(random()) } else { 0 };
+        let run = RunId { service: id, nonce };
+        let gives = self.config.session == Session::Group && self.config.services.len() == 1;
+        let terminal = if gives { self.terminal.to_give() } else { None };
+        match self.spawner.spawn(service, run, terminal) {
+            Ok(pid) => {
+                if terminal.is_some() {
+                    self.terminal.was_given(pid);
+                }
+                if let Err(place) = self.leaders.binary_search(&pid) {
+                    self.leaders.insert(place, pid);
+                }
+                setup::settle_in(
+                    &self.config.setup,
+                    &[self.poll.as_raw_fd(), self.signals.descriptor()],
+                );
+                Event::Spawned { service: id, pid, run }
+            }
+            Err(error) => {
+                if terminal.is_some() {
+                    // The child had given it to a group that is gone with it.
+                    self.terminal.was_given(Pid(0));
+                    self.terminal.take_back();
+                }
+                Event::SpawnFailed { service: id, error }
+            }
+        }
+    }
+
+    fn kill(&mut self, target: Target, signal: Signal, value: Option<u64>) -> Option<Event> {
+        let number = i32::from(signal.number());
+        // SAFETY: these are system calls on numbers; the record is of the size that the kernel
+        // reads.
+        let result = unsafe {
+            match (target, value) {
+                (Target::Process(pid), Some(value)) => queue(pid, number, value),
+                (Target::Process(pid), None) => libc::kill(pid.0 as i32, number),
+                (Target::Group(pid), _) => libc::kill(-(pid.0 as i32), number),
+            }
+        };
+        (result != 0).then(|| Event::KillFailed { target, signal, os: Errno::last_raw() })
+    }
+
+    /// Tells what became of the next child, if signals are not overdue for being read.
+    fn next_fate(&mut self, events: &mut Vec<Event>) {
+        while self.fates_pending && self.reaped < signals::BATCH {
+            match self.reaper.next(&mut self.children) {
+                None => self.fates_pending = false,
+                Some(Fate::Exited(pid, status)) => {
+                    events.push(Event::Exited { pid, status });
+                    return;
+                }
+                Some(Fate::Stopped(pid, signal)) => events.push(Event::Stopped { pid, signal }),
+            }
+        }
+    }
+
+    fn survey(&mut self, marks: bool, events: &mut Vec<Event>) {
+        if !self.adopts || self.children.any_alive() {
+            let reads_marks = marks.then_some(self.instance);
+            let mut list = mem::take(&mut self.list);
+            let (leaders, held) = (&self.leaders, self.reaper.held());
+            self.children.survey(leaders, held, reads_marks, self.adopts, &mut list, |survivor| {
+                events.push(Event::Survivor(survivor));
+            });
+            self.list = list;
+        }
+        events.push(Event::Surveyed);
+    }
+
+    /// Waits for a signal or the deadline, and says whether there are signals to read.
+    fn poll(&mut self, deadline: Option<Instant>) -> bool {
+        let timeout = self.timer.set(deadline, self.poll.registry(), TIMER);
+        let (poll, ready) = (&mut self.poll, &mut self.ready);
+        if let Err(error) = self.signals.while_waiting(|| poll.poll(ready, timeout))
+            && error.kind() != io::ErrorKind::Interrupted
+        {
+            self.log.trouble(format_args!("cannot wait for events ({error}); trying again"));
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        if self.ready.iter().any(|event| event.token() == TIMER) {
+            self.timer.went_off();
+        }
+        // With the self-pipe a wait that a handler interrupts tells of nothing.
+        self.ready.is_empty() || self.ready.iter().any(|event| event.token() == SIGNALS)
+    }
+}
+
+impl Backend for Sys {
+    fn now(&mut self) -> Instant {
+        timer::now()
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
+        events.extend(self.first.take());
+        let overdue = self.fates_pending || self.signals_pending;
+        if overdue || self.poll(deadline) {
+            let batch = self.signals.read(events);
+            self.signals_pending = batch.more;
+            if batch.child {
+                self.fates_pending = true;
+                self.reaper.rouse();
+            }
+        }
+        self.reaped = 0;
+        self.next_fate(events);
+    }
+
+    fn perform(&mut self, action: Action, events: &mut Vec<Event>) {
+        match action {
+            Action::Spawn { service } => {
+                let event = self.spawn(service);
+                events.push(event);
+            }
+            Action::Kill { target, signal, value } => {
+                events.extend(self.kill(target, signal, value));
+            }
+            Action::Reap { pid } => {
+                self.reaper.reap(pid);
+                if let Ok(place) = self.leaders.binary_search(&pid) {
+                    self.leaders.remove(place);
+                }
+                self.reaped += 1;
+                self.next_fate(events);
+            }
+            Action::Hold { pid } => {
+                self.reaper.hold(pid);
+                self.next_fate(events);
+            }
+            Action::Survey { marks } => self.survey(marks, events),
+            Action::GiveTerminal { group } => self.terminal.give(group),
+            Action::Suspend { group: None } => terminal::suspend_at_all_costs(),
+            Action::Suspend { group: Some(group) } => {
+                self.terminal.take_back();
+                if !terminal::suspend_like_a_job() {
+                    self.terminal.give(group);
+                    events.push(Event::NotSuspended { group });
+                }
+            }
+            Action::Report(report) => self.log.report(&report),
+            Action::Exit { .. } => {}
+        }
+    }
+}
+
+impl Drop for Sys {
+    fn drop(&mut self) {
+        self.terminal.take_back();
+    }
+}
+
+/// An event queue whose descriptor is none of the standard ones: where those were closed, they
+/// are taken up here, so that nothing foster opens later is taken for stderr. Children find them
+/// closed again.
+fn poll_above_stderr() -> io::Result<Poll> {
+    loop {
+        let poll = Poll::new()?;
+        if poll.as_raw_fd() > libc::STDERR_FILENO {
+            return Ok(poll);
+        }
+        mem::forget(poll);
+    }
+}
+
+/// Sends a signal with its value (rt_sigqueueinfo(2)).
+///
+/// # Safety
+/// None but that of any signal; the numbers are checked by the kernel.
+unsafe fn queue(pid: Pid, signal: i32, value: u64) -> i32 {
+    // As the kernel lays it out: signal, error, code, then pid, uid and value, where the value
+    // stands at the next place that fits a pointer.
+    #[repr(C)]
+    struct Info {
+        signal: i32,
+        error: i32,
+        code: i32,
+        #[cfg(target_pointer_width = "64")]
+        padding: i32,
+        pid: u32,
+        uid: u32,
+        value: usize,
+        rest: [u8; 96],
+    }
+    // SAFETY: all of it is numbers, for which zero is a value.
+    let mut info = unsafe { mem::zeroed::<Info>() };
+    info.signal = signal;
+    info.code = libc::SI_QUEUE;
+    info.pid = std::process::id();
+    // SAFETY: it only asks.
+    info.uid = unsafe { libc::getuid() };
+    info.value = value as usize;
+    // SAFETY: the record is at least as long as the 128 bytes that the kernel reads.
+    unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid.0, signal, &raw const info) as i32 }
+}
+
+/// A number that nobody can guess (getrandom(2)); where the kernel has none yet, one that is at
+/// least not the same twice.
+fn random() -> u64 {
+    let mut number = 0_u64;
+    // SAFETY: the buffer takes the eight bytes that are asked for.
+    let got =
+        unsafe { libc::getrandom((&raw mut number).cast(), size_of::<u64>(), libc::GRND_NONBLOCK) };
+    if got == 8 { number } else { timer::now().as_nanos() ^ (&raw const number as u64) }
+}
+
+const SIGNALS: Token = Token(0);
+const TIMER: Token = Token(1);

@@ -1,0 +1,257 @@
+//! Signals as something to read: signalfd(2), and where the kernel has none, the self-pipe of
+//! signal-hook with the same records in it.
+//!
+//! Every signal stays blocked for as long as foster lives; with the self-pipe, all but for the
+//! moments in which foster waits.
+
+use std::io;
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use nix::libc::{self, c_int};
+
+use foster::signal::Signal;
+use foster::supervisor::{Event, Signalled};
+
+/// How many signals one read takes: a death is never told later than behind so many.
+pub const BATCH: usize = 64;
+
+/// Signals, as they come in.
+pub struct Signals {
+    source: Source,
+    own_pid: u32,
+    /// What became of dispositions, for children to get them back.
+    pub dispositions: Dispositions,
+}
+
+enum Source {
+    Signalfd(OwnedFd),
+    SelfPipe(OwnedFd),
+}
+
+/// The signals whose disposition foster has changed, and those of them that were ignored.
+#[derive(Clone, Copy, Default)]
+pub struct Dispositions {
+    pub changed: u64,
+    pub ignored: u64,
+}
+
+/// One signal as the self-pipe carries it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct Record {
+    signal: c_int,
+    code: c_int,
+    pid: c_int,
+    value: u64,
+}
+
+impl Signals {
+    /// Opens the source. All signals are blocked already.
+    pub fn new(own_pid: u32) -> io::Result<Signals> {
+        let mut dispositions = Dispositions::default();
+        let source = match signalfd() {
+            Ok(descriptor) => {
+                // A SIGCHLD that was ignored when foster started would have children reap
+                // themselves (wait(2), NOTES).
+                if set_disposition(libc::SIGCHLD, libc::SIG_DFL)? == libc::SIG_IGN {
+                    dispositions.changed = bit(libc::SIGCHLD);
+                    dispositions.ignored = bit(libc::SIGCHLD);
+                }
+                Source::Signalfd(descriptor)
+            }
+            Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
+                Source::SelfPipe(self_pipe(&mut dispositions)?)
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(Signals { source, own_pid, dispositions })
+    }
+
+    /// What to wait for.
+    pub fn descriptor(&self) -> RawFd {
+        match &self.source {
+            Source::Signalfd(descriptor) | Source::SelfPipe(descriptor) => descriptor.as_raw_fd(),
+        }
+    }
+
+    /// Lets handlers run while `wait` waits, where there are handlers.
+    pub fn while_waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+        match &self.source {
+            Source::Signalfd(_) => wait(),
+            Source::SelfPipe(_) => {
+                set_mask(0);
+                let result = wait();
+                block_all();
+                result
+            }
+        }
+    }
+
+    /// Reads one batch of signals; says whether a child's was among them, and whether there may
+    /// be more.
+    pub fn read(&self, events: &mut Vec<Event>) -> Batch {
+        let mut batch = Batch::default();
+        match &self.source {
+            Source::Signalfd(descriptor) => {
+                let mut infos: [mem::MaybeUninit<libc::signalfd_siginfo>; BATCH] =
+                    [const { mem::MaybeUninit::uninit() }; BATCH];
+                let count = read_records(descriptor, &mut infos);
+                batch.more = count == BATCH;
+                for info in &infos[..count] {
+                    // SAFETY: the kernel has filled in the first `count` records.
+                    let info = unsafe { info.assume_init_ref() };
+                    let record = Record {
+                        signal: info.ssi_signo as c_int,
+                        code: info.ssi_code,
+                        pid: info.ssi_pid as c_int,
+                        value: info.ssi_ptr,
+                    };
+                    self.tell(record, &mut batch, events);
+                }
+            }
+            Source::SelfPipe(descriptor) => {
+                let mut records = [const { mem::MaybeUninit::<Record>::uninit() }; BATCH];
+                let count = read_records(descriptor, &mut records);
+                batch.more = count == BATCH;
+                for record in &records[..count] {
+                    // SAFETY: the handler writes whole records, which a pipe keeps whole.
+                    self.tell(unsafe { record.assume_init_read() }, &mut batch, events);
+                }
+            }
+        }
+        batch
+    }
+
+    fn tell(&self, record: Record, batch: &mut Batch, events: &mut Vec<Event>) {
+        let Some(signal) = Signal::new(record.signal) else { return };
+        if signal == Signal::CHLD {
+            batch.child = true;
+            return;
+        }
+        // The kernel sends a SIGPIPE for foster's own writes to a pipe that nobody reads.
+        let own = record.code == libc::SI_USER && record.pid as u32 == self.own_pid;
+        if signal == Signal::PIPE && own {
+            return;
+        }
+        events.push(Event::Signal(Signalled {
+            signal,
+            value: (record.code == libc::SI_QUEUE).then_some(record.value),
+            by_kernel: record.code == libc::SI_KERNEL,
+        }));
+    }
+}
+
+/// What a read came to.
+#[derive(Default)]
+pub struct Batch {
+    /// A child ended or stopped.
+    pub child: bool,
+    /// There may be more to read.
+    pub more: bool,
+}
+
+/// Blocks every signal, those that glibc hides too; gives the mask that was in force.
+pub fn block_all() -> u64 {
+    set_mask(u64::MAX)
+}
+
+/// Sets the signal mask, a bit for each signal; gives the one that was in force.
+pub fn set_mask(mask: u64) -> u64 {
+    let mut old = 0_u64;
+    // SAFETY: both masks are 64 bits, the size that is given. It cannot fail with these
+    // arguments. glibc's function would leave signals 32 and 33 out.
+    unsafe {
+        libc::syscall(
+            libc::SYS_rt_sigprocmask,
+            libc::SIG_SETMASK,
+            &raw const mask,
+            &raw mut old,
+            size_of::<u64>(),
+        );
+    }
+    old
+}
+
+/// Sets what a signal does, `SIG_DFL` or `SIG_IGN`; gives what it did.
+pub fn set_disposition(signal: c_int, handler: libc::sighandler_t) -> io::Result<usize> {
+    // SAFETY: a zeroed sigaction is one without flags and with an empty mask, and `handler` is
+    // none that would run.
+    unsafe {
+        let mut action = mem::zeroed::<libc::sigaction>();
+        let mut old = mem::zeroed::<libc::sigaction>();
+        action.sa_sigaction = handler;
+        match libc::sigaction(signal, &raw const action, &raw mut old) {
+            0 => Ok(old.sa_sigaction),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// The bit of a signal in a mask.
+pub const fn bit(signal: c_int) -> u64 {
+    1 << (signal - 1)
+}
+
+fn signalfd() -> io::Result<OwnedFd> {
+    let mask = u64::MAX;
+    // SAFETY: the mask is 64 bits, the size that is given; the descriptor is new and ours.
+    unsafe {
+        let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
+        match libc::syscall(libc::SYS_signalfd4, -1, &raw const mask, size_of::<u64>(), flags) {
+            -1 => Err(io::Error::last_os_error()),
+            descriptor => Ok(OwnedFd::from_raw_fd(descriptor as RawFd)),
+        }
+    }
+}
+
+/// Reads as many whole records as there are and as fit; none where there are none.
+fn read_records<T>(descriptor: &OwnedFd, records: &mut [mem::MaybeUninit<T>]) -> usize {
+    // SAFETY: the buffer is writable for as many bytes as are asked for.
+    let length = unsafe {
+        libc::read(descriptor.as_raw_fd(), records.as_mut_ptr().cast(), size_of_val(records))
+    };
+    usize::try_from(length).unwrap_or(0) / size_of::<T>()
+}
+
+/// Has a handler write a record of every signal into a pipe; gives the end to read.
+fn self_pipe(dispositions: &mut Dispositions) -> io::Result<OwnedFd> {
+    let mut ends = [0; 2];
+    // SAFETY: `ends` takes the two descriptors, which are new and ours.
+    let (reader, writer) = unsafe {
+        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        (OwnedFd::from_raw_fd(ends[0]), ends[1])
+    };
+    for signal in 1..=64 {
+        if matches!(signal, libc::SIGKILL | libc::SIGSTOP | 32 | 33) {
+            continue;
+        }
+        if set_disposition(signal, libc::SIG_DFL)? == libc::SIG_IGN {
+            dispositions.ignored |= bit(signal);
+        }
+        dispositions.changed |= bit(signal);
+        let handler = move |info: &libc::siginfo_t| {
+            // A fault of foster's own is not a signal that somebody sent.
+            let fault = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
+            if info.si_code > 0 && info.si_code != libc::SI_KERNEL && fault.contains(&signal) {
+                let _ = signal_hook::low_level::emulate_default_handler(signal);
+            }
+            // SAFETY: these fields are there for every signal that a process or the kernel
+            // sends, and read as zero otherwise; write(2) may be called in a handler.
+            unsafe {
+                let record = Record {
+                    signal,
+                    code: info.si_code,
+                    pid: info.si_pid(),
+                    value: info.si_value().sival_ptr as u64,
+                };
+                libc::write(writer, (&raw const record).cast(), size_of::<Record>());
+            }
+        };
+        // SAFETY: the handler does nothing but what signal-safety(7) allows.
+        unsafe { signal_hook_registry::register_unchecked(signal, handler)? };
+    }
+    Ok(reader)
+}

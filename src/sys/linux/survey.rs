@@ -1,0 +1,189 @@
+//! Who lives: foster's children, and what is left of process groups, read from /proc.
+//!
+//! Where /proc cannot be read, or is that of another PID namespace, children are found by asking
+//! the kernel about every process id that is in use.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::mem;
+use std::str;
+
+use nix::libc;
+
+use foster::process::{Mark, Pid, RunId, ServiceId};
+use foster::supervisor::Survivor;
+
+use super::reap::waitid;
+
+/// The variable that marks the processes of a run.
+pub const MARK: &str = "FOSTER_RUN";
+
+/// Foster's children.
+pub struct Children {
+    own_pid: Pid,
+    /// Whether /proc can be read and is that of foster's own PID namespace; looked at once.
+    proc: Option<bool>,
+    /// What was read last, kept for the next time.
+    text: Vec<u8>,
+}
+
+impl Children {
+    pub fn new(own_pid: Pid) -> Children {
+        Children { own_pid, proc: None, text: Vec::new() }
+    }
+
+    /// Whether any child lives. One system call, and most often the answer is no.
+    pub fn any_alive(&self) -> bool {
+        // Asked for stops alone, waitid(2) finds no fault with a child that lives, and says
+        // ECHILD where there are none but zombies.
+        waitid(libc::P_ALL, 0, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).is_ok()
+    }
+
+    /// Lists all children, dead and alive.
+    pub fn list(&mut self, list: &mut Vec<Pid>) {
+        list.clear();
+        if self.has_proc() && self.read("/proc/thread-self/children") {
+            let words = self.text.split(|byte| *byte == b' ');
+            list.extend(words.filter_map(|word| Some(Pid(number(word)?))));
+        } else if self.has_proc() {
+            for_each_process(|pid| {
+                let stat = self.stat(pid);
+                list.extend(stat.filter(|stat| stat.parent == self.own_pid).map(|_| pid));
+            });
+        } else {
+            list_by_asking(list);
+        }
+    }
+
+    /// Tells of the children that live, but for `leaders`; and of the members of the `held`
+    /// groups that are children of others, where there may be any.
+    pub fn survey(
+        &mut self,
+        leaders: &[Pid],
+        held: &[Pid],
+        reads_marks: Option<u64>,
+        adopts: bool,
+        list: &mut Vec<Pid>,
+        mut tell: impl FnMut(Survivor),
+    ) {
+        self.list(list);
+        let mut adopted_any = false;
+        for pid in list.iter().copied().filter(|pid| leaders.binary_search(pid).is_err()) {
+            if !is_alive_child(pid) {
+                continue;
+            }
+            adopted_any = true;
+            // SAFETY: getpgid(2) takes any number.
+            let group = unsafe { libc::getpgid(pid.0 as i32) };
+            let mark = reads_marks.map_or(Mark::Unreadable, |instance| self.mark(pid, instance));
+            tell(Survivor { pid, group: Pid(group as u32), mark, adopted: true });
+        }
+        // A member whose parent lives outside its group descends from something adopted: where
+        // foster adopts and nothing lives, there is none.
+        if held.is_empty() || (adopts && !adopted_any) || !self.has_proc() {
+            return;
+        }
+        for_each_process(|pid| {
+            if let Some(stat) = self.stat(pid)
+                && held.contains(&stat.group)
+                && stat.parent != self.own_pid
+                && !stat.dead
+            {
+                tell(Survivor { pid, group: stat.group, mark: Mark::None, adopted: false });
+            }
+        });
+    }
+
+    fn has_proc(&mut self) -> bool {
+        let own = self.own_pid;
+        let is_ours =
+            || fs::read_link("/proc/self").is_ok_and(|link| link.as_os_str() == &*own.to_string());
+        *self.proc.get_or_insert_with(is_ours)
+    }
+
+    /// The mark of this foster's making in the environment of a process.
+    fn mark(&mut self, pid: Pid, instance: u64) -> Mark {
+        if !self.has_proc() || !self.read(&format!("/proc/{pid}/environ")) {
+            return Mark::Unreadable;
+        }
+        let entries = self.text.split(|byte| *byte == 0);
+        let mut values =
+            entries.filter_map(|entry| entry.strip_prefix(MARK.as_bytes())?.strip_prefix(b"="));
+        let run = values.find_map(|value| {
+            value.split(|byte| *byte == b':').find_map(|mark| parse_mark(mark, instance))
+        });
+        run.map_or(Mark::None, Mark::Run)
+    }
+
+    fn stat(&mut self, pid: Pid) -> Option<Stat> {
+        self.read(&format!("/proc/{pid}/stat")).then(|| Stat::parse(&self.text))?
+    }
+
+    /// Reads a whole file into `text`; says whether that went well.
+    fn read(&mut self, path: &str) -> bool {
+        self.text.clear();
+        File::open(path).is_ok_and(|mut file| file.read_to_end(&mut self.text).is_ok())
+    }
+}
+
+/// What /proc/PID/stat tells (proc_pid_stat(5)), as far as it is of interest.
+struct Stat {
+    parent: Pid,
+    group: Pid,
+    dead: bool,
+}
+
+impl Stat {
+    fn parse(text: &[u8]) -> Option<Stat> {
+        // The name in parentheses may hold anything, parentheses and spaces too.
+        let end = text.iter().rposition(|byte| *byte == b')')?;
+        let mut words = text.get(end + 2..)?.split(|byte| *byte == b' ');
+        let dead = matches!(words.next()?, b"Z" | b"X");
+        let parent = Pid(number(words.next()?)?);
+        let group = Pid(number(words.next()?)?);
+        Some(Stat { parent, group, dead })
+    }
+}
+
+/// The mark of a run as it stands in the environment.
+pub fn print_mark(run: RunId) -> String {
+    format!("{}-{:032x}", run.service.0, run.nonce)
+}
+
+fn parse_mark(text: &[u8], instance: u64) -> Option<RunId> {
+    let (service, nonce) = str::from_utf8(text).ok()?.split_once('-')?;
+    let nonce = u128::from_str_radix(nonce, 16).ok()?;
+    let run = RunId { service: ServiceId(service.parse().ok()?), nonce };
+    ((nonce >> 64) as u64 == instance).then_some(run)
+}
+
+/// Whether the process is a child that has not ended.
+fn is_alive_child(pid: Pid) -> bool {
+    let look = waitid(libc::P_PID, pid.0, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT);
+    // SAFETY: waitid has filled it in, with 0 for a child that has not ended.
+    look.is_ok_and(|info| unsafe { info.si_pid() } == 0)
+}
+
+fn for_each_process(mut visit: impl FnMut(Pid)) {
+    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
+        if let Some(pid) = number(entry.file_name().as_encoded_bytes()) {
+            visit(Pid(pid));
+        }
+    }
+}
+
+/// Finds children without /proc: of every id up to the newest, and past it where ids have begun
+/// anew, the kernel says whether it is a child's.
+fn list_by_asking(list: &mut Vec<Pid>) {
+    let is_child = |pid: &u32| {
+        waitid(libc::P_PID, *pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).is_ok()
+    };
+    list.extend((2..=LARGEST_PID).filter(is_child).map(Pid));
+}
+
+fn number(word: &[u8]) -> Option<u32> {
+    str::from_utf8(word.trim_ascii()).ok()?.parse().ok()
+}
+
+/// The most that `kernel.pid_max` can be (proc_sys_kernel(5)), on 64 bits.
+const LARGEST_PID: u32 = if mem::size_of::<usize>() == 8 { 1 << 22 } else { 1 << 15 };

@@ -1,0 +1,110 @@
+//! The terminal: whose group is its foreground group, and foster's own stop with its child.
+
+use std::os::fd::{BorrowedFd, RawFd};
+
+use nix::libc;
+use nix::unistd::{self, Pid as NixPid};
+
+use foster::process::Pid;
+
+use super::signals;
+
+/// The terminal that foster was started on, if any.
+pub struct Terminal {
+    descriptor: Option<RawFd>,
+    own_group: NixPid,
+    /// The group that was given the terminal.
+    given_to: Option<NixPid>,
+}
+
+impl Terminal {
+    /// Looks for the terminal among the descriptors 0 to 2: stderr is the one that is redirected
+    /// least.
+    pub fn new() -> Terminal {
+        let is_terminal = |descriptor: &RawFd| unistd::tcgetpgrp(borrow(*descriptor)).is_ok();
+        Terminal {
+            descriptor: [2, 0, 1].into_iter().find(is_terminal),
+            own_group: unistd::getpgrp(),
+            given_to: None,
+        }
+    }
+
+    /// Whether there is one.
+    pub fn exists(&self) -> bool {
+        self.descriptor.is_some()
+    }
+
+    /// The terminal, if foster's own group is its foreground group and so may give it away.
+    pub fn to_give(&self) -> Option<RawFd> {
+        let descriptor = self.descriptor?;
+        (self.foreground()? == self.own_group).then_some(descriptor)
+    }
+
+    /// Takes in that a child has given it to its own group.
+    pub fn was_given(&mut self, group: Pid) {
+        self.given_to = Some(NixPid::from_raw(group.0 as i32));
+    }
+
+    /// Gives the terminal to a group, if foster's own has it.
+    pub fn give(&mut self, group: Pid) {
+        if let Some(descriptor) = self.to_give() {
+            let group_id = NixPid::from_raw(group.0 as i32);
+            if unistd::tcsetpgrp(borrow(descriptor), group_id).is_ok() {
+                self.was_given(group);
+            }
+        }
+    }
+
+    /// Takes the terminal back from the group that it was given to, or from one that is no more;
+    /// leaves it with any other, which a shell has brought forward since.
+    pub fn take_back(&mut self) {
+        let (Some(descriptor), Some(given_to)) = (self.descriptor, self.given_to) else { return };
+        let Some(foreground) = self.foreground() else { return };
+        let is_gone = || nix::sys::signal::killpg(foreground, None).is_err();
+        if foreground == given_to || is_gone() {
+            // TTOU is blocked, so that a background group may do this (tcsetpgrp(3)).
+            let _ = unistd::tcsetpgrp(borrow(descriptor), self.own_group);
+            self.given_to = None;
+        }
+    }
+
+    fn foreground(&self) -> Option<NixPid> {
+        unistd::tcgetpgrp(borrow(self.descriptor?)).ok()
+    }
+}
+
+/// Stops foster as Ctrl-Z stops a program without a handler; says whether it did stop. In a group
+/// that no shell looks after, and for PID 1, the kernel does not let it (setpgid(2), orphaned
+/// process groups).
+pub fn suspend_like_a_job() -> bool {
+    let Ok(old) = signals::set_disposition(libc::SIGTSTP, libc::SIG_DFL) else { return false };
+    // SAFETY: these are signals to foster itself and a look at its own pending ones.
+    let was_continued = unsafe {
+        let is_pending = || {
+            let mut pending = 0_u64;
+            libc::syscall(libc::SYS_rt_sigpending, &raw mut pending, size_of::<u64>());
+            pending & signals::bit(libc::SIGCONT) != 0
+        };
+        let before = is_pending();
+        libc::kill(libc::getpid(), libc::SIGTSTP);
+        // Here foster stands still until somebody sends it CONT, which stays pending: it is
+        // blocked.
+        signals::set_mask(!signals::bit(libc::SIGTSTP));
+        signals::block_all();
+        !before && is_pending()
+    };
+    let _ = signals::set_disposition(libc::SIGTSTP, old);
+    was_continued
+}
+
+/// Stops foster whatever its group is, until CONT. PID 1 of a namespace is not stopped by this.
+pub fn suspend_at_all_costs() {
+    // SAFETY: a signal to foster itself.
+    unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
+}
+
+fn borrow(descriptor: RawFd) -> BorrowedFd<'static> {
+    // SAFETY: descriptors 0 to 2 are never closed by foster; where they were closed before,
+    // system calls on them fail, which is what is asked.
+    unsafe { BorrowedFd::borrow_raw(descriptor) }
+}

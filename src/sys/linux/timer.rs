@@ -1,0 +1,94 @@
+//! The one deadline of the process: a timerfd, made when there is a deadline for the first time.
+//! Where the kernel gives none, the timeout of the poll serves.
+
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::Duration;
+
+use mio::unix::SourceFd;
+use mio::{Interest, Registry, Token};
+use nix::libc;
+use nix::sys::time::TimeSpec;
+use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
+
+use foster::time::Instant;
+
+/// The timer, and what it is set to.
+pub enum Timer {
+    /// Nobody has needed one yet.
+    Unused,
+    /// Set to this.
+    Set(TimerFd, Option<Instant>),
+    /// The kernel gives none.
+    Unavailable,
+}
+
+impl Timer {
+    /// Sets the timer, and gives the timeout that the poll needs besides: zero for a deadline
+    /// that has come, the whole delay where there is no timer, or none.
+    pub fn set(
+        &mut self,
+        deadline: Option<Instant>,
+        registry: &Registry,
+        token: Token,
+    ) -> Option<Duration> {
+        if let (Timer::Unused, Some(_)) = (&self, deadline) {
+            *self =
+                Timer::open(registry, token).map_or(Timer::Unavailable, |fd| Timer::Set(fd, None));
+        }
+        let left = deadline.map(|deadline| deadline.since(now()));
+        if left == Some(Duration::ZERO) {
+            return left;
+        }
+        match self {
+            Timer::Unused => None,
+            Timer::Unavailable => left,
+            Timer::Set(_, set_to) if *set_to == deadline => None,
+            Timer::Set(timer, set_to) => {
+                let at = deadline.map(|at| Duration::from_nanos(at.as_nanos()));
+                let set = match at {
+                    Some(at) => timer.set(
+                        Expiration::OneShot(TimeSpec::from_duration(at)),
+                        TimerSetTimeFlags::TFD_TIMER_ABSTIME,
+                    ),
+                    None => timer.unset(),
+                };
+                match set {
+                    Ok(()) => {
+                        *set_to = deadline;
+                        None
+                    }
+                    Err(_) => left,
+                }
+            }
+        }
+    }
+
+    /// Takes in that the timer went off.
+    pub fn went_off(&mut self) {
+        if let Timer::Set(timer, set_to) = self {
+            let mut count = 0_u64;
+            // SAFETY: the buffer takes the eight bytes that a timerfd gives. What is read says
+            // nothing new, and a failure (somebody set the clock back, none was due) neither.
+            unsafe {
+                libc::read(timer.as_fd().as_raw_fd(), (&raw mut count).cast(), size_of::<u64>());
+            }
+            *set_to = None;
+        }
+    }
+
+    fn open(registry: &Registry, token: Token) -> Option<TimerFd> {
+        let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
+        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).ok()?;
+        let descriptor = timer.as_fd().as_raw_fd();
+        registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE).ok()?;
+        Some(timer)
+    }
+}
+
+/// The time on the clock that nobody can set (clock_gettime(2), `CLOCK_MONOTONIC`).
+pub fn now() -> Instant {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: `time` takes the answer; this clock is there on every Linux.
+    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time) };
+    Instant::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
+}

@@ -1,0 +1,106 @@
+//! What the process was started with: its signal mask and its environment.
+
+use std::ffi::{CStr, OsStr, OsString, c_char};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+
+use nix::libc;
+
+use foster::cli::{Platform, Surroundings};
+use foster::process::Pid;
+
+/// What the process was started with.
+#[derive(Clone, Copy)]
+pub struct World {
+    /// The signal mask, a bit for each signal.
+    pub(super) mask: u64,
+    environment: *const *const c_char,
+}
+
+impl World {
+    /// # Safety
+    /// `environment` points to a list of pointers to strings, ended by a null, that all live and
+    /// stay as they are as long as the process.
+    pub(super) unsafe fn new(mask: u64, environment: *const *const c_char) -> World {
+        World { mask, environment }
+    }
+
+    /// The environment as it was inherited, each variable as `NAME=value`.
+    pub(super) fn environment(&self) -> impl Iterator<Item = &'static CStr> + use<> {
+        let mut next = self.environment;
+        std::iter::from_fn(move || {
+            // SAFETY: `new` was given a list ended by a null, of strings that live as long as
+            // the process; `next` does not go beyond the null.
+            unsafe {
+                let entry = *next;
+                if entry.is_null() {
+                    return None;
+                }
+                next = next.add(1);
+                Some(CStr::from_ptr(entry))
+            }
+        })
+    }
+
+    /// The list itself, for exec.
+    pub(super) fn environment_list(&self) -> *const *const c_char {
+        self.environment
+    }
+
+    /// The value of a variable.
+    pub(super) fn value(&self, name: &str) -> Option<&'static [u8]> {
+        self.environment()
+            .find_map(|entry| entry.to_bytes().strip_prefix(name.as_bytes())?.strip_prefix(b"="))
+    }
+
+    /// Where programs are looked for: `PATH`, or what execvp(3) of musl takes in its stead.
+    pub(super) fn path(&self) -> &'static [u8] {
+        self.value("PATH").unwrap_or(b"/usr/local/bin:/bin:/usr/bin")
+    }
+}
+
+impl Surroundings for World {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        self.value(name).map(|value| OsString::from_vec(value.to_vec()))
+    }
+
+    fn is_program(&self, word: &OsStr) -> bool {
+        let word = word.as_bytes();
+        if word.contains(&b'/') {
+            return is_executable(word);
+        }
+        let mut file = Vec::new();
+        !word.is_empty()
+            && self.path().split(|byte| *byte == b':').any(|folder| {
+                file.clear();
+                file.extend_from_slice(folder);
+                if !folder.is_empty() {
+                    file.push(b'/');
+                }
+                file.extend_from_slice(word);
+                is_executable(&file)
+            })
+    }
+
+    fn platform(&self) -> Platform {
+        Platform::Linux
+    }
+
+    fn own_pid(&self) -> Pid {
+        Pid(std::process::id())
+    }
+}
+
+/// Whether the path is a regular file that foster may execute.
+fn is_executable(path: &[u8]) -> bool {
+    let mut name = path.to_vec();
+    name.push(0);
+    // SAFETY: `name` is ended by a NUL and `status` is a plain struct of the size that stat(2)
+    // fills in; a path with a NUL inside is just cut off there.
+    unsafe {
+        let name = name.as_ptr().cast();
+        let mut status = std::mem::zeroed::<libc::stat>();
+        libc::access(name, libc::X_OK) == 0
+            && libc::stat(name, &raw mut status) == 0
+            && status.st_mode & libc::S_IFMT == libc::S_IFREG
+    }
+}

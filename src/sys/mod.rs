@@ -1,0 +1,14 @@
+//! The platform: the only place where one is chosen.
+//!
+//! Each one provides
+//! - `World`, what the process was started with, which answers `cli`'s questions,
+//! - `Sys`, made from that by `Sys::new(config, world)`, which is the `driver::Backend`,
+//!   with `Sys::facts()` for the machine,
+//! - `say`, which writes a text to a stream, whole,
+//! - `LogWriter`, which takes log lines and never blocks,
+//! - an entry point that calls `crate::run`.
+
+#[cfg(target_os = "linux")]
+mod linux;
+#[cfg(target_os = "linux")]
+pub use linux::{LogWriter, Sys, World, say};
