@@ -30,6 +30,7 @@
 //! implements [`driver::Backend`] for Linux and for Windows.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]
+#![deny(clippy::disallowed_methods, clippy::disallowed_types)]
 
 pub mod cli;
 pub mod config;

@@ -4,6 +4,8 @@
 //! every `handle_*`, drain [`Supervisor::poll_action`] to `None`.
 //! It knows no clock, no system call and no platform.
 
+#![deny(clippy::wildcard_enum_match_arm)]
+
 mod action;
 mod deadline;
 mod event;

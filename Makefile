@@ -1,0 +1,43 @@
+# make help lists the targets. What CI runs (.ci/run), anyone can run by the same names.
+prefix  ?= /usr/local
+ARCH    ?= x86_64
+CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/foster
+STATIC   = $(shell .ci/static $(ARCH))
+LINKS   := tini tini-static docker-init dumb-init catatonit
+INSTALL  = .ci/install
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
+build: ## build the binary for this machine: target/release/foster
+	cargo build --release
+demo: ## see foster keep a web server up
+	@$(INSTALL) demo
+	@cargo build -q --release
+	@FOSTER="$${CARGO_TARGET_DIR:-target}/release/foster" docs/examples/demo.sh
+test: ## run all tests that need no other toolchain (installs what they need)
+	@$(INSTALL) test
+	cargo test
+check: ## what should pass before every commit, under a minute: format, lints, the pure core
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo test --lib --test cli --test model
+pure: ## build the library for a target without an operating system
+	@$(INSTALL) std
+	RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$(CACHE)/pure /usr/bin/cargo check -q --lib \
+	  -Z build-std=std,panic_abort --target wasm32-unknown-unknown
+test-compat: ## the contract of tini, dumb-init and catatonit: ours, then the originals
+	@$(INSTALL) test peers
+	cargo test --test compat
+	INIT_UNDER_TEST=theirs cargo test --test compat
+static: ## build the static binary for ARCH (x86_64, aarch64, armv7, riscv64)
+	@$(INSTALL) std zig
+	@.ci/static $(ARCH)
+test-static: static ## run tests/system on the static binary
+	@$(INSTALL) test
+	FOSTER_UNDER_TEST=$(STATIC) cargo test --test system
+install: build ## install binary, man page and the names it stands in for (DESTDIR, prefix)
+	install -D $${CARGO_TARGET_DIR:-target}/release/foster $(DESTDIR)$(prefix)/bin/foster
+	install -D -m 644 docs/man/foster.1 $(DESTDIR)$(prefix)/share/man/man1/foster.1
+	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
+
+.PHONY: help build demo test check pure test-compat static test-static install
