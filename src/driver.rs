@@ -35,18 +35,25 @@ pub struct Driver {
     /// What came of one action.
     answers: Vec<Event>,
     /// For how many turns a survey has been put off.
-    put_off: u32,
+    put_off: usize,
+    /// How many answers the last survey had.
+    survivors: usize,
 }
 
 impl Driver {
     /// A loop that has not begun.
     #[must_use]
     pub fn new() -> Driver {
-        Driver { news: Vec::with_capacity(NEWS), answers: Vec::with_capacity(NEWS), put_off: 0 }
+        Driver {
+            news: Vec::with_capacity(NEWS),
+            answers: Vec::with_capacity(NEWS),
+            put_off: 0,
+            survivors: 0,
+        }
     }
 
-    /// Does what there is to do, waits once, and hands over what happened. Gives the code to end
-    /// with, once all is done.
+    /// Does what there is to do, waits once, and does what follows from what happened. Gives the
+    /// code to end with, once all is done.
     pub fn turn<B: Backend>(
         &mut self,
         supervisor: &mut Supervisor,
@@ -78,7 +85,7 @@ impl Driver {
                 supervisor.handle_timeout(now);
             }
         }
-        None
+        self.act(supervisor, backend)
     }
 
     /// Does all that the machine wants done. What comes of it is told at once, before anything
@@ -94,32 +101,35 @@ impl Driver {
     }
 
     /// Makes a survey, unless there is news that may spare another one. A flood of news puts it
-    /// off for a while, not for ever.
+    /// off for a while, not for ever: for as many turns as the last one had answers, so that all
+    /// surveys together cost no more than all else.
     fn survey<B: Backend>(&mut self, quiet: bool, supervisor: &mut Supervisor, backend: &mut B) {
-        if !quiet && self.put_off < PATIENCE {
+        if !quiet && self.put_off < self.survivors.max(PATIENCE) {
             self.put_off += 1;
             return;
         }
         self.put_off = 0;
         if let Some(action) = supervisor.poll_survey() {
-            self.perform(action, supervisor, backend);
+            self.survivors = self.perform(action, supervisor, backend);
         }
     }
 
+    /// Does one thing and tells what came of it; says how much that was.
     fn perform<B: Backend>(
         &mut self,
         action: Action,
         supervisor: &mut Supervisor,
         backend: &mut B,
-    ) {
+    ) -> usize {
         backend.perform(action, &mut self.answers);
         if self.answers.is_empty() {
-            return;
+            return 0;
         }
-        let now = backend.now();
+        let (now, count) = (backend.now(), self.answers.len());
         for event in self.answers.drain(..) {
             supervisor.handle_event(event, now);
         }
+        count
     }
 }
 
@@ -132,5 +142,5 @@ impl Default for Driver {
 /// Room for what one wait brings: a full read of signals, and a death.
 const NEWS: usize = 72;
 
-/// How many turns with news a survey is put off for.
-const PATIENCE: u32 = 64;
+/// How many turns with news a survey is put off for at least.
+const PATIENCE: usize = 64;
