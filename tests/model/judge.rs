@@ -1,0 +1,631 @@
+//! What must hold whatever happens, checked on everything that the machine is told and asks for.
+//!
+//! The judge knows the truth (who stems from whom, who is dead) and keeps an account of its own,
+//! written from the promises and not from the machine: when each service is due, what foster has
+//! to end with, who is to get which signal. It shares no code with the machine but the words.
+
+use std::fmt::Write;
+use std::rc::Rc;
+use std::time::Duration;
+
+use foster::config::{Config, ForwardTo, Leftovers, Restart, Session};
+use foster::exit::ExitStatus;
+use foster::process::{Mark, Pid, RunId, ServiceId, Target};
+use foster::signal::{Signal, SignalSet};
+use foster::supervisor::{Action, Event, Report, Signalled, State, Supervisor};
+use foster::time::Instant;
+
+use crate::kernel::{FOSTER, Kernel, Life, Process};
+
+/// The account of one world.
+#[derive(Clone, Debug)]
+pub struct Judge {
+    config: Rc<Config>,
+    pub services: Vec<Account>,
+    /// Since when foster is to come down.
+    pub stop: Option<StopOrder>,
+    /// The codes of those that were the first to give up; more than one where they did at once.
+    gave_up: Vec<u32>,
+    interrupts: u32,
+    overlook: SignalSet,
+    /// Signals that are to go out before foster may rest.
+    owed: Vec<(ServiceId, Signal, Option<u64>)>,
+    /// Whose death was told and not yet answered.
+    told: Option<Pid>,
+    /// What was sent beyond what is owed, where job control makes up its own mind.
+    lenient: bool,
+    /// The codes that foster may end with, once one service is down with one.
+    codes: Vec<u32>,
+    settled: Vec<bool>,
+    /// By how much foster's own lateness puts off everything.
+    pub lateness: Duration,
+    /// Whether any process ever hung in the kernel.
+    pub hung: bool,
+    /// Whether marks can be read.
+    pub readable: bool,
+    /// The first promise that was broken.
+    pub fault: Option<String>,
+}
+
+/// What is known of a service.
+#[derive(Clone, Debug, Default)]
+pub struct Account {
+    /// Its run, until the leader is reaped.
+    run: Option<Run>,
+    /// The group and the mark of its last run.
+    last: Option<RunId>,
+    restarts: u32,
+    /// Not started before this.
+    due: Option<Instant>,
+    /// Not started ever again.
+    over: bool,
+    /// foster has waited long enough for what cannot be killed.
+    unkillable: bool,
+    code: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    pid: Pid,
+    since: Instant,
+    ended: Option<ExitStatus>,
+    /// When its group is to get SIGKILL, where it was asked to come down.
+    kill_at: Option<Option<Instant>>,
+    killed: bool,
+}
+
+/// The stop of foster.
+#[derive(Clone, Copy, Debug)]
+pub struct StopOrder {
+    pub at: Instant,
+    pub signal: Signal,
+    pub at_once: bool,
+}
+
+impl Judge {
+    pub fn new(config: Rc<Config>, lenient: bool) -> Judge {
+        let count = config.services.len();
+        Judge {
+            config,
+            services: vec![Account::default(); count],
+            stop: None,
+            gave_up: Vec::new(),
+            interrupts: 0,
+            overlook: SignalSet::EMPTY,
+            owed: Vec::new(),
+            told: None,
+            lenient,
+            codes: Vec::new(),
+            settled: vec![false; count],
+            lateness: Duration::ZERO,
+            hung: false,
+            readable: true,
+            fault: None,
+        }
+    }
+
+    fn check(&mut self, holds: bool, promise: impl FnOnce() -> String) {
+        if !holds && self.fault.is_none() {
+            self.fault = Some(promise());
+        }
+    }
+
+    /// Takes down what the machine is told.
+    pub fn told(&mut self, event: &Event, now: Instant) {
+        match *event {
+            Event::Signal(signalled) => self.signalled(signalled, now),
+            Event::Spawned { service, pid, run } => self.spawned(service, pid, run, now),
+            Event::SpawnFailed { service, error } => self.ended(service, error.code(), now, now),
+            Event::Exited { pid, status } => {
+                self.told = Some(pid);
+                if let Some(service) = self.leads(pid) {
+                    self.leader_ended(service, status, now);
+                }
+            }
+            Event::TerminalDetached => {
+                self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
+            }
+            Event::Stopped { .. }
+            | Event::KillFailed { .. }
+            | Event::Survivor(_)
+            | Event::Surveyed => {}
+        }
+    }
+
+    /// Judges what the machine asks for, before it is done.
+    pub fn asked(&mut self, action: &Action, now: Instant, kernel: &Kernel) {
+        match *action {
+            Action::Spawn { service } => self.may_start(service, now, kernel),
+            Action::Kill { target, signal, value } => {
+                self.may_kill(target, signal, value, now, kernel);
+            }
+            Action::Reap { pid } => self.may_reap(pid, kernel),
+            Action::Hold { pid } => {
+                self.answers(pid);
+                self.check(self.leads(pid).is_some(), || {
+                    format!("{pid} is held and leads nothing")
+                });
+            }
+            Action::Report(report) => self.reported(report, now),
+            Action::GiveTerminal { group } => self.lives(group, kernel),
+            Action::Suspend { group } => {
+                if let Some(group) = group {
+                    self.lives(group, kernel);
+                }
+            }
+            Action::Survey { .. } | Action::Exit { .. } => {}
+        }
+    }
+
+    /// Judges what foster rests on: all that it knew of is dealt with.
+    pub fn rests(&mut self, now: Instant, kernel: &Kernel) {
+        let told = self.told;
+        self.check(told.is_none(), || format!("the death of {told:?} was not answered"));
+        let owed = self.owed.first().copied();
+        self.check(owed.is_none(), || format!("a signal was not passed on: {owed:?}"));
+        for index in 0..self.services.len() {
+            let Some(run) = self.services[index].run else { continue };
+            let due = run.kill_at.flatten().is_some_and(|at| at <= now);
+            let spared = (due || self.stop.is_some_and(|stop| stop.at_once)) && !run.killed;
+            let left = self.free_member(run.pid, kernel);
+            self.check(!spared || left.is_none(), || {
+                format!("service {index}: {left:?} lives on after the deadline")
+            });
+        }
+        self.check_bound(now, kernel);
+    }
+
+    /// With mortal children a stop ends in time.
+    fn check_bound(&mut self, now: Instant, kernel: &Kernel) {
+        let (Some(stop), Some(timeout)) = (self.stop, self.config.stop.timeout) else { return };
+        let patience = if self.hung { 2 * KILL_PATIENCE } else { MOMENTS };
+        let bound = stop.at + timeout + patience + self.lateness;
+        let lingers = kernel.all().any(|p| matches!(p.life, Life::Ending(_)));
+        self.check(now <= bound || lingers, || {
+            format!("the stop of {} is not over at {now}", stop.at)
+        });
+    }
+
+    /// Judges how the machine stands after a turn.
+    pub fn looks(&mut self, machine: &Supervisor, now: Instant) {
+        if let Some(at) = machine.poll_timeout() {
+            self.check(at > now, || format!("at {now} the next deadline is {at}"));
+        }
+        self.settle(machine);
+        for (index, state) in machine.states().enumerate() {
+            let account = &self.services[index];
+            let run = account.run;
+            let agrees = match state {
+                State::Up { pid, since } => {
+                    run.is_some_and(|run| run.pid == pid && run.since == since)
+                        && self.stop.is_none()
+                }
+                State::Stopping { pid, kill_at, .. } => {
+                    run.is_some_and(|run| run.pid == pid && run.kill_at == Some(kill_at))
+                }
+                State::Killing { pid, .. } => run.is_some_and(|run| run.pid == pid && run.killed),
+                State::Backoff { retry_at } => {
+                    run.is_none() && account.due == Some(retry_at) && self.stop.is_none()
+                }
+                State::Failed => account.over && self.stop.is_some(),
+                State::Cleaning { .. } | State::Down => run.is_none() || account.unkillable,
+                State::Starting => run.is_none(),
+            };
+            let account = account.clone();
+            self.check(agrees, || {
+                format!("service {index} is {state:?}, and not as in {account:?}")
+            });
+        }
+        let stopping = (machine.is_stopping(), self.stop.is_some());
+        self.check(stopping.0 == stopping.1, || format!("is_stopping is {}", stopping.0));
+    }
+
+    /// Judges the end.
+    pub fn exits(&mut self, code: u32, machine: &Supervisor, kernel: &Kernel) {
+        self.settle(machine);
+        for (index, settled) in self.settled.clone().into_iter().enumerate() {
+            self.check(settled, || format!("foster ends while service {index} is not down"));
+        }
+        let right = match (&self.gave_up[..], &self.codes[..]) {
+            ([], []) => code == 0,
+            ([], codes) | (codes, _) => codes.contains(&code),
+        };
+        let account = format!(
+            "foster ends with {code}; {:?}, {:?}, {:?}",
+            self.gave_up, self.codes, self.services
+        );
+        self.check(right, || account);
+        let held = kernel.held().first();
+        self.check(held.is_none(), || format!("foster leaves the zombie {held:?}"));
+        for index in 0..self.services.len() {
+            self.check_leftovers(ServiceId(index as u32), kernel, "at the end");
+        }
+    }
+
+    /// Takes down which services have come to their end.
+    fn settle(&mut self, machine: &Supervisor) {
+        let (mut codes, mut failed) = (Vec::new(), Vec::new());
+        for (index, state) in machine.states().enumerate() {
+            let code = self.services[index].code;
+            let settled = matches!(state, State::Down | State::Failed);
+            if !settled || std::mem::replace(&mut self.settled[index], true) {
+                continue;
+            }
+            if state == State::Failed {
+                failed.push(code);
+            }
+            if code != 0 {
+                codes.push(code);
+            }
+        }
+        if self.codes.is_empty() {
+            self.codes = codes;
+        }
+        if self.gave_up.is_empty() {
+            self.gave_up = failed;
+        }
+    }
+
+    fn spawned(&mut self, service: ServiceId, pid: Pid, run: RunId, now: Instant) {
+        let timeout = self.config.stop.timeout;
+        let stop = self.stop;
+        let account = &mut self.services[service.index()];
+        account.last = Some(run);
+        account.due = None;
+        account.unkillable = false;
+        let kill_at = stop.map(|_| timeout.map(|timeout| now + timeout));
+        account.run = Some(Run { pid, since: now, ended: None, kill_at, killed: false });
+        match stop {
+            Some(stop) if !stop.at_once => {
+                self.owe(service, stop.signal, None);
+                self.owe(service, Signal::CONT, None);
+            }
+            _ => {}
+        }
+    }
+
+    fn leader_ended(&mut self, service: ServiceId, status: ExitStatus, now: Instant) {
+        let stop_signal = self.stop.map(|stop| stop.signal);
+        let config = Rc::clone(&self.config);
+        let account = &mut self.services[service.index()];
+        let Some(run) = &mut account.run else { return };
+        run.ended = Some(status);
+        if run.kill_at.is_none() {
+            let since = run.since;
+            return self.ended(service, status.code(), since, now);
+        }
+        let by_request = stop_signal.is_some_and(|signal| status.is_death_by(signal));
+        account.code = match config.supervised {
+            true if run.killed => 128 + 9,
+            true if by_request => 0,
+            true | false => config.success.fold(status.code()),
+        };
+    }
+
+    /// A run ended that was not asked to, or a start failed.
+    fn ended(&mut self, service: ServiceId, code: u32, since: Instant, now: Instant) {
+        let config = Rc::clone(&self.config);
+        let stopping = self.stop.is_some();
+        let account = &mut self.services[service.index()];
+        account.code = config.success.fold(code);
+        account.over = stopping
+            || match config.restart {
+                Restart::Never => true,
+                Restart::OnFailure => config.success.contains(code),
+                Restart::Always => false,
+            };
+        if account.over {
+            return;
+        }
+        let failed_start = account.run.is_none();
+        if !failed_start && now.since(since) >= config.backoff.healthy_after
+            || failed_start && config.backoff.healthy_after.is_zero()
+        {
+            account.restarts = 0;
+        }
+        if config.backoff.max_restarts == Some(account.restarts) {
+            account.over = true;
+            // One that gives up stops the others, once nothing of it is left: where there was
+            // nothing, at once.
+            if failed_start {
+                self.begin_stop(config.stop.signal.unwrap_or(Signal::TERM), now);
+            }
+            return;
+        }
+        let mut delay = config.backoff.first;
+        for _ in 0..account.restarts {
+            delay = delay.saturating_mul(2).min(config.backoff.max);
+        }
+        account.due = Some(now + delay.min(config.backoff.max));
+        account.restarts += 1;
+    }
+
+    fn signalled(&mut self, signalled: Signalled, now: Instant) {
+        let signal = signalled.signal;
+        if self.overlook.remove(signal) {
+            return;
+        }
+        let Some(sent) = self.config.forward.rewrites.get(signal) else { return };
+        let requests = self.config.stop.requests;
+        let again = self.stop.is_some() && signal == Signal::INT;
+        if !(requests.contains(signal) || requests.contains(sent) || again) {
+            return self.owe_all(sent, signalled.value, signalled.by_kernel);
+        }
+        self.interrupts += u32::from(signal == Signal::INT);
+        match &mut self.stop {
+            None => self.begin_stop(self.config.stop.signal.unwrap_or(sent), now),
+            Some(stop) if signal == Signal::INT && self.interrupts >= 2 => stop.at_once = true,
+            Some(_) => {
+                for index in 0..self.services.len() {
+                    if self.services[index].run.is_some_and(|run| !run.killed) {
+                        self.owe(ServiceId(index as u32), sent, None);
+                    }
+                }
+            }
+        }
+    }
+
+    fn begin_stop(&mut self, signal: Signal, now: Instant) {
+        if self.stop.is_some() {
+            return;
+        }
+        self.stop = Some(StopOrder { at: now, signal, at_once: false });
+        let timeout = self.config.stop.timeout;
+        for index in 0..self.services.len() {
+            self.services[index].due = None;
+            if let Some(run) = &mut self.services[index].run {
+                run.kill_at = Some(timeout.map(|timeout| now + timeout));
+                self.owe(ServiceId(index as u32), signal, None);
+                self.owe(ServiceId(index as u32), Signal::CONT, None);
+            }
+        }
+    }
+
+    fn owe_all(&mut self, signal: Signal, value: Option<u64>, by_kernel: bool) {
+        if self.config.session == Session::Shared && by_kernel {
+            return;
+        }
+        for index in 0..self.services.len() {
+            self.owe(ServiceId(index as u32), signal, value);
+        }
+    }
+
+    /// A service is to get a signal, if there is anyone to get it.
+    fn owe(&mut self, service: ServiceId, signal: Signal, value: Option<u64>) {
+        let Some(run) = self.services[service.index()].run else { return };
+        let group =
+            self.config.forward.to == ForwardTo::Group && self.config.session != Session::Shared;
+        if (group || run.ended.is_none()) && !self.services[service.index()].unkillable {
+            self.owed.push((service, signal, value));
+        }
+    }
+
+    fn may_start(&mut self, service: ServiceId, now: Instant, kernel: &Kernel) {
+        let account = self.services[service.index()].clone();
+        let stopping = self.stop.is_some();
+        self.check(!stopping, || format!("{service:?} is started after a stop was asked for"));
+        self.check(account.run.is_none(), || format!("{service:?} is started twice"));
+        self.check(!account.over, || format!("{service:?} is started though it is done"));
+        let due = account.due.is_some_and(|due| due <= now) || account.last.is_none();
+        self.check(due || stopping, || {
+            format!("{service:?} is started at {now}, not at {:?}", account.due)
+        });
+        self.check_leftovers(service, kernel, "at a start");
+    }
+
+    /// Nothing of a service's last run is left that foster was to clear away.
+    fn check_leftovers(&mut self, service: ServiceId, kernel: &Kernel, when: &str) {
+        let account = &self.services[service.index()];
+        let (Some(run), Leftovers::Kill { orphans: true }) = (account.last, self.config.leftovers)
+        else {
+            return;
+        };
+        if account.unkillable || !self.config.supervised {
+            return;
+        }
+        let blind = !self.readable && self.services.len() > 1;
+        let left = kernel.all().find(|p| {
+            p.origin == Some(run)
+                && p.marked
+                && p.is_free()
+                && !blind
+                && !self.is_shielded(p, kernel)
+        });
+        let left = left.map(|p| p.pid);
+        self.check(left.is_none(), || format!("{service:?} has left {left:?} {when}"));
+    }
+
+    /// Whether a process has an ancestor that foster must leave alone, so that it never became
+    /// foster's child.
+    fn is_shielded(&self, process: &Process, kernel: &Kernel) -> bool {
+        let mut parent = process.parent;
+        while parent != FOSTER {
+            let Some(ancestor) = kernel.get(parent) else { return true };
+            if !ancestor.marked || ancestor.doom.is_some() {
+                return true;
+            }
+            parent = ancestor.parent;
+        }
+        false
+    }
+
+    fn may_kill(
+        &mut self,
+        target: Target,
+        signal: Signal,
+        value: Option<u64>,
+        now: Instant,
+        kernel: &Kernel,
+    ) {
+        let (Target::Process(pid) | Target::Group(pid)) = target;
+        let ours = kernel.get(pid).is_some_and(|process| process.parent == FOSTER);
+        self.check(ours, || format!("{signal} goes to {target:?}, which is not foster's child"));
+        match self.leads(pid) {
+            Some(service) if signal == Signal::KILL => self.may_kill_run(service, target, now),
+            Some(service) => self.pay(service, signal, value),
+            None => self.may_kill_orphan(target, signal, kernel),
+        }
+    }
+
+    /// SIGKILL never comes before the deadline, unless the leader ended by itself.
+    fn may_kill_run(&mut self, service: ServiceId, target: Target, now: Instant) {
+        let at_once = self.stop.is_some_and(|stop| stop.at_once);
+        let supervised = self.config.supervised;
+        let account = &mut self.services[service.index()];
+        let Some(run) = &mut account.run else { return };
+        let allowed = match run.kill_at {
+            None => run.ended.is_some() && matches!(target, Target::Group(_)),
+            Some(kill_at) => at_once || kill_at.is_some_and(|at| at <= now),
+        };
+        if run.kill_at.is_some() {
+            run.killed = true;
+            if supervised || run.ended.is_none() {
+                account.code = 128 + 9;
+            }
+        }
+        self.check(allowed, || format!("{service:?} gets SIGKILL at {now}, too early"));
+    }
+
+    fn may_kill_orphan(&mut self, target: Target, signal: Signal, kernel: &Kernel) {
+        let (Target::Process(pid) | Target::Group(pid)) = target;
+        let single = matches!(target, Target::Process(_)) && signal == Signal::KILL;
+        self.check(single, || format!("{signal} goes to {target:?}, which leads nothing"));
+        let Some(process) = kernel.get(pid) else { return };
+        let only = self.services.len() == 1;
+        let owner = process
+            .origin
+            .filter(|run| process.marked && self.services[run.service.index()].last == Some(*run));
+        let service = match owner {
+            _ if !self.config.supervised => Some(ServiceId(0)),
+            Some(run) if self.readable || only => Some(run.service),
+            None if !self.readable && only => Some(ServiceId(0)),
+            Some(_) | None => None,
+        };
+        let wanted = self.config.leftovers == Leftovers::Kill { orphans: true };
+        let down = service.is_some_and(|id| self.services[id.index()].run.is_none());
+        self.check(down && wanted, || {
+            format!("{process:?} is killed, which is not foster's to do")
+        });
+    }
+
+    /// Crosses out a signal that was owed.
+    fn pay(&mut self, service: ServiceId, signal: Signal, value: Option<u64>) {
+        let owed = self.owed.iter().position(|owed| *owed == (service, signal, value));
+        match owed {
+            Some(place) => drop(self.owed.remove(place)),
+            None => {
+                let ended = self.services[service.index()].run.is_some_and(|r| r.ended.is_some());
+                let parting = matches!(self.config.leftovers, Leftovers::Signal(s) if s == signal);
+                let allowed = self.lenient && signal == Signal::CONT || parting && ended;
+                self.check(allowed, || format!("{service:?} gets {signal}, which nobody sent"));
+            }
+        }
+    }
+
+    fn may_reap(&mut self, pid: Pid, kernel: &Kernel) {
+        let zombie = kernel.get(pid).is_some_and(|p| p.is_zombie() && p.parent == FOSTER);
+        self.check(zombie, || format!("{pid} is reaped and is no zombie of foster's"));
+        if !kernel.held().contains(&pid) {
+            self.answers(pid);
+        }
+        let Some(service) = self.leads(pid) else { return };
+        let account = &mut self.services[service.index()];
+        let stopped = account.run.take().is_some_and(|run| run.kill_at.is_some());
+        let waits = matches!(self.config.leftovers, Leftovers::Kill { .. })
+            && self.config.session != Session::Shared
+            && !self.services[service.index()].unkillable;
+        let member = self.free_member(pid, kernel);
+        self.check(!waits || member.is_none(), || {
+            let when = if stopped { "stopped" } else { "ended" };
+            format!("{service:?} {when}: its leader is reaped while {member:?} lives")
+        });
+    }
+
+    /// Each death that is told is answered, once.
+    fn answers(&mut self, pid: Pid) {
+        let told = self.told.take();
+        self.check(told == Some(pid), || format!("{pid} is answered for instead of {told:?}"));
+    }
+
+    fn reported(&mut self, report: Report, now: Instant) {
+        match report {
+            Report::RestartDue { service, delay, restarts } => {
+                let account = self.services[service.index()].clone();
+                let agrees = account.due == Some(now + delay) && account.restarts == restarts;
+                self.check(agrees, || format!("{report:?} instead of {account:?}"));
+            }
+            Report::Unkillable { service } => {
+                self.services[service.index()].unkillable = true;
+                let hung = self.hung;
+                self.check(hung, || format!("{service:?} is given up though it is mortal"));
+            }
+            Report::StopRequested { signal: None } => {
+                let max = self.config.backoff.max_restarts;
+                let failed = self.services.iter().any(|account| {
+                    account.over && account.run.is_none() && Some(account.restarts) == max
+                });
+                self.check(failed, || "a stop that nobody asked for".into());
+                self.begin_stop(self.config.stop.signal.unwrap_or(Signal::TERM), now);
+            }
+            _ => {}
+        }
+    }
+
+    fn lives(&mut self, group: Pid, kernel: &Kernel) {
+        let lives = self.leads(group).is_some() && kernel.get(group).is_some();
+        self.check(lives, || format!("the terminal is for {group}, which leads nothing"));
+    }
+
+    /// The service whose run has this leader.
+    pub fn leads(&self, pid: Pid) -> Option<ServiceId> {
+        let leads = |account: &Account| account.run.is_some_and(|run| run.pid == pid);
+        self.services.iter().position(leads).map(|index| ServiceId(index as u32))
+    }
+
+    /// A member of a group that nothing has killed yet.
+    fn free_member(&self, group: Pid, kernel: &Kernel) -> Option<Pid> {
+        kernel.all().find(|p| p.group == group && p.is_free()).map(|p| p.pid)
+    }
+
+    /// What foster can see of a process's mark.
+    pub fn mark(&self, process: &Process) -> Mark {
+        match process.carries() {
+            _ if !self.readable => Mark::Unreadable,
+            Some(run) => Mark::Run(run),
+            None => Mark::None,
+        }
+    }
+
+    /// Writes down all that the future depends on.
+    pub fn fingerprint(&self, now: Instant, out: &mut String) {
+        let _ = write!(
+            out,
+            "{:?}{:?}{:?}{}{:?}{:?}{}{}",
+            self.stop.map(|stop| (now.since(stop.at), stop.signal, stop.at_once)),
+            self.gave_up,
+            self.owed,
+            self.interrupts,
+            self.codes,
+            self.settled,
+            self.hung,
+            self.readable,
+        );
+        for account in &self.services {
+            let _ = write!(
+                out,
+                "{:?}{}{}{}{}",
+                account.last, account.restarts, account.over, account.unkillable, account.code
+            );
+            if let Some(run) = account.run {
+                let _ = write!(out, "{:?}{}", run.ended, run.killed);
+            }
+        }
+    }
+}
+
+/// How long foster waits for what got SIGKILL, twice where there are also orphans.
+const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a stop may take beyond its deadline where every process dies of SIGKILL: foster looks
+/// every 100 ms for those that it is not told of.
+const MOMENTS: Duration = Duration::from_millis(500);

@@ -1,0 +1,11 @@
+//! The machine in a world of its own: virtual kernel, virtual clock, the real loop.
+//!
+//! `scenarios` reads like the promises; `exhaustive` tries every order of events in small worlds,
+//! `random` tries long ones; both are judged by `judge`, and what breaks a promise is saved as a
+//! trace that is replayed for ever.
+
+mod judge;
+mod kernel;
+mod op;
+mod scenarios;
+mod world;

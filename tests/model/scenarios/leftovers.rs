@@ -1,0 +1,202 @@
+//! What a run leaves behind: who is killed, when, and who is none of foster's business.
+
+use super::*;
+
+use foster::config::{Leftovers, Session};
+
+#[test]
+fn what_is_left_of_the_group_is_killed_before_the_leader_is_reaped() {
+    for config in [supervisor(1), init()] {
+        let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
+        sim.pass(s(1));
+        sim.new_deeds();
+        sim.happens(Op::Exit(0, 1));
+        let deeds = sim.deeds();
+        assert_eq!(deeds[0], kill(group(2), Signal::KILL));
+        assert_eq!(deeds[1], Action::Reap { pid: Pid(2) });
+        assert_eq!(sim.living(), []);
+    }
+}
+
+#[test]
+fn an_id_that_is_given_away_at_once_is_never_hit() {
+    let mut sim = world(supervisor(1), [runs().forks(Offspring::Member, Manner::Ignore)]);
+    sim.pass(s(1));
+    sim.together(Op::Exit(0, 1));
+    // The third thing that foster does now is to reap the leader; then others take its id.
+    for _ in 0..2 {
+        sim.step(Step { when: When::Amid(3), op: Op::Stranger });
+    }
+    sim.pass(s(60));
+    assert_eq!(sim.fault(), None);
+    assert_eq!(sim.world.kernel.all().filter(|p| p.origin.is_none()).count(), 2);
+}
+
+#[test]
+fn what_escaped_the_group_is_killed_before_the_next_start() {
+    for kind in [Offspring::Escapee, Offspring::Daemon] {
+        let mut sim = world(supervisor(1), [ends(s(1), 1).forks(kind, Manner::Ignore)]);
+        sim.pass(ms(1_400));
+        assert_eq!(sim.living(), []);
+        sim.pass(s(60));
+        assert_eq!(sim.fault(), None);
+    }
+}
+
+#[test]
+fn it_goes_on_until_none_is_left() {
+    let mut sim = world(supervisor(1), [runs()]);
+    sim.pass(s(1));
+    // Each is the child of the one before, in a session of its own: only the first is foster's.
+    for who in 0..20 {
+        sim.happens(Op::Fork(who, Offspring::Escapee));
+    }
+    assert_eq!(sim.living().len(), 21);
+    sim.happens(Op::Exit(0, 1));
+    assert_eq!(sim.living(), []);
+    assert_eq!(sim.world.surveys, 21);
+}
+
+#[test]
+fn what_still_hangs_in_the_kernel_is_waited_for() {
+    let mut sim = world(supervisor(1), [runs().forks(Offspring::Escapee, Manner::Default)]);
+    sim.pass(s(1));
+    sim.happens(Op::Stick(1));
+    sim.happens(Op::Exit(0, 1));
+    sim.pass(s(5));
+    assert_eq!(sim.starts(0), [0]);
+    sim.happens(Op::Unstick(0));
+    assert_eq!(sim.starts(0), [0, 6000]);
+}
+
+#[test]
+fn after_ten_seconds_even_that_is_given_up() {
+    let mut sim = world(supervisor(1), [runs().forks(Offspring::Escapee, Manner::Default)]);
+    sim.pass(s(1));
+    sim.happens(Op::Stick(1));
+    sim.happens(Op::Exit(0, 1));
+    sim.pass(s(10));
+    assert_eq!(sim.starts(0), [0, 11_000]);
+    assert!(sim.reports().contains(&Report::Unkillable { service: ServiceId(0) }));
+}
+
+#[test]
+fn the_processes_of_other_services_are_left_alone() {
+    let with_daemon = || runs().forks(Offspring::Daemon, Manner::Default);
+    let mut sim = world(supervisor(2), [with_daemon(), with_daemon()]);
+    sim.pass(s(1));
+    let all = sim.living();
+    sim.happens(Op::Exit(0, 1));
+    assert_eq!(sim.living().len(), all.len() - 2);
+    assert_eq!(sim.got(sim.leader(1)), []);
+}
+
+#[test]
+fn one_without_a_mark_is_left_alone() {
+    let mut sim = world(supervisor(1), [runs()]);
+    sim.pass(s(1));
+    sim.happens(Op::Exec);
+    sim.happens(Op::Fork(0, Offspring::Unmarked));
+    sim.happens(Op::Exit(0, 1));
+    assert_eq!(sim.living(), [3, 4]);
+    sim.gets(Signal::TERM);
+    assert_eq!((sim.ended, sim.living()), (Some(1), vec![3, 4]));
+}
+
+#[test]
+fn keep_orphans_keeps_what_escaped_the_group_and_nothing_else() {
+    let mut config = supervisor(1);
+    config.leftovers = Leftovers::Kill { orphans: false };
+    let run =
+        runs().forks(Offspring::Escapee, Manner::Default).forks(Offspring::Member, Manner::Default);
+    let mut sim = world(config, [run]);
+    sim.pass(s(1));
+    sim.happens(Op::Exit(0, 1));
+    assert_eq!(sim.living(), [3]);
+    assert_eq!(sim.world.surveys, 0);
+    sim.gets(Signal::TERM);
+    assert_eq!((sim.ended, sim.living()), (Some(1), vec![3]));
+}
+
+#[test]
+fn where_marks_cannot_be_read_all_that_was_adopted_belongs_to_the_only_service() {
+    let mut sim = world(supervisor(1), [runs().forks(Offspring::Escapee, Manner::Default)]);
+    sim.together(Op::Blind(true));
+    sim.pass(s(1));
+    sim.happens(Op::Exec);
+    sim.happens(Op::Exit(0, 1));
+    assert_eq!(sim.living(), []);
+}
+
+#[test]
+fn where_marks_cannot_be_read_and_there_are_two_services_nobody_is_killed() {
+    let escapes = || runs().forks(Offspring::Escapee, Manner::Default);
+    let mut sim = world(supervisor(2), [escapes(), escapes()]);
+    sim.together(Op::Blind(true));
+    sim.pass(s(1));
+    sim.happens(Op::Exit(0, 1));
+    assert_eq!(sim.living(), [3, 4, 5]);
+}
+
+#[test]
+fn init_does_not_wait_for_what_escaped_when_its_command_ends_by_itself() {
+    let mut sim = world(init(), [runs().forks(Offspring::Escapee, Manner::Default)]);
+    sim.pass(s(1));
+    sim.happens(Op::Exit(0, 3));
+    assert_eq!((sim.ended, sim.living()), (Some(3), vec![3]));
+    assert_eq!(sim.world.surveys, 0);
+}
+
+#[test]
+fn tini_leaves_what_its_child_leaves() {
+    let mut config = init();
+    config.leftovers = Leftovers::Leave;
+    let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
+    sim.pass(s(1));
+    sim.new_deeds();
+    sim.happens(Op::Exit(0, 3));
+    assert_eq!((sim.ended, sim.living()), (Some(3), vec![3]));
+    assert_eq!(sim.deeds(), [Action::Reap { pid: Pid(2) }, Action::Exit { code: 3 }]);
+}
+
+#[test]
+fn dumb_init_sends_term_to_what_its_child_leaves() {
+    let mut config = init();
+    config.leftovers = Leftovers::Signal(Signal::TERM);
+    let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
+    sim.pass(s(1));
+    sim.happens(Op::Exit(0, 3));
+    assert_eq!((sim.ended, sim.got(Pid(3))), (Some(3), vec![Signal::TERM]));
+}
+
+#[test]
+fn a_child_in_fosters_own_group_is_never_reached_by_its_group() {
+    let mut config = init();
+    config.session = Session::Shared;
+    let mut sim = world(config, [behaves(Manner::Ignore)]);
+    sim.pass(s(1));
+    sim.gets(Signal::HUP);
+    sim.gets(Signal::TERM);
+    sim.pass(s(10));
+    assert_eq!(sim.ended, Some(137));
+    let to_group = |deed: &Action| matches!(deed, Action::Kill { target: Target::Group(_), .. });
+    assert!(!sim.deeds().iter().any(to_group));
+}
+
+#[test]
+fn orphans_are_reaped_and_nothing_else_is_done_about_them() {
+    let mut sim = world(supervisor(1), [runs()]);
+    sim.pass(s(0));
+    for _ in 0..500 {
+        sim.together(Op::Exec);
+    }
+    sim.pass(s(1));
+    sim.new_deeds();
+    for _ in 0..500 {
+        sim.together(Op::Exit(1, 0));
+    }
+    sim.pass(s(1));
+    let deeds = sim.deeds();
+    assert_eq!(deeds.len(), 500);
+    assert!(deeds.iter().all(|deed| matches!(deed, Action::Reap { .. })));
+}

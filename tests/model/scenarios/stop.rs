@@ -1,0 +1,280 @@
+//! Stops: who asks for one, who gets which signal, who has how much time.
+
+use super::*;
+
+#[test]
+fn a_stop_sends_the_signal_that_asked_and_a_cont_behind_it() {
+    for asks in [Signal::TERM, Signal::INT, Signal::QUIT] {
+        let mut sim = world(supervisor(1), [runs()]);
+        sim.pass(s(1));
+        sim.new_deeds();
+        sim.gets(asks);
+        let deeds = sim.deeds();
+        assert_eq!(deeds[..2], [kill(group(2), asks), kill(group(2), Signal::CONT)]);
+        assert_eq!(sim.ended, Some(0));
+    }
+}
+
+#[test]
+fn the_stop_signal_is_sent_instead_where_one_is_set() {
+    let mut config = supervisor(1);
+    config.stop.signal = Some(Signal::USR1);
+    let mut sim = world(config, [behaves(Manner::Ignore)]);
+    sim.pass(s(1));
+    sim.gets(Signal::TERM);
+    assert_eq!(sim.got(Pid(2)), [Signal::USR1, Signal::CONT]);
+}
+
+#[test]
+fn a_rewritten_stop_request_stops_by_what_it_was_rewritten_to() {
+    let mut config = supervisor(1);
+    config.forward.rewrites.set(Signal::TERM, Some(Signal::QUIT));
+    let mut sim = world(config, [runs()]);
+    sim.pass(s(1));
+    let leader = sim.leader(0);
+    sim.world.scripts[0].clear();
+    sim.happens(Op::Behave(0, Manner::Ignore));
+    sim.gets(Signal::TERM);
+    assert_eq!(sim.got(leader), [Signal::QUIT, Signal::CONT]);
+    assert!(sim.machine.is_stopping());
+}
+
+#[test]
+fn a_signal_rewritten_to_a_stop_request_is_one() {
+    let mut config = supervisor(1);
+    config.forward.rewrites.set(Signal::USR2, Some(Signal::TERM));
+    let mut sim = world(config, [runs()]);
+    sim.gets(Signal::USR2);
+    assert_eq!(sim.ended, Some(0));
+}
+
+#[test]
+fn a_stop_request_that_is_dropped_is_none() {
+    let mut config = supervisor(1);
+    config.forward.rewrites.set(Signal::TERM, None);
+    let mut sim = world(config, [runs()]);
+    sim.pass(s(1));
+    sim.gets(Signal::TERM);
+    assert!(!sim.machine.is_stopping());
+    assert_eq!(sim.got(Pid(2)), []);
+}
+
+#[test]
+fn a_stopped_process_goes_on_and_acts_on_the_stop() {
+    let mut sim = world(supervisor(1), [behaves(Manner::Tidy(s(1), 0))]);
+    sim.pass(s(1));
+    sim.happens(Op::Halt(0));
+    sim.gets(Signal::TERM);
+    sim.pass(s(2));
+    assert_eq!((sim.ended, sim.at()), (Some(0), 2000));
+}
+
+#[test]
+fn a_service_is_down_when_its_last_member_is_gone_and_not_when_its_leader_is() {
+    for config in [supervisor(1), init()] {
+        let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Tidy(s(2), 0))]);
+        sim.pass(s(1));
+        sim.new_deeds();
+        sim.gets(Signal::TERM);
+        assert_eq!(sim.living(), [3], "the leader takes the signal at once");
+        assert!(sim.deeds().contains(&Action::Hold { pid: Pid(2) }));
+        sim.pass(ms(1999));
+        assert_eq!((sim.ended, sim.living()), (None, vec![3]));
+        sim.pass(ms(1));
+        assert!(sim.ended.is_some());
+        let hard = |action: &Action| matches!(action, Action::Kill { signal: Signal::KILL, .. });
+        assert!(!sim.deeds().iter().any(hard), "nobody needed to be killed");
+    }
+}
+
+#[test]
+fn the_dead_leader_is_held_until_its_group_is_gone_and_then_reaped() {
+    let mut sim = world(init(), [runs().forks(Offspring::Member, Manner::Tidy(s(2), 0))]);
+    sim.gets(Signal::TERM);
+    sim.happens(Op::Stranger);
+    sim.pass(s(3));
+    let deeds = sim.deeds();
+    let place = |wanted: Action| deeds.iter().position(|deed| *deed == wanted);
+    let held = place(Action::Hold { pid: Pid(2) }).expect("it is held");
+    let member = place(Action::Reap { pid: Pid(3) }).expect("the member is reaped");
+    let reaped = place(Action::Reap { pid: Pid(2) }).expect("it is reaped");
+    assert!(held < member && member < reaped);
+}
+
+#[test]
+fn a_member_that_is_not_fosters_child_is_waited_for_too() {
+    let mut sim = world(supervisor(1), [runs()]);
+    sim.pass(s(1));
+    // The member's own parent leaves the group, and lives.
+    sim.happens(Op::Fork(0, Offspring::Member));
+    sim.happens(Op::Fork(1, Offspring::Member));
+    sim.happens(Op::Behave(1, Manner::Ignore));
+    sim.happens(Op::Behave(2, Manner::Ignore));
+    sim.happens(Op::Escape(1));
+    sim.gets(Signal::TERM);
+    sim.pass(s(5));
+    assert_eq!((sim.ended, sim.living()), (None, vec![3, 4]));
+    sim.happens(Op::Exit(1, 0));
+    sim.pass(ms(100));
+    assert_eq!(sim.ended, Some(0), "what is left has escaped, and is cleared away");
+    assert_eq!(sim.living(), []);
+}
+
+#[test]
+fn sigkill_comes_at_the_deadline_and_not_before() {
+    for config in [supervisor(2), init()] {
+        let count = config.services.len();
+        let mut sim = world(config, [behaves(Manner::Ignore)]);
+        for service in 0..count {
+            sim.world.scripts[service] = vec![behaves(Manner::Ignore)];
+        }
+        sim.pass(s(1));
+        sim.gets(Signal::TERM);
+        sim.pass(s(10) - Duration::from_nanos(1));
+        assert_eq!((sim.ended, sim.living().len()), (None, count));
+        sim.pass(Duration::from_nanos(1));
+        assert_eq!((sim.ended, sim.at()), (Some(137), 11_000));
+    }
+}
+
+#[test]
+fn the_deadline_holds_for_the_last_member() {
+    let mut sim = world(supervisor(1), [runs().forks(Offspring::Member, Manner::Ignore)]);
+    sim.pass(s(1));
+    sim.gets(Signal::TERM);
+    sim.pass(ms(9_999));
+    assert_eq!(sim.living(), [3]);
+    sim.pass(ms(1));
+    assert_eq!((sim.ended, sim.living()), (Some(137), vec![]));
+}
+
+#[test]
+fn at_the_deadline_the_escaped_are_killed_too() {
+    let stubborn = behaves(Manner::Ignore).forks(Offspring::Escapee, Manner::Ignore);
+    for config in [supervisor(1), init()] {
+        let mut sim = world(config, [stubborn.clone()]);
+        sim.gets(Signal::TERM);
+        sim.pass(s(10));
+        assert_eq!((sim.ended, sim.living()), (Some(137), vec![]));
+    }
+}
+
+#[test]
+fn without_a_deadline_nobody_is_killed() {
+    let mut config = supervisor(1);
+    config.stop.timeout = None;
+    let mut sim = world(config, [behaves(Manner::Tidy(s(1_000_000), 0))]);
+    sim.gets(Signal::TERM);
+    sim.pass(s(999_999));
+    assert_eq!(sim.ended, None);
+    sim.pass(s(1));
+    assert_eq!(sim.ended, Some(0));
+}
+
+#[test]
+fn a_deadline_of_nothing_kills_at_once() {
+    let mut config = supervisor(1);
+    config.stop.timeout = Some(s(0));
+    let mut sim = world(config, [behaves(Manner::Ignore)]);
+    sim.gets(Signal::TERM);
+    assert_eq!((sim.ended, sim.at()), (Some(137), 0));
+}
+
+#[test]
+fn a_second_sigint_kills_at_once() {
+    let mut sim = world(supervisor(2), [behaves(Manner::Ignore), behaves(Manner::Ignore)]);
+    sim.pass(s(1));
+    sim.gets(Signal::INT);
+    sim.pass(s(1));
+    assert_eq!(sim.living().len(), 2);
+    sim.gets(Signal::INT);
+    assert_eq!((sim.ended, sim.at()), (Some(137), 2000));
+}
+
+#[test]
+fn a_second_sigint_kills_in_init_mode_too() {
+    let mut sim = world(init(), [behaves(Manner::Ignore)]);
+    sim.gets(Signal::TERM);
+    sim.gets(Signal::INT);
+    assert_eq!(sim.living(), [2], "the first one since the stop is passed on");
+    sim.gets(Signal::INT);
+    assert_eq!(sim.ended, Some(137));
+}
+
+#[test]
+fn a_second_sigterm_is_passed_on_and_kills_nobody() {
+    let mut sim = world(supervisor(1), [behaves(Manner::Ignore)]);
+    sim.gets(Signal::TERM);
+    sim.gets(Signal::TERM);
+    assert_eq!(sim.got(Pid(2)), [Signal::TERM, Signal::CONT, Signal::TERM]);
+    assert_eq!(sim.ended, None);
+}
+
+#[test]
+fn a_stop_requested_while_a_service_starts_reaches_it() {
+    for config in [supervisor(3), init()] {
+        let mut sim = world(config, [runs()]);
+        let term = Op::Signal(Signal::TERM, None, false);
+        sim.step(Step { when: When::Amid(0), op: term });
+        sim.pass(s(0));
+        assert!(sim.ended.is_some());
+        assert_eq!(sim.living(), []);
+    }
+}
+
+#[test]
+fn a_second_sigint_while_a_service_starts_kills_it() {
+    let mut sim = world(supervisor(2), [ends(s(0), 1), behaves(Manner::Ignore)]);
+    sim.world.scripts[0] = vec![ends(s(0), 1), behaves(Manner::Ignore)];
+    sim.pass(ms(400));
+    let int = Op::Signal(Signal::INT, None, false);
+    sim.step(Step { when: When::Amid(0), op: int });
+    sim.pass(ms(100));
+    sim.happens(int);
+    assert_eq!((sim.ended, sim.living()), (Some(137), vec![]));
+}
+
+#[test]
+fn a_pending_backoff_ends_at_once() {
+    let mut sim = world(supervisor(1), [ends(s(0), 3)]);
+    sim.pass(s(8));
+    assert_eq!(sim.living(), []);
+    sim.gets(Signal::TERM);
+    assert_eq!((sim.ended, sim.at()), (Some(3), 8000));
+}
+
+#[test]
+fn nothing_is_started_after_a_stop_request() {
+    let mut sim = world(supervisor(2), [ends(s(0), 0), behaves(Manner::Tidy(s(5), 0))]);
+    sim.pass(s(1));
+    sim.gets(Signal::TERM);
+    sim.pass(s(10));
+    assert_eq!(sim.starts(0), [0, 500]);
+    assert_eq!((sim.ended, sim.at()), (Some(0), 6000));
+}
+
+#[test]
+fn what_cannot_be_killed_is_given_up_after_ten_seconds() {
+    let mut sim = world(supervisor(1), [runs()]);
+    sim.pass(s(0));
+    sim.happens(Op::Stick(0));
+    sim.gets(Signal::TERM);
+    sim.pass(s(19));
+    assert_eq!(sim.ended, None);
+    sim.pass(s(1));
+    assert_eq!((sim.ended, sim.at()), (Some(137), 20_000));
+    assert!(sim.reports().contains(&Report::Unkillable { service: ServiceId(0) }));
+}
+
+#[test]
+fn with_nothing_to_run_foster_reaps_until_it_is_told_to_stop() {
+    let mut config = init();
+    config.services.clear();
+    let mut sim = Sim::new(config, Terminal::None);
+    sim.happens(Op::Exec);
+    sim.happens(Op::Exit(0, 0));
+    sim.pass(s(1000));
+    assert_eq!((sim.ended, sim.living()), (None, vec![]));
+    sim.gets(Signal::TERM);
+    assert_eq!(sim.ended, Some(0));
+}

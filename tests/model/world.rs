@@ -1,0 +1,506 @@
+//! The world that the machine is run in: a kernel, a clock that moves when foster waits, and a
+//! judge that sees everything. It implements the same `Backend` as Linux and Windows do, so the
+//! real loop runs over it.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
+use std::time::Duration;
+
+use foster::config::{Config, JobControl, Session};
+use foster::driver::{Backend, Driver};
+use foster::exit::ExitStatus;
+use foster::process::{Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
+use foster::signal::Signal;
+use foster::supervisor::{Action, Event, Facts, Signalled, Supervisor, Survivor, Terminal};
+use foster::time::Instant;
+
+use crate::judge::Judge;
+use crate::kernel::{
+    FOSTER, Kernel, Life, Manner, NO_SUCH_PROCESS, OUTSIDE, Offspring, Place, Process,
+};
+use crate::op::{Op, Step, When};
+
+/// A machine in a world.
+#[derive(Clone, Debug)]
+pub struct Sim {
+    pub machine: Supervisor,
+    pub world: World,
+    driver: Driver,
+    /// The code that foster ended with.
+    pub ended: Option<u32>,
+}
+
+/// All that is around a machine.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub kernel: Kernel,
+    pub judge: Judge,
+    config: Rc<Config>,
+    now: Instant,
+    /// How far the clock may move.
+    until: Instant,
+    /// Whether foster waits and nothing is to happen before `until`.
+    idle: bool,
+    /// Whether foster has stopped itself.
+    suspended: bool,
+    signals: VecDeque<Signalled>,
+    amid: VecDeque<(u32, Op)>,
+    /// Whether the death after the one that was just reaped is told at once.
+    pub eager: bool,
+    fail_starts: u32,
+    /// What processes do, by service; the last one for all further runs.
+    pub scripts: Vec<Vec<Script>>,
+    /// What foster did, where anyone wants to know.
+    pub record: Option<Vec<(Instant, Action)>>,
+    /// A number that stands for all that foster did, and when.
+    pub digest: u64,
+    /// How much there was: events told, and actions done.
+    pub events: u64,
+    pub actions: u64,
+    pub surveys: u64,
+    /// Waits since anything happened or time moved.
+    spins: u32,
+    /// Whether foster was woken by its deadline and has done nothing yet.
+    woken: bool,
+}
+
+/// What a service's processes do in one run.
+#[derive(Clone, Debug, Default)]
+pub struct Script {
+    pub manner: Manner,
+    pub ends: Option<(Duration, ExitStatus)>,
+    pub forks: Vec<(Offspring, Manner, Option<(Duration, ExitStatus)>)>,
+}
+
+impl Sim {
+    pub fn new(config: Config, terminal: Terminal) -> Sim {
+        let machine = Supervisor::new(config.clone(), Facts { terminal });
+        let world = World::new(Rc::new(config), terminal != Terminal::None);
+        Sim { machine, world, driver: Driver::new(), ended: None }
+    }
+
+    pub fn now(&self) -> Instant {
+        self.world.now
+    }
+
+    /// The first promise that was broken.
+    pub fn fault(&self) -> Option<&str> {
+        self.world.judge.fault.as_deref()
+    }
+
+    /// Lets one thing happen, and foster answer it.
+    pub fn step(&mut self, step: Step) {
+        if self.ended.is_some() || self.fault().is_some() {
+            return;
+        }
+        match (step.when, step.op) {
+            (When::Amid(count), op) => return self.world.amid.push_back((count, op)),
+            (_, Op::Pass(time)) => self.world.until = self.world.now + time,
+            (_, Op::Due) => {
+                let due = self.machine.poll_timeout();
+                self.world.until = due.map_or(self.world.now, |at| at.max(self.world.now));
+            }
+            (_, op) => self.world.apply(op),
+        }
+        if step.when != When::Batch {
+            self.settle();
+        }
+    }
+
+    /// Lets foster run until it waits and all time that may pass has passed.
+    pub fn settle(&mut self) {
+        self.world.idle = false;
+        while self.ended.is_none() && !self.world.idle && self.fault().is_none() {
+            self.turn();
+        }
+    }
+
+    /// The same, and a panic of the machine is a broken promise like others.
+    pub fn step_guarded(&mut self, step: Step) {
+        let run = catch_unwind(AssertUnwindSafe(|| self.step(step)));
+        if let Err(panic) = run {
+            let text = panic.downcast_ref::<String>().map_or("it panicked", String::as_str);
+            self.world.judge.fault.get_or_insert_with(|| format!("a panic: {text}"));
+        }
+    }
+
+    fn turn(&mut self) {
+        self.ended = self.driver.turn(&mut self.machine, &mut self.world);
+        match self.ended {
+            Some(code) => {
+                let action = Action::Exit { code };
+                self.world.take_down(action);
+                self.world.judge.exits(code, &self.machine, &self.world.kernel);
+            }
+            None => self.world.judge.looks(&self.machine, self.world.now),
+        }
+    }
+
+    /// Writes down all that the future depends on, times as seen from now: two worlds with the
+    /// same words here have the same future.
+    pub fn fingerprint(&self, healthy_after: Duration, out: &mut String) {
+        let now = self.now();
+        let start = out.len();
+        let _ = write!(out, "{:?}{:?}", self.machine, self.driver);
+        relate_times(out, start, now, healthy_after);
+        self.world.kernel.fingerprint(now, out);
+        self.world.judge.fingerprint(now, out);
+        let world = &self.world;
+        let _ = write!(
+            out,
+            "{}{:?}{:?}{}",
+            world.suspended, world.signals, world.amid, world.fail_starts
+        );
+    }
+}
+
+impl World {
+    fn new(config: Rc<Config>, lenient: bool) -> World {
+        World {
+            kernel: Kernel::new(),
+            judge: Judge::new(Rc::clone(&config), lenient),
+            scripts: vec![Vec::new(); config.services.len()],
+            config,
+            now: Instant::ZERO,
+            until: Instant::ZERO,
+            idle: false,
+            suspended: false,
+            signals: VecDeque::new(),
+            amid: VecDeque::new(),
+            eager: false,
+            fail_starts: 0,
+            record: None,
+            digest: 0,
+            events: 0,
+            actions: 0,
+            surveys: 0,
+            spins: 0,
+            woken: false,
+        }
+    }
+
+    /// Lets something happen.
+    pub fn apply(&mut self, op: Op) {
+        let now = self.now;
+        match op {
+            Op::Pass(_) | Op::Due => {}
+            Op::Stall(time) => {
+                self.now = now + time;
+                self.until = self.until.max(self.now);
+                self.judge.lateness += time;
+                while self.kernel.next_on_agenda().is_some_and(|at| at <= self.now) {
+                    self.kernel.follow_agenda();
+                }
+            }
+            Op::Signal(signal, value, by_kernel) => {
+                self.signal(Signalled { signal, value, by_kernel });
+            }
+            Op::Exit(who, code) => self.with(who, |k, pid| k.exit(pid, ExitStatus::Code(code))),
+            Op::Die(who, signal) => self.with(who, |kernel, pid| {
+                kernel.kill(Target::Process(pid), signal, None, now);
+            }),
+            Op::Fork(who, kind) => self.with(who, |kernel, pid| {
+                kernel.fork(pid, kind);
+            }),
+            Op::Escape(who) => self.with(who, Kernel::escape),
+            Op::Behave(who, manner) => self.with(who, |kernel, pid| {
+                kernel.get_mut(pid).expect("it was just found").manner = manner;
+            }),
+            Op::Stick(who) => {
+                self.judge.hung = true;
+                self.with(who, |kernel, pid| kernel.stick(pid, true));
+            }
+            Op::Unstick(who) => self.with(who, |kernel, pid| kernel.stick(pid, false)),
+            Op::Linger(who) => {
+                self.judge.hung = true;
+                self.with(who, |kernel, pid| kernel.linger(pid, ExitStatus::Code(0)));
+            }
+            Op::Finish(who) => self.with(who, Kernel::finish),
+            Op::Halt(who) => self.with(who, |kernel, pid| {
+                kernel.kill(Target::Process(pid), Signal::STOP, None, now);
+            }),
+            Op::Resume(who) => self.with(who, |kernel, pid| {
+                kernel.kill(Target::Process(pid), Signal::CONT, None, now);
+            }),
+            Op::Stranger => {
+                self.kernel.create(OUTSIDE, Place::OwnSession, None);
+            }
+            Op::StrangerGoes => {
+                let stranger = self.kernel.all().filter(|p| p.parent == OUTSIDE);
+                if let Some(pid) = stranger.min_by_key(|p| p.birth).map(|p| p.pid) {
+                    self.kernel.exit(pid, ExitStatus::Code(0));
+                }
+            }
+            Op::Exec => {
+                self.kernel.create(FOSTER, Place::OwnSession, None);
+            }
+            Op::FailStarts(count) => self.fail_starts = count,
+            Op::Blind(blind) => self.judge.readable = !blind,
+        }
+    }
+
+    /// Does something to a process that stems from a service, or from `docker exec`.
+    fn with(&mut self, who: usize, act: impl FnOnce(&mut Kernel, Pid)) {
+        let is_one = |p: &&Process| !p.is_zombie() && p.parent != OUTSIDE;
+        let count = self.kernel.all().filter(is_one).count();
+        if count > 0 {
+            let process = self.kernel.all().filter(is_one).nth(who % count);
+            let pid = process.expect("there are that many").pid;
+            act(&mut self.kernel, pid);
+        }
+    }
+
+    fn signal(&mut self, signalled: Signalled) {
+        let queued = |other: &Signalled| other.signal == signalled.signal;
+        if !signalled.signal.is_real_time() && self.signals.iter().any(queued) {
+            // One that is not real-time is a bit that is set or not.
+            return;
+        }
+        // The kernel gives out the lowest number first.
+        let place = self.signals.partition_point(|other| other.signal <= signalled.signal);
+        self.signals.insert(place, signalled);
+        if signalled.signal == Signal::CONT {
+            self.suspended = false;
+        }
+    }
+
+    /// Tells what there is to tell: signals, and the first death.
+    fn tell(&mut self, events: &mut Vec<Event>) {
+        if self.suspended {
+            return;
+        }
+        for _ in 0..BATCH {
+            let Some(signalled) = self.signals.pop_front() else { break };
+            self.say(Event::Signal(signalled), events);
+        }
+        self.tell_death(events);
+        if self.config.job_control == JobControl::FollowChild
+            && self.config.session == Session::Group
+            && let Some((pid, signal)) = self.kernel.take_stopped()
+        {
+            self.say(Event::Stopped { pid, signal }, events);
+        }
+    }
+
+    fn tell_death(&mut self, events: &mut Vec<Event>) {
+        let Some(pid) = self.kernel.first_zombie() else { return };
+        if let Some(Life::Zombie(status)) = self.kernel.get(pid).map(|process| process.life) {
+            self.say(Event::Exited { pid, status }, events);
+        }
+    }
+
+    fn say(&mut self, event: Event, events: &mut Vec<Event>) {
+        self.events += 1;
+        self.judge.told(&event, self.now);
+        events.push(event);
+    }
+
+    fn spawn(&mut self, service: ServiceId, events: &mut Vec<Event>) {
+        if self.fail_starts > 0 {
+            self.fail_starts -= 1;
+            let error = SpawnError { kind: SpawnErrorKind::Resources, os: 11 };
+            return self.say(Event::SpawnFailed { service, error }, events);
+        }
+        let place = match self.config.session {
+            Session::Group => Place::OwnGroup { session: FOSTER },
+            Session::Own | Session::OwnWithTerminal => Place::OwnSession,
+            Session::Shared => Place::In { group: FOSTER, session: FOSTER },
+        };
+        // As with ids: the mark of a run is used again when nobody carries it any more.
+        let taken =
+            |nonce: u128| self.kernel.all().any(|p| p.origin == Some(RunId { service, nonce }));
+        let nonce = (1..).find(|nonce| !taken(*nonce)).expect("there are more than processes");
+        let run = RunId { service, nonce };
+        let pid = self.kernel.create(FOSTER, place, Some(run));
+        let process = self.kernel.get_mut(pid).expect("it was just created");
+        process.leader = true;
+        let scripts = &mut self.scripts[service.index()];
+        let script = match scripts.len() {
+            0 => Script::default(),
+            1 => scripts[0].clone(),
+            _ => scripts.remove(0),
+        };
+        process.manner = script.manner;
+        if let Some((after, status)) = script.ends {
+            self.kernel.end_at(pid, self.now + after, status);
+        }
+        for (kind, manner, ends) in script.forks {
+            let Some(child) = self.kernel.fork(pid, kind) else { continue };
+            self.kernel.get_mut(child).expect("it was just forked").manner = manner;
+            if let Some((after, status)) = ends {
+                self.kernel.end_at(child, self.now + after, status);
+            }
+        }
+        self.say(Event::Spawned { service, pid, run }, events);
+    }
+
+    fn survey(&mut self, marks: bool, events: &mut Vec<Event>) {
+        self.surveys += 1;
+        let lives = |p: &&Process| !p.is_zombie() && !p.leader;
+        let survivors: Vec<Survivor> = self
+            .kernel
+            .all()
+            .filter(lives)
+            .map(|p| Survivor {
+                pid: p.pid,
+                group: p.group,
+                mark: if marks { self.judge.mark(p) } else { Mark::Unreadable },
+                adopted: p.parent == FOSTER,
+            })
+            .collect();
+        for survivor in survivors {
+            self.say(Event::Survivor(survivor), events);
+        }
+        self.say(Event::Surveyed, events);
+    }
+
+    fn take_down(&mut self, action: Action) {
+        self.actions += 1;
+        self.woken = false;
+        self.digest = digest(self.digest, self.now, &action);
+        if let Some(record) = &mut self.record {
+            record.push((self.now, action));
+        }
+    }
+}
+
+impl Backend for World {
+    fn now(&mut self) -> Instant {
+        self.now
+    }
+
+    fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
+        // A wait whose deadline has passed is a look and no rest.
+        let rests = deadline.is_none_or(|at| at > self.now);
+        if rests && !self.suspended {
+            self.judge.rests(self.now, &self.kernel);
+            if self.woken {
+                self.judge.fault.get_or_insert_with(|| "a wake-up without a reason".into());
+            }
+        }
+        loop {
+            self.tell(events);
+            if !events.is_empty() {
+                self.spins = 0;
+                return;
+            }
+            let deadline = deadline.filter(|_| !self.suspended);
+            let agenda = self.kernel.next_on_agenda();
+            let wake = deadline.unwrap_or(Instant::from_nanos(u64::MAX)).min(self.until);
+            if let Some(at) = agenda.filter(|at| *at <= wake) {
+                self.now = self.now.max(at);
+                while self.kernel.next_on_agenda().is_some_and(|at| at <= self.now) {
+                    self.kernel.follow_agenda();
+                }
+                continue;
+            }
+            if let Some(at) = deadline.filter(|at| *at <= self.until) {
+                self.spins += 1;
+                if at > self.now {
+                    (self.now, self.spins, self.woken) = (at, 0, true);
+                }
+                if self.spins > SPINS {
+                    self.judge.fault.get_or_insert_with(|| "foster spins".into());
+                }
+                return;
+            }
+            if self.suspended {
+                self.judge.lateness += self.until.since(self.now);
+            }
+            self.now = self.now.max(self.until);
+            // Not before foster has made the survey that it looked ahead for.
+            self.idle = rests || self.suspended;
+            return;
+        }
+    }
+
+    fn perform(&mut self, action: Action, events: &mut Vec<Event>) {
+        if let Some((count, op)) = self.amid.front_mut() {
+            match count.checked_sub(1) {
+                Some(fewer) => *count = fewer,
+                None => {
+                    let op = *op;
+                    self.amid.pop_front();
+                    self.apply(op);
+                }
+            }
+        }
+        self.judge.asked(&action, self.now, &self.kernel);
+        self.take_down(action);
+        match action {
+            Action::Spawn { service } => self.spawn(service, events),
+            Action::Kill { target, signal, value } => {
+                if self.kernel.kill(target, signal, value, self.now) == 0 {
+                    let os = NO_SUCH_PROCESS;
+                    self.say(Event::KillFailed { target, signal, os }, events);
+                }
+            }
+            Action::Reap { pid } => {
+                self.kernel.reap(pid);
+                if self.eager && !self.suspended {
+                    self.tell_death(events);
+                }
+            }
+            Action::Hold { pid } => {
+                self.kernel.hold(pid);
+                if self.eager && !self.suspended {
+                    self.tell_death(events);
+                }
+            }
+            Action::Survey { marks } => self.survey(marks, events),
+            Action::Suspend { .. } => self.suspended = true,
+            Action::GiveTerminal { .. } | Action::Report(_) | Action::Exit { .. } => {}
+        }
+    }
+}
+
+/// Rewrites every `Instant(n)` behind `start` as seen from `now`. What lies further back than
+/// `horizon` makes no difference any more.
+fn relate_times(text: &mut String, start: usize, now: Instant, horizon: Duration) {
+    const WORD: &str = "Instant(";
+    let absolute = text.split_off(start);
+    let mut rest = absolute.as_str();
+    while let Some(place) = rest.find(WORD) {
+        let (before, number) = rest.split_at(place + WORD.len());
+        text.push_str(before);
+        let end = number.find(')').expect("Debug closes what it opens");
+        let at: u64 = number[..end].parse().expect("an instant is a number");
+        let back = i128::from(now.as_nanos()) - i128::from(at);
+        let _ = write!(text, "{}", -back.min(horizon.as_nanos() as i128));
+        rest = &number[end..];
+    }
+    text.push_str(rest);
+}
+
+/// Mixes an action into a digest. It is written for speed, not against anyone's malice.
+fn digest(digest: u64, now: Instant, action: &Action) -> u64 {
+    let mix = |digest: u64, word: u64| {
+        (digest ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
+    };
+    let target = |target: &Target| match target {
+        Target::Process(pid) => u64::from(pid.0),
+        Target::Group(pid) => u64::from(pid.0) | 1 << 32,
+    };
+    let (kind, word) = match action {
+        Action::Spawn { service } => (1, u64::from(service.0)),
+        Action::Kill { target: to, signal, value } => {
+            (2, target(to) ^ u64::from(signal.number()) << 40 ^ value.unwrap_or(0) << 48)
+        }
+        Action::Reap { pid } => (3, u64::from(pid.0)),
+        Action::Hold { pid } => (4, u64::from(pid.0)),
+        Action::Survey { marks } => (5, u64::from(*marks)),
+        Action::GiveTerminal { group } => (6, u64::from(group.0)),
+        Action::Suspend { group } => (7, group.map_or(0, |group| u64::from(group.0))),
+        Action::Report(report) => (8, report.level() as u64),
+        Action::Exit { code } => (9, u64::from(*code)),
+    };
+    mix(mix(mix(digest, now.as_nanos()), kind), word)
+}
+
+/// How many signals one read brings.
+const BATCH: usize = 64;
+
+/// How often foster may come back from a wait that brought nothing before it counts as busy.
+const SPINS: u32 = 100;
