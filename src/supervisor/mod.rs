@@ -74,10 +74,15 @@ impl Outbox {
     }
 
     fn reap_leader(&mut self, pid: Pid) {
+        self.forget_leader(pid);
+        self.push(Action::Reap { pid });
+    }
+
+    /// From now on this is a process like any other.
+    fn forget_leader(&mut self, pid: Pid) {
         if let Ok(place) = self.leaders.binary_search_by_key(&pid, |(pid, _)| *pid) {
             self.leaders.remove(place);
         }
-        self.push(Action::Reap { pid });
     }
 
     fn add_leader(&mut self, pid: Pid, id: ServiceId) {

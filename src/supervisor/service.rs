@@ -398,8 +398,9 @@ impl Service {
             }
             Input::Timeout if give_up_at <= cx.now => {
                 cx.report(Report::Unkillable { service: self.id });
-                if leader != Leader::Alive {
-                    cx.reap(pid);
+                match leader {
+                    Leader::Alive => cx.outbox.forget_leader(pid),
+                    Leader::Dead(_) => cx.reap(pid),
                 }
                 State::Down
             }

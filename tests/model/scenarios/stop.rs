@@ -267,6 +267,27 @@ fn what_cannot_be_killed_is_given_up_after_ten_seconds() {
 }
 
 #[test]
+fn a_leader_that_was_given_up_and_dies_after_all_is_reaped() {
+    let mut config = supervisor(2);
+    config.stop.timeout = Some(s(0));
+    let mut sim = world(config, [runs(), runs().forks(Offspring::Escapee, Manner::Ignore)]);
+    sim.pass(s(1));
+    // The second comes to clearing away what escaped later than the first is killed.
+    sim.happens(Op::Stick(0));
+    sim.happens(Op::Stick(1));
+    sim.happens(Op::Stick(2));
+    sim.gets(Signal::TERM);
+    sim.pass(s(5));
+    sim.happens(Op::Unstick(1));
+    sim.pass(s(6));
+    assert_eq!(sim.ended, None);
+    sim.happens(Op::Unstick(0));
+    assert!(sim.deeds().contains(&Action::Reap { pid: Pid(2) }));
+    sim.happens(Op::Unstick(0));
+    assert_eq!(sim.ended, Some(137));
+}
+
+#[test]
 fn with_nothing_to_run_foster_reaps_until_it_is_told_to_stop() {
     let mut config = init();
     config.services.clear();
