@@ -85,6 +85,12 @@ impl Outbox {
         }
     }
 
+    /// Takes back the start of a service, if it has not been given out; says whether it has not.
+    fn recall(&mut self, service: ServiceId) -> bool {
+        let place = self.actions.iter().position(|action| *action == Action::Spawn { service });
+        place.is_some_and(|place| self.actions.remove(place).is_some())
+    }
+
     fn add_leader(&mut self, pid: Pid, id: ServiceId) {
         if let Err(place) = self.leaders.binary_search_by_key(&pid, |(pid, _)| *pid) {
             self.leaders.insert(place, (pid, id));

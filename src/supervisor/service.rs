@@ -284,12 +284,12 @@ impl Service {
                 let next = self.after_run(error.code(), Duration::ZERO, cx);
                 self.proceed(next)
             }
-            // There is nobody yet to send a signal to: `Spawned` sees to it.
-            Input::Stop(_)
-            | Input::Kill
-            | Input::Exited(_)
-            | Input::Surveyed(_)
-            | Input::Timeout => State::Starting,
+            // There is nobody yet to send a signal to: either nobody comes, or `Spawned` sees to it.
+            Input::Stop(_) | Input::Kill => match cx.outbox.recall(self.id) {
+                true => State::Down,
+                false => State::Starting,
+            },
+            Input::Exited(_) | Input::Surveyed(_) | Input::Timeout => State::Starting,
         }
     }
 

@@ -76,6 +76,17 @@ fn a_start_that_fails_too_often_gives_up_too() {
 }
 
 #[test]
+fn when_the_first_start_gives_up_the_others_are_not_started_at_all() {
+    let mut config = supervisor(3);
+    config.backoff.max_restarts = Some(0);
+    let mut sim = world(config, [runs(), runs(), runs()]);
+    sim.together(Op::FailStarts(1));
+    sim.pass(s(0));
+    assert_eq!(sim.ended, Some(125));
+    assert_eq!((sim.starts(0), sim.starts(1), sim.starts(2)), (vec![0], vec![], vec![]));
+}
+
+#[test]
 fn a_healthy_run_begins_the_count_of_restarts_anew() {
     let mut config = supervisor(1);
     config.backoff.max_restarts = Some(1);

@@ -254,6 +254,24 @@ fn nothing_is_started_after_a_stop_request() {
 }
 
 #[test]
+fn a_restart_that_is_due_together_with_a_stop_does_not_happen() {
+    // The second gives up on what cannot be killed, and so on the whole, just when the first is
+    // to be started again.
+    let mut config = supervisor(2);
+    config.backoff.first = s(10);
+    config.backoff.max_restarts = Some(1);
+    let mut sim = world(config, [runs(), runs().forks(Offspring::Escapee, Manner::Ignore)]);
+    sim.world.scripts[1] = vec![ends(s(0), 1), runs().forks(Offspring::Escapee, Manner::Ignore)];
+    sim.pass(s(10));
+    sim.happens(Op::Stick(2));
+    sim.together(Op::Exit(0, 1));
+    sim.happens(Op::Exit(0, 1));
+    sim.pass(s(10));
+    assert_eq!(sim.starts(0), [0]);
+    assert_eq!((sim.ended, sim.at()), (Some(1), 20_000));
+}
+
+#[test]
 fn what_cannot_be_killed_is_given_up_after_ten_seconds() {
     let mut sim = world(supervisor(1), [runs()]);
     sim.pass(s(0));
