@@ -576,11 +576,13 @@ impl Context<'_> {
         State::Cleaning { give_up_at: self.now + KILL_PATIENCE, next }
     }
 
-    /// When to look again at what is left, where no event would tell that it went.
+    /// When to look again at what is left of a group: no event tells that one went who is not
+    /// foster's child, nor that one left the group.
     fn look_at(&self, remains: Remains) -> Option<Instant> {
         match remains {
             Remains::Others => Some(self.now + LOOK_AGAIN),
-            Remains::Adopted | Remains::None => None,
+            Remains::Adopted => Some(self.now + LOOK_AFTER_ALL),
+            Remains::None => None,
         }
     }
 }
@@ -598,3 +600,6 @@ const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often foster looks at members of a group whose ends nobody tells it.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
+
+/// How often foster looks at members of a group whose ends it is told, as they may also leave it.
+const LOOK_AFTER_ALL: Duration = Duration::from_secs(1);

@@ -121,6 +121,18 @@ fn a_member_that_is_not_fosters_child_is_waited_for_too() {
 }
 
 #[test]
+fn a_member_that_leaves_the_group_during_the_stop_is_not_waited_for_until_the_deadline() {
+    let mut config = supervisor(1);
+    config.stop.timeout = None;
+    let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
+    sim.gets(Signal::TERM);
+    sim.pass(s(1));
+    sim.happens(Op::Escape(0));
+    sim.pass(s(1));
+    assert_eq!((sim.ended, sim.living()), (Some(0), vec![]));
+}
+
+#[test]
 fn sigkill_comes_at_the_deadline_and_not_before() {
     for config in [supervisor(2), init()] {
         let count = config.services.len();
