@@ -55,6 +55,9 @@ pub enum Mark {
     None,
     /// Its environment cannot be read.
     Unreadable,
+    /// It is on its way out, and its environment is gone with its memory; but it is no zombie
+    /// yet, and its children are still its own.
+    Lost,
 }
 
 /// Why a command could not be started.

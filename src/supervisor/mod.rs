@@ -280,6 +280,9 @@ impl Supervisor {
             let remains = if adopted { Remains::Adopted } else { Remains::Others };
             service.survey = service.survey.map(|found| found.max(remains));
         }
+        if mark == Mark::Lost && adopted {
+            self.await_lost();
+        }
         let Some(id) = self.owner(mark).filter(|_| adopted) else { return };
         let service = &mut self.services[id.index()];
         if let (State::Cleaning { .. }, Some(found)) = (service.state(), &mut service.survey) {
@@ -287,6 +290,16 @@ impl Supervisor {
             self.report(Report::KillingOrphan { service: id, pid });
             let target = Target::Process(pid);
             self.outbox.push(Action::Kill { target, signal: Signal::KILL, value: None });
+        }
+    }
+
+    /// Takes in that one is on its way out of whom nobody can tell whose it was: what it leaves
+    /// behind may be anyone's, and its end will be told.
+    fn await_lost(&mut self) {
+        for service in &mut self.services {
+            if matches!(service.state(), State::Cleaning { .. }) {
+                service.survey = service.survey.map(|found| found.max(Remains::Adopted));
+            }
         }
     }
 
@@ -301,7 +314,7 @@ impl Supervisor {
                 (service.run() == run).then_some(run.service)
             }
             Mark::Unreadable => only(),
-            Mark::None => None,
+            Mark::None | Mark::Lost => None,
         }
     }
 

@@ -591,6 +591,7 @@ impl Judge {
     pub fn mark(&self, process: &Process) -> Mark {
         match process.carries() {
             _ if !self.readable => Mark::Unreadable,
+            _ if matches!(process.life, Life::Ending(_)) => Mark::Lost,
             Some(run) => Mark::Run(run),
             None => Mark::None,
         }

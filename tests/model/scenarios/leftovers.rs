@@ -81,6 +81,22 @@ fn after_ten_seconds_even_that_is_given_up() {
 }
 
 #[test]
+fn the_children_of_one_on_its_way_out_are_not_overlooked() {
+    // It has given up its memory, and its mark with it, but its child is not yet foster's.
+    let mut sim = world(supervisor(2), [runs(), runs()]);
+    sim.pass(s(1));
+    sim.happens(Op::Fork(0, Offspring::Escapee));
+    sim.happens(Op::Fork(2, Offspring::Escapee));
+    sim.happens(Op::Linger(2));
+    sim.happens(Op::Exit(0, 1));
+    sim.pass(s(5));
+    assert_eq!(sim.starts(0), [0], "{:?}", sim.world.kernel);
+    sim.happens(Op::Finish(1));
+    assert_eq!(sim.starts(0), [0, 6000]);
+    assert_eq!(sim.living().len(), 2);
+}
+
+#[test]
 fn the_processes_of_other_services_are_left_alone() {
     let with_daemon = || runs().forks(Offspring::Daemon, Manner::Default);
     let mut sim = world(supervisor(2), [with_daemon(), with_daemon()]);
