@@ -55,7 +55,7 @@ impl Supervisor {
                 }
                 Signal::CONT => {
                     service.halted = None;
-                    if self.facts.terminal && self.follows_child() {
+                    if self.follows_child() {
                         self.outbox.push(Action::GiveTerminal { group: pid });
                     }
                 }
@@ -104,6 +104,8 @@ impl Supervisor {
     }
 
     fn follows_child(&self) -> bool {
-        self.config.job_control == JobControl::FollowChild && self.config.session == Session::Group
+        self.facts.terminal
+            && self.config.job_control == JobControl::FollowChild
+            && self.config.session == Session::Group
     }
 }

@@ -126,6 +126,7 @@ impl Judge {
                 self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
             }
             Event::Stopped { .. }
+            | Event::NotSuspended { .. }
             | Event::KillFailed { .. }
             | Event::Survivor(_)
             | Event::Surveyed => {}

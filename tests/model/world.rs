@@ -13,7 +13,7 @@ use foster::driver::{Backend, Driver};
 use foster::exit::ExitStatus;
 use foster::process::{Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
-use foster::supervisor::{Action, Event, Facts, Signalled, Supervisor, Survivor, Terminal};
+use foster::supervisor::{Action, Event, Facts, Signalled, Supervisor, Survivor};
 use foster::time::Instant;
 
 use crate::judge::Judge;
@@ -52,6 +52,7 @@ pub struct World {
     fail_starts: u32,
     /// What processes do, by service; the last one for all further runs.
     pub scripts: Vec<Vec<Script>>,
+    terminal: Terminal,
     /// What foster did, where anyone wants to know.
     pub record: Option<Vec<(Instant, Action)>>,
     /// A number that stands for all that foster did, and when.
@@ -66,6 +67,17 @@ pub struct World {
     woken: bool,
 }
 
+/// Where foster stands to the terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Terminal {
+    /// It has none.
+    None,
+    /// It leads the terminal's session: the kernel does not let it stop.
+    Leader,
+    /// It is a job of a shell's.
+    Job,
+}
+
 /// What a service's processes do in one run.
 #[derive(Clone, Debug, Default)]
 pub struct Script {
@@ -76,8 +88,9 @@ pub struct Script {
 
 impl Sim {
     pub fn new(config: Config, terminal: Terminal) -> Sim {
-        let machine = Supervisor::new(config.clone(), Facts { terminal });
-        let world = World::new(Rc::new(config), terminal != Terminal::None);
+        let machine =
+            Supervisor::new(config.clone(), Facts { terminal: terminal != Terminal::None });
+        let world = World::new(Rc::new(config), terminal);
         Sim { machine, world, driver: Driver::new(), ended: None }
     }
 
@@ -157,12 +170,13 @@ impl Sim {
 }
 
 impl World {
-    fn new(config: Rc<Config>, lenient: bool) -> World {
+    fn new(config: Rc<Config>, terminal: Terminal) -> World {
         World {
             kernel: Kernel::new(),
-            judge: Judge::new(Rc::clone(&config), lenient),
+            judge: Judge::new(Rc::clone(&config), terminal != Terminal::None),
             scripts: vec![Vec::new(); config.services.len()],
             config,
+            terminal,
             now: Instant::ZERO,
             until: Instant::ZERO,
             idle: false,
@@ -450,6 +464,9 @@ impl Backend for World {
                 }
             }
             Action::Survey { marks } => self.survey(marks, events),
+            Action::Suspend { group: Some(group) } if self.terminal == Terminal::Leader => {
+                events.push(Event::NotSuspended { group });
+            }
             Action::Suspend { .. } => self.suspended = true,
             Action::GiveTerminal { .. } | Action::Report(_) | Action::Exit { .. } => {}
         }

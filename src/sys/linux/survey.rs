@@ -112,7 +112,16 @@ impl Children {
         let run = values.find_map(|value| {
             value.split(|byte| *byte == b':').find_map(|mark| parse_mark(mark, instance))
         });
-        run.map_or(Mark::None, Mark::Run)
+        match run {
+            Some(run) => Mark::Run(run),
+            None if self.text.is_empty() && self.has_no_memory(pid) => Mark::Lost,
+            None => Mark::None,
+        }
+    }
+
+    /// Whether a process has given up its memory already: it is about to be a zombie.
+    fn has_no_memory(&mut self, pid: Pid) -> bool {
+        self.read(&format!("/proc/{pid}/statm")) && self.text.starts_with(b"0 ")
     }
 
     fn stat(&mut self, pid: Pid) -> Option<Stat> {

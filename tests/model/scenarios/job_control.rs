@@ -29,23 +29,26 @@ fn foster_stops_with_its_child_and_both_go_on() {
 #[test]
 fn a_child_that_nobody_else_could_let_go_on_goes_on() {
     let sim = halted(Terminal::Leader, init());
-    assert_eq!(sim.deeds(), [kill(group(2), Signal::CONT)]);
+    let suspend = Action::Suspend { group: Some(Pid(2)) };
+    assert_eq!(sim.deeds(), [suspend, kill(group(2), Signal::CONT)]);
 }
 
 #[test]
 fn what_was_stopped_on_purpose_stays_stopped() {
     let mut sim = world_on(Terminal::Leader, init(), [runs()]);
     sim.pass(s(1));
-    sim.gets(Signal::TSTP);
-    assert_eq!(sim.deeds().last(), Some(&kill(group(2), Signal::TSTP)));
     sim.new_deeds();
+    sim.gets(Signal::TSTP);
+    let suspend = Action::Suspend { group: Some(Pid(2)) };
+    assert_eq!(sim.new_deeds(), [kill(group(2), Signal::TSTP), suspend]);
     sim.gets(Signal::CONT);
-    assert_eq!(sim.new_deeds(), [kill(group(2), Signal::CONT)]);
+    let give = Action::GiveTerminal { group: Pid(2) };
+    assert_eq!(sim.new_deeds(), [give, kill(group(2), Signal::CONT)]);
     // After that, Ctrl-Z counts as little as before.
     let now = sim.now();
     sim.world.kernel.kill(Target::Process(Pid(2)), Signal::TSTP, None, now);
     sim.settle();
-    assert_eq!(sim.deeds(), [kill(group(2), Signal::CONT)]);
+    assert_eq!(sim.deeds(), [suspend, kill(group(2), Signal::CONT)]);
 }
 
 #[test]

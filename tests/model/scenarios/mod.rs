@@ -14,12 +14,12 @@ use foster::config::{Argv, Config, ServiceConfig};
 use foster::exit::ExitStatus;
 use foster::process::{Pid, ServiceId, Target};
 use foster::signal::Signal;
-use foster::supervisor::{Action, Report, Terminal};
+use foster::supervisor::{Action, Report};
 use foster::time::Instant;
 
 use crate::kernel::{Manner, Offspring, Process};
 use crate::op::{Op, Step, When};
-use crate::world::{Script, Sim};
+use crate::world::{Script, Sim, Terminal};
 
 /// `foster COMMAND`.
 fn init() -> Config {
