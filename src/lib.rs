@@ -37,6 +37,7 @@ pub mod config;
 pub mod driver;
 pub mod exit;
 pub mod process;
+pub mod quote;
 pub mod signal;
 pub mod supervisor;
 pub mod time;
