@@ -11,6 +11,10 @@ pub const CANNOT_RUN: u32 = 126;
 /// The command was not found (POSIX shells: XCU 2.8.2).
 pub const NOT_FOUND: u32 = 127;
 
+/// The code of a process on Windows that Ctrl-C or Ctrl-Break has ended (`STATUS_CONTROL_C_EXIT`);
+/// no process on Linux can end with it.
+const CONTROL_C_EXIT: u32 = 0xC000_013A;
+
 /// How a process ended. Code and signal stay apart until the last line of the program, where
 /// [`ExitStatus::code`] folds them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,16 +35,19 @@ impl ExitStatus {
         }
     }
 
-    /// Whether it ended by this signal, or with the 128+n by which a shell passes that on.
+    /// Whether it ended by this signal, or with the 128+n by which a shell passes that on; or by
+    /// a console event, which is what any signal becomes on Windows.
     #[must_use]
     pub fn is_death_by(self, signal: Signal) -> bool {
-        self.code() == ExitStatus::Signal(signal).code()
+        self.code() == ExitStatus::Signal(signal).code() || self == ExitStatus::Code(CONTROL_C_EXIT)
     }
 }
 
 impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // Windows tells of crashes by codes that are known by their digits in hexadecimal.
+            ExitStatus::Code(code @ 0x8000_0000..) => write!(f, "exited with status {code:#010X}"),
             ExitStatus::Code(code) => write!(f, "exited with status {code}"),
             ExitStatus::Signal(signal) => write!(f, "was killed by {signal}"),
         }
@@ -84,6 +91,15 @@ mod tests {
         assert_eq!(ExitStatus::Code(3).code(), 3);
         assert!(ExitStatus::Code(143).is_death_by(Signal::TERM));
         assert!(!ExitStatus::Code(143).is_death_by(Signal::KILL));
+    }
+
+    #[test]
+    fn a_console_event_is_what_any_signal_becomes_on_windows() {
+        let status = ExitStatus::Code(0xC000_013A);
+        assert!(status.is_death_by(Signal::TERM) && status.is_death_by(Signal::INT));
+        assert_eq!(status.code(), 3_221_225_786);
+        assert_eq!(status.to_string(), "exited with status 0xC000013A");
+        assert_eq!(ExitStatus::Code(255).to_string(), "exited with status 255");
     }
 
     #[test]

@@ -314,6 +314,10 @@ impl<'a> Draft<'a> {
             config.supervised = true;
             config.stop.requests = SUPERVISOR_STOP_REQUESTS;
         }
+        if self.surroundings.platform() == Platform::Windows {
+            // There are no signals to pass on: all that the console can say is to end.
+            config.stop.requests = SUPERVISOR_STOP_REQUESTS;
+        }
         config.backoff = self.backoff;
         config.stop.signal = self.stop_signal;
         config.stop.timeout = self.stop_timeout;

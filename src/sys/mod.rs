@@ -12,3 +12,8 @@
 mod linux;
 #[cfg(target_os = "linux")]
 pub use linux::{LogWriter, Sys, World, say};
+
+#[cfg(windows)]
+mod windows;
+#[cfg(windows)]
+pub use windows::{LogWriter, Sys, World, say};

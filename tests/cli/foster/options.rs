@@ -93,6 +93,13 @@ fn wrap_keeps_running_with_the_defaults_of_a_supervisor() {
 }
 
 #[test]
+fn on_windows_whatever_the_console_says_stops_a_command_too() {
+    let config = World::windows().config(&["foster", "app"]);
+    assert!(!config.supervised);
+    assert_eq!(config.stop.requests, SUPERVISOR_STOP_REQUESTS);
+}
+
+#[test]
 fn options_end_at_the_first_word_that_is_none_or_behind_two_dashes() {
     let commands: [(&[&str], &[&str]); 7] = [
         (&["foster", "app", "-v", "--wrap", "--"], &["app", "-v", "--wrap", "--"]),

@@ -1,0 +1,69 @@
+//! The clock, and the one timer.
+
+use std::io;
+use std::os::windows::io::OwnedHandle;
+use std::ptr;
+
+use windows_sys::Win32::Foundation::HANDLE;
+use windows_sys::Win32::System::Threading::{
+    CancelWaitableTimer, CreateWaitableTimerW, SetWaitableTimer,
+};
+
+use foster::time::Instant;
+
+use super::handle::{done, made, raw};
+
+/// The clock and the timer.
+pub struct Timer {
+    timer: OwnedHandle,
+    start: std::time::Instant,
+    /// When it will go off.
+    set_to: Option<Instant>,
+}
+
+impl Timer {
+    /// A timer that is not set.
+    pub fn new() -> io::Result<Timer> {
+        // SAFETY: the timer has no name, no attributes, and a handle that is new. It is of the
+        // kind that a wait resets.
+        let timer = unsafe { made(CreateWaitableTimerW(ptr::null(), 0, ptr::null()))? };
+        Ok(Timer { timer, start: std::time::Instant::now(), set_to: None })
+    }
+
+    /// The time since the start.
+    pub fn now(&self) -> Instant {
+        Instant::ZERO + self.start.elapsed()
+    }
+
+    /// Lets it go off at the deadline, if there is one.
+    pub fn set(&mut self, deadline: Option<Instant>) -> io::Result<()> {
+        if deadline == self.set_to {
+            return Ok(());
+        }
+        match deadline {
+            Some(deadline) => {
+                let nanos = deadline.since(self.now()).as_nanos();
+                // Less than nothing is a time from now on, in steps of 100 ns.
+                let due = -i64::try_from(nanos.div_ceil(100)).unwrap_or(i64::MAX);
+                // SAFETY: the handle is open, and there is nothing to call when the time comes.
+                done(unsafe {
+                    SetWaitableTimer(raw(&self.timer), &raw const due, 0, None, ptr::null(), 0)
+                })?;
+            }
+            // SAFETY: the handle is open.
+            None => done(unsafe { CancelWaitableTimer(raw(&self.timer)) })?,
+        }
+        self.set_to = deadline;
+        Ok(())
+    }
+
+    /// Takes in that it went off.
+    pub fn went_off(&mut self) {
+        self.set_to = None;
+    }
+
+    /// What to wait for.
+    pub fn as_raw(&self) -> HANDLE {
+        raw(&self.timer)
+    }
+}

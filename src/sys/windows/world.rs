@@ -1,0 +1,130 @@
+//! What the process was started with: its environment, in which programs are found.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::os::windows::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+
+use windows_sys::Win32::Storage::FileSystem::{
+    FILE_ATTRIBUTE_DIRECTORY, GetFileAttributesW, INVALID_FILE_ATTRIBUTES,
+};
+use windows_sys::Win32::System::Environment::{FreeEnvironmentStringsW, GetEnvironmentStringsW};
+
+use foster::cli::{Platform, Surroundings};
+use foster::process::Pid;
+
+/// What the process was started with; the system keeps all of it.
+#[derive(Clone, Copy)]
+pub struct World;
+
+impl World {
+    /// The file that a word names: by `PATH` where it is a mere name, and with the extensions of
+    /// `PATHEXT`. Unlike cmd.exe and `CreateProcess`, this does not look into the current folder:
+    /// what lies there by chance is not run for a program.
+    pub(super) fn find(self, word: &OsStr) -> Option<PathBuf> {
+        let path = Path::new(word);
+        let has_folder = word.as_encoded_bytes().iter().any(|byte| b"\\/:".contains(byte));
+        let has_extension = path.extension().is_some_and(|extension| !extension.is_empty());
+        let extensions = env::var_os("PATHEXT").filter(|list| !list.is_empty());
+        let extensions = extensions.unwrap_or_else(|| OsString::from(".COM;.EXE;.BAT;.CMD"));
+        let find = |path: PathBuf| {
+            if has_extension && is_file(&path) {
+                return Some(path);
+            }
+            for extension in env::split_paths(&extensions) {
+                let mut name = path.clone().into_os_string();
+                name.push(extension);
+                if is_file(Path::new(&name)) {
+                    return Some(name.into());
+                }
+            }
+            (has_folder && is_file(&path)).then_some(path)
+        };
+        if word.is_empty() {
+            None
+        } else if has_folder {
+            find(path.to_owned())
+        } else {
+            let folders = env::var_os("PATH").unwrap_or_default();
+            env::split_paths(&folders)
+                .filter(|folder| !folder.as_os_str().is_empty())
+                .find_map(|folder| find(folder.join(path)))
+        }
+    }
+
+    /// The shell: `%ComSpec%`, or the one that the system comes with.
+    pub(super) fn shell(self) -> PathBuf {
+        let named = env::var_os("ComSpec").filter(|path| !path.is_empty()).map(PathBuf::from);
+        named.unwrap_or_else(|| {
+            let root = env::var_os("SystemRoot").unwrap_or_else(|| "C:\\Windows".into());
+            Path::new(&root).join("System32").join("cmd.exe")
+        })
+    }
+
+    /// The environment with these variables, as `CreateProcess` takes it: sorted, each variable
+    /// ended by a NUL, and one more NUL.
+    pub(super) fn environment_with(self, variables: &[(&str, &str)]) -> Vec<u16> {
+        let mut entries = inherited();
+        for (name, value) in variables {
+            let name_of = |entry: &[u16]| {
+                // Those whose names begin with `=` keep the current folder of each drive.
+                let end = entry.iter().skip(1).position(|unit| *unit == u16::from(b'='));
+                OsString::from_wide(&entry[..end.map_or(entry.len(), |end| end + 1)])
+                    .to_ascii_uppercase()
+            };
+            entries.retain(|entry| name_of(entry) != **name);
+            let place = entries.partition_point(|entry| *name_of(entry) < **name);
+            entries.insert(place, OsStr::new(&[name, "=", value].concat()).encode_wide().collect());
+        }
+        let mut block = entries.join(&0);
+        block.extend([0, 0]);
+        block
+    }
+}
+
+impl Surroundings for World {
+    fn variable(&self, name: &str) -> Option<OsString> {
+        env::var_os(name)
+    }
+
+    fn is_program(&self, word: &OsStr) -> bool {
+        self.find(word).is_some()
+    }
+
+    fn platform(&self) -> Platform {
+        Platform::Windows
+    }
+
+    fn own_pid(&self) -> Pid {
+        Pid(std::process::id())
+    }
+}
+
+/// The variables that were inherited, each as `NAME=value`.
+fn inherited() -> Vec<Vec<u16>> {
+    let mut entries = Vec::new();
+    // SAFETY: the block is one of texts that are ended by a NUL each, and by one more as a whole,
+    // so each read is inside of it. It is freed once, after the last read.
+    unsafe {
+        let block = GetEnvironmentStringsW();
+        let mut next = block;
+        while !next.is_null() && *next != 0 {
+            let length = (0..).take_while(|index| *next.add(*index) != 0).count();
+            entries.push(std::slice::from_raw_parts(next, length).to_vec());
+            next = next.add(length + 1);
+        }
+        if !block.is_null() {
+            FreeEnvironmentStringsW(block);
+        }
+    }
+    entries
+}
+
+/// Whether there is something at this path that is no folder. A link counts, without being
+/// followed: those that stand for programs of the Store lead nowhere that can be opened.
+fn is_file(path: &Path) -> bool {
+    let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
+    // SAFETY: the path is ended by a NUL.
+    let attributes = unsafe { GetFileAttributesW(path.as_ptr()) };
+    attributes != INVALID_FILE_ATTRIBUTES && attributes & FILE_ATTRIBUTE_DIRECTORY == 0
+}
