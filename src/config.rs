@@ -5,7 +5,8 @@
 
 use std::time::Duration;
 
-use crate::exit::Success;
+use crate::exit::{CANNOT_RUN, NOT_FOUND, OWN_FAILURE, Success};
+use crate::process::SpawnErrorKind;
 use crate::signal::{Signal, SignalSet};
 
 /// All that one run of foster is told.
@@ -26,6 +27,8 @@ pub struct Config {
     pub forward: Forward,
     /// The codes that count as success.
     pub success: Success,
+    /// The codes for a command that cannot be started.
+    pub start_failure: StartFailure,
     /// What becomes of the processes that outlive a service's first one.
     pub leftovers: Leftovers,
     /// What each child leads: a group, a session, or nothing.
@@ -188,6 +191,49 @@ impl Rewrites {
     }
 }
 
+/// The codes that stand for a command that cannot be started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StartFailure {
+    /// There is no such command.
+    pub not_found: u32,
+    /// The file is there, but its interpreter or loader is not.
+    pub bad_interpreter: u32,
+    /// It may not be executed.
+    pub denied: u32,
+    /// It cannot be executed for another reason.
+    pub not_executable: u32,
+    /// The system had no room for a process.
+    pub resources: u32,
+}
+
+impl Default for StartFailure {
+    /// 127 for what is not found, 126 for what is and cannot be run, 125 where it is not the
+    /// command's fault.
+    fn default() -> Self {
+        StartFailure {
+            not_found: NOT_FOUND,
+            bad_interpreter: CANNOT_RUN,
+            denied: CANNOT_RUN,
+            not_executable: CANNOT_RUN,
+            resources: OWN_FAILURE,
+        }
+    }
+}
+
+impl StartFailure {
+    /// The code for one kind of failure.
+    #[must_use]
+    pub fn code(&self, kind: SpawnErrorKind) -> u32 {
+        match kind {
+            SpawnErrorKind::NotFound | SpawnErrorKind::NoShell => self.not_found,
+            SpawnErrorKind::BadInterpreter => self.bad_interpreter,
+            SpawnErrorKind::Denied => self.denied,
+            SpawnErrorKind::NotExecutable => self.not_executable,
+            SpawnErrorKind::Resources => self.resources,
+        }
+    }
+}
+
 /// What becomes of the processes that a service's first one leaves behind in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leftovers {
@@ -311,6 +357,7 @@ impl Config {
             stop: Stop { requests: INIT_STOP_REQUESTS, signal: None, timeout: Some(STOP_TIMEOUT) },
             forward: Forward { to: ForwardTo::Group, rewrites: Rewrites::default() },
             success: Success::default(),
+            start_failure: StartFailure::default(),
             leftovers: Leftovers::Kill { orphans: true },
             session: Session::Group,
             job_control: JobControl::FollowChild,
@@ -371,5 +418,20 @@ mod tests {
         assert_eq!(rewrites.get(Signal::TERM), Some(Signal::QUIT));
         assert_eq!(rewrites.get(Signal::HUP), None);
         assert_eq!(format!("{rewrites:?}"), "{SIGHUP: None, SIGTERM: Some(SIGQUIT)}");
+    }
+
+    #[test]
+    fn a_start_that_fails_ends_with_127_126_or_125() {
+        let codes = StartFailure::default();
+        for (kind, code) in [
+            (SpawnErrorKind::NotFound, 127),
+            (SpawnErrorKind::NoShell, 127),
+            (SpawnErrorKind::BadInterpreter, 126),
+            (SpawnErrorKind::Denied, 126),
+            (SpawnErrorKind::NotExecutable, 126),
+            (SpawnErrorKind::Resources, 125),
+        ] {
+            assert_eq!(codes.code(kind), code, "{kind:?}");
+        }
     }
 }

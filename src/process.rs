@@ -3,8 +3,6 @@
 use std::fmt;
 use std::io;
 
-use crate::exit::{CANNOT_RUN, NOT_FOUND, OWN_FAILURE};
-
 /// A process id; where it stands for a group, the id of the group's leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pid(pub u32);
@@ -76,25 +74,14 @@ pub enum SpawnErrorKind {
     NotFound,
     /// The file is there, but the interpreter in its first line, or its loader, is not.
     BadInterpreter,
-    /// The file is there, but may not be executed or is of no executable format.
+    /// The file is there, but may not be executed.
+    Denied,
+    /// The file is there, but cannot be executed: it is of no executable format, say.
     NotExecutable,
     /// A shell is needed and there is none.
     NoShell,
     /// The system could not make a process now (EAGAIN, ENOMEM and the like).
     Resources,
-}
-
-impl SpawnError {
-    /// The code that foster exits with: 127 not found, 126 found but not to be run, 125 where
-    /// the system had no room for a process.
-    #[must_use]
-    pub fn code(self) -> u32 {
-        match self.kind {
-            SpawnErrorKind::NotFound | SpawnErrorKind::NoShell => NOT_FOUND,
-            SpawnErrorKind::BadInterpreter | SpawnErrorKind::NotExecutable => CANNOT_RUN,
-            SpawnErrorKind::Resources => OWN_FAILURE,
-        }
-    }
 }
 
 impl fmt::Display for SpawnError {
@@ -108,7 +95,7 @@ impl fmt::Display for SpawnError {
                 "it needs a shell and there is no sh on PATH; give the program itself: \
                  foster -- COMMAND [ARG]...",
             ),
-            SpawnErrorKind::NotExecutable | SpawnErrorKind::Resources => {
+            SpawnErrorKind::Denied | SpawnErrorKind::NotExecutable | SpawnErrorKind::Resources => {
                 write!(f, "{}", OsError(self.os))
             }
         }

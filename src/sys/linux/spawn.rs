@@ -212,6 +212,7 @@ impl Spawner {
             }
             Errno::ENOENT if service.in_shell => SpawnErrorKind::NoShell,
             Errno::ENOENT => SpawnErrorKind::NotFound,
+            Errno::EACCES => SpawnErrorKind::Denied,
             Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => {
                 SpawnErrorKind::Resources
             }
