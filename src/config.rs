@@ -291,6 +291,11 @@ pub struct Setup {
     /// Whether foster is PID 1 of a machine, which it mounts and in the end switches off, rather
     /// than of a container; none for what it finds out by itself.
     pub boot: Option<bool>,
+    /// Start children with no signal blocked, rather than with those that foster inherited so.
+    pub unblock_signals: bool,
+    /// Tell (`Report::NotReaper`) where foster is neither PID 1 nor subreaper when all is set up,
+    /// be it by itself or by inheritance.
+    pub warn_unless_reaper: bool,
     /// Run a file without a `#!` line by `/bin/sh`, as execvp(3) of glibc does.
     pub script_fallback: bool,
 }
@@ -306,6 +311,10 @@ pub struct Log {
     pub filter: Option<String>,
     /// A line for a person, or one for a machine.
     pub format: LogFormat,
+    /// Lines to say before all others, where debugging is on (dumb-init).
+    pub opening: &'static [&'static str],
+    /// Whether an orphan that is reaped is worth a warning (tini -w).
+    pub warn_of_orphans: bool,
 }
 
 /// Whose words a report is put into. This is wording, nothing else.
@@ -367,6 +376,8 @@ impl Config {
                 level: Level::Warn,
                 filter: None,
                 format: LogFormat::Text,
+                opening: &[],
+                warn_of_orphans: false,
             },
         }
     }

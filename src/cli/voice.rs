@@ -49,7 +49,12 @@ pub(super) fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> f
             write!(out, "cannot send {signal} to {}: {}", Whom(target), OsError(os))
         }
         Report::Reaped { pid, status } => write!(out, "reaped process {pid}, which {status}"),
+        Report::Overlooked { signal } => {
+            write!(out, "{signal} came of giving up the terminal: overlooked")
+        }
         Report::Suspending => out.write_str("stopping with the child, until SIGCONT"),
+        Report::TerminalDetached => out.write_str("gave up the terminal"),
+        Report::NotReaper => out.write_str("neither PID 1 nor subreaper: orphans go elsewhere"),
     }
 }
 

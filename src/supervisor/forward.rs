@@ -11,6 +11,7 @@ impl Supervisor {
         let signal = signalled.signal;
         self.report(Report::Received { signal });
         if self.overlook.remove(signal) {
+            self.report(Report::Overlooked { signal });
             return;
         }
         let sent = self.config.forward.rewrites.get(signal);
@@ -107,5 +108,38 @@ impl Supervisor {
         self.facts.terminal
             && self.config.job_control == JobControl::FollowChild
             && self.config.session == Session::Group
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use crate::config::{Argv, Config, ServiceConfig};
+    use crate::process::{RunId, ServiceId};
+    use crate::supervisor::{Event, Facts};
+
+    fn told(machine: &mut Supervisor, event: Event) -> Vec<Action> {
+        machine.handle_event(event, Instant::ZERO);
+        std::iter::from_fn(|| machine.poll_action()).collect()
+    }
+
+    #[test]
+    fn the_signals_of_giving_up_the_terminal_are_overlooked_once_and_told() {
+        let app = ServiceConfig { argv: Argv::new(["app"]), port: None, in_shell: false };
+        let mut machine = Supervisor::new(Config::init(app), Facts::default());
+        let started = Event::Spawned { service: ServiceId(0), pid: Pid(7), run: RunId::default() };
+        told(&mut machine, started);
+        let detached = told(&mut machine, Event::TerminalDetached);
+        assert_eq!(detached, [Action::Report(Report::TerminalDetached)]);
+        for signal in [Signal::HUP, Signal::CONT] {
+            let event = Event::Signal(Signalled { signal, value: None, by_kernel: true });
+            let first = told(&mut machine, event);
+            assert!(first.contains(&Action::Report(Report::Overlooked { signal })));
+            assert!(!first.iter().any(|action| matches!(action, Action::Kill { .. })));
+            let target = Target::Group(Pid(7));
+            let second = told(&mut machine, event);
+            assert!(second.contains(&Action::Kill { target, signal, value: None }));
+        }
     }
 }

@@ -158,6 +158,7 @@ impl Supervisor {
             Event::Survivor(survivor) => self.survivor(survivor),
             Event::Surveyed => self.surveyed(now),
             Event::TerminalDetached => {
+                self.report(Report::TerminalDetached);
                 self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
             }
         }

@@ -80,6 +80,11 @@ pub enum Report {
         /// Which.
         signal: Signal,
     },
+    /// A signal came of foster's giving up the terminal, and means nothing.
+    Overlooked {
+        /// Which.
+        signal: Signal,
+    },
     /// A signal goes on as another, or not at all.
     Rewritten {
         /// What came.
@@ -112,6 +117,10 @@ pub enum Report {
     },
     /// foster stops itself with its child.
     Suspending,
+    /// foster gave up the terminal whose session it led.
+    TerminalDetached,
+    /// foster is neither PID 1 nor subreaper, so that orphans do not come to it.
+    NotReaper,
 }
 
 impl Report {
@@ -122,16 +131,18 @@ impl Report {
             Report::StartFailed { .. } | Report::GaveUp { .. } | Report::Unkillable { .. } => {
                 Level::Error
             }
-            Report::Killing { .. } | Report::KillFailed { .. } => Level::Warn,
+            Report::Killing { .. } | Report::KillFailed { .. } | Report::NotReaper => Level::Warn,
             Report::Started { .. }
             | Report::Ended { .. }
             | Report::RestartDue { .. }
             | Report::StopRequested { .. }
             | Report::KillingOrphan { .. } => Level::Info,
-            Report::Rewritten { .. }
+            Report::Overlooked { .. }
+            | Report::Rewritten { .. }
             | Report::Forwarded { .. }
             | Report::Reaped { .. }
-            | Report::Suspending => Level::Debug,
+            | Report::Suspending
+            | Report::TerminalDetached => Level::Debug,
             Report::Received { .. } => Level::Trace,
         }
     }
