@@ -27,7 +27,7 @@ use foster::config::{Config, Session};
 use foster::driver::Backend;
 use foster::process::{Pid, RunId, ServiceId, Target};
 use foster::signal::Signal;
-use foster::supervisor::{Action, Event, Facts};
+use foster::supervisor::{Action, Event, Facts, Report};
 use foster::time::Instant;
 
 pub use log::{LogWriter, say};
@@ -94,6 +94,9 @@ impl Sys {
         setup::die_with_parent(&config.setup)
             .map_err(trying("ask for a signal at the parent's death (prctl)"))?;
         let first = setup::detach_terminal(&config.setup);
+        if config.setup.warn_unless_reaper && !adopts {
+            log.report(&Report::NotReaper);
+        }
         let poll = poll_above_stderr().map_err(trying("make an event queue (epoll_create1)"))?;
         let signals = Signals::new(own_pid.0).map_err(trying("read signals (signalfd)"))?;
         poll.registry()

@@ -92,7 +92,7 @@ impl Spawner {
             plan: Plan {
                 session: config.session,
                 terminal: -1,
-                mask: world.mask,
+                mask: if config.setup.unblock_signals { 0 } else { world.mask },
                 dispositions,
                 path,
                 script_fallback: config.setup.script_fallback,
