@@ -115,7 +115,10 @@ impl Judge {
         match *event {
             Event::Signal(signalled) => self.signalled(signalled, now),
             Event::Spawned { service, pid, run } => self.spawned(service, pid, run, now),
-            Event::SpawnFailed { service, error } => self.ended(service, error.code(), now, now),
+            Event::SpawnFailed { service, error } => {
+                let code = self.config.start_failure.code(error.kind);
+                self.ended(service, code, now, now);
+            }
             Event::Exited { pid, status } => {
                 self.told = Some(pid);
                 if let Some(service) = self.leads(pid) {
