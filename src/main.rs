@@ -7,6 +7,7 @@ mod log;
 mod sys;
 
 use std::ffi::OsString;
+use std::mem;
 use std::rc::Rc;
 
 use foster::cli::{self, Outcome, Stream};
@@ -32,5 +33,8 @@ fn run(args: Vec<OsString>, world: sys::World) -> u32 {
         }
     };
     let mut supervisor = Supervisor::new(config, platform.facts());
-    driver::run(&mut supervisor, &mut platform)
+    let code = driver::run(&mut supervisor, &mut platform);
+    platform.finish();
+    mem::forget(supervisor);
+    code
 }

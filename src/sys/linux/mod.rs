@@ -1,6 +1,7 @@
 //! Linux: one mio loop over a signalfd and a timerfd, without threads.
 
 mod entry;
+mod heap;
 mod log;
 mod reap;
 mod setup;
@@ -131,6 +132,13 @@ impl Sys {
         Facts { terminal: self.terminal.exists() && self.config.session == Session::Group }
     }
 
+    /// Gives back what a start took, at the end of foster. Memory and descriptors are the
+    /// kernel's to free.
+    pub fn finish(mut self) {
+        self.terminal.take_back();
+        mem::forget(self);
+    }
+
     fn spawn(&mut self, id: ServiceId) -> Event {
         let Some(service) = self.config.services.get(id.index()) else { return Event::Surveyed };
         let nonce = u128::from(self.instance) << 64;
@@ -229,6 +237,12 @@ impl Backend for Sys {
 
     fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
         events.extend(self.first.take());
+        if self.reaped < signals::BATCH {
+            self.next_fate(events);
+            if !events.is_empty() {
+                return;
+            }
+        }
         let overdue = self.fates_pending || self.signals_pending;
         if overdue || self.poll(deadline) {
             let batch = self.signals.read(events);
@@ -253,11 +267,14 @@ impl Backend for Sys {
             }
             Action::Reap { pid } => {
                 self.reaper.reap(pid);
-                if let Ok(place) = self.leaders.binary_search(&pid) {
-                    self.leaders.remove(place);
-                }
                 self.reaped += 1;
-                self.next_fate(events);
+                match self.leaders.binary_search(&pid) {
+                    // With this one foster itself may be done: what else ended is told later.
+                    Ok(place) => {
+                        self.leaders.remove(place);
+                    }
+                    Err(_) => self.next_fate(events),
+                }
             }
             Action::Hold { pid } => {
                 self.reaper.hold(pid);
@@ -276,12 +293,6 @@ impl Backend for Sys {
             Action::Report(report) => self.log.report(&report),
             Action::Exit { .. } => {}
         }
-    }
-}
-
-impl Drop for Sys {
-    fn drop(&mut self) {
-        self.terminal.take_back();
     }
 }
 

@@ -8,6 +8,7 @@
 
 use std::ffi::{c_char, c_int, c_void};
 use std::io::Write as _;
+use std::mem::MaybeUninit;
 use std::ptr;
 
 use nix::errno::Errno;
@@ -22,8 +23,6 @@ use super::survey::{MARK, print_mark};
 
 /// All that a start needs, in memory that is there beforehand.
 pub struct Spawner {
-    /// The stack of the child, which shares all other memory.
-    stack: Box<[u128]>,
     /// One place to spare for a shell, the words of the command, a null.
     words: Vec<*const c_char>,
     /// The environment of the children, ended by a null; empty where it is the inherited one.
@@ -82,7 +81,6 @@ impl Spawner {
         let words = longest(|service| service.argv.words().count());
         let program = longest(|service| service.argv.program().len());
         let mut spawner = Spawner {
-            stack: vec![0; STACK / size_of::<u128>()].into_boxed_slice(),
             words: Vec::with_capacity(words + 2),
             environment: Vec::new(),
             port: Variable::default(),
@@ -190,7 +188,9 @@ impl Spawner {
 
     fn clone_child(&mut self) -> Result<Pid, SpawnError> {
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-        let end = self.stack.as_mut_ptr_range().end;
+        // It lies in foster's own stack, where pages have been touched before.
+        let mut stack = [const { MaybeUninit::<u128>::uninit() }; STACK / size_of::<u128>()];
+        let end = stack.as_mut_ptr_range().end;
         let plan = &raw mut self.plan;
         // SAFETY: the stack is the child's alone and large enough for what it does (`child`),
         // and foster stands still until the child has executed its command or ended, so the
@@ -386,4 +386,4 @@ impl Plan {
 
 /// More than a child needs, which is some hundreds of bytes and what a C library adds; only what
 /// is touched costs memory.
-const STACK: usize = 32 * 1024;
+const STACK: usize = 16 * 1024;

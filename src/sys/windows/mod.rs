@@ -16,6 +16,7 @@ mod world;
 
 use std::fmt;
 use std::io;
+use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -98,6 +99,12 @@ impl Sys {
     /// What the machine is to know from the start.
     pub fn facts(&self) -> Facts {
         Facts::default()
+    }
+
+    /// Ends the use of the platform: closing the jobs, which ends what is left in them, is
+    /// Windows' own.
+    pub fn finish(self) {
+        mem::forget(self);
     }
 
     fn spawn(&mut self, id: ServiceId) -> Option<Event> {

@@ -1,0 +1,139 @@
+//! The heap: memory for one thread, in as few pages as can be.
+//!
+//! foster allocates while it reads its command line and then never again, or so its tests say; what
+//! counts is how many pages it touches. A C library's allocator touches dozens. This one hands out
+//! memory front to back from a piece that is part of the program, and from larger ones of the
+//! kernel's when that is used up, and keeps what is given back in lists by size.
+
+use std::alloc::{GlobalAlloc, Layout};
+use std::cell::UnsafeCell;
+use std::ptr::{self, null_mut};
+
+use nix::libc;
+
+#[global_allocator]
+static HEAP: Heap = Heap(UnsafeCell::new(State {
+    next: 0,
+    end: 0,
+    free: [null_mut(); CLASSES],
+    first: [0; FIRST],
+}));
+
+/// The allocator.
+struct Heap(UnsafeCell<State>);
+
+// SAFETY: foster has one thread, and its signal handler does not allocate. A child shares this
+// memory until it executes its command, and does not allocate either.
+unsafe impl Sync for Heap {}
+
+#[repr(C, align(16))]
+struct State {
+    /// Where the piece that memory is taken from goes on, and where it ends.
+    next: usize,
+    end: usize,
+    /// Pieces that were given back, by class: each begins with the address of the next.
+    free: [*mut u8; CLASSES],
+    /// The first piece.
+    first: [u8; FIRST],
+}
+
+// SAFETY: what is handed out is aligned, of the size asked for, and nobody else's until it is
+// given back: each piece is either behind `next` and not handed out, or handed out, or in the
+// list of its class.
+unsafe impl GlobalAlloc for Heap {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: there is one thread, and nothing in here calls anything that allocates.
+        let state = unsafe { &mut *self.0.get() };
+        let Some(class) = class_of(layout) else { return map(layout.size()) };
+        let piece = state.free[class];
+        if piece.is_null() {
+            return state.take(SMALLEST << class, layout.align());
+        }
+        // SAFETY: a piece in a list begins with the address of the next.
+        state.free[class] = unsafe { piece.cast::<*mut u8>().read() };
+        piece
+    }
+
+    unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
+        // SAFETY: as in `alloc`; the piece was handed out by it for this layout.
+        unsafe {
+            let state = &mut *self.0.get();
+            match class_of(layout) {
+                Some(class) => {
+                    piece.cast::<*mut u8>().write(state.free[class]);
+                    state.free[class] = piece;
+                }
+                None => {
+                    libc::munmap(piece.cast(), layout.size());
+                }
+            }
+        }
+    }
+
+    unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: the caller says that alignment and size make a layout; the piece is copied as
+        // far as both sizes go.
+        unsafe {
+            let new = Layout::from_size_align_unchecked(size, layout.align());
+            if class_of(layout).is_some() && class_of(layout) == class_of(new) {
+                return piece;
+            }
+            let moved = self.alloc(new);
+            if !moved.is_null() {
+                ptr::copy_nonoverlapping(piece, moved, layout.size().min(size));
+                self.dealloc(piece, layout);
+            }
+            moved
+        }
+    }
+}
+
+impl State {
+    /// Takes memory off the front of the current piece, or of a new one.
+    fn take(&mut self, size: usize, align: usize) -> *mut u8 {
+        if self.end == 0 {
+            self.next = (&raw mut self.first).addr();
+            self.end = self.next + FIRST;
+        }
+        self.next = self.next.next_multiple_of(align);
+        if self.end < self.next + size {
+            let piece = map(PIECE);
+            if piece.is_null() {
+                return piece;
+            }
+            self.next = piece.addr();
+            self.end = self.next + PIECE;
+        }
+        let taken = self.next;
+        self.next += size;
+        ptr::with_exposed_provenance_mut(taken)
+    }
+}
+
+/// Which list a layout belongs to; none for what the kernel gives directly.
+fn class_of(layout: Layout) -> Option<usize> {
+    let size = layout.size().max(layout.align()).max(SMALLEST);
+    let class = (size.next_power_of_two() / SMALLEST).trailing_zeros() as usize;
+    (class < CLASSES).then_some(class)
+}
+
+/// Memory from the kernel, or null.
+fn map(size: usize) -> *mut u8 {
+    let protection = libc::PROT_READ | libc::PROT_WRITE;
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+    // SAFETY: it asks for new memory.
+    let memory = unsafe { libc::mmap(null_mut(), size, protection, flags, -1, 0) };
+    if memory == libc::MAP_FAILED { null_mut() } else { memory.cast() }
+}
+
+/// The smallest piece; all are this times a power of two.
+const SMALLEST: usize = 16;
+
+/// How many classes there are: up to 16 kB.
+const CLASSES: usize = 11;
+
+/// The first piece: what a plain start needs.
+const FIRST: usize = 4096;
+
+/// Each further piece.
+const PIECE: usize = 64 * 1024;
