@@ -22,6 +22,16 @@ pub enum Target {
     Group(Pid),
 }
 
+impl Target {
+    /// The process, or the leader of the group.
+    #[must_use]
+    pub const fn pid(self) -> Pid {
+        match self {
+            Target::Process(pid) | Target::Group(pid) => pid,
+        }
+    }
+}
+
 /// Which service: its place in `Config::services`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceId(pub u32);
@@ -105,6 +115,11 @@ impl fmt::Display for SpawnError {
 /// The system's words for one of its error numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OsError(pub i32);
+
+impl OsError {
+    /// There is no such process (ESRCH on Linux).
+    pub const NO_SUCH_PROCESS: OsError = OsError(3);
+}
 
 impl fmt::Display for OsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -213,7 +213,7 @@ impl<'a> Draft<'a> {
         }
         let taken = match value.to_str() {
             Some(text) => self.set(row.id, text),
-            None => Err("is not UTF-8: write it in UTF-8".into()),
+            None => Err(value::NOT_UTF_8.into()),
         };
         taken.map_err(|wrong| {
             let value = if row.takes_value || dashes.is_empty() {

@@ -4,8 +4,12 @@
 //! `--as NAME`, chooses whose command line is read, and what comes out is plain values. All that
 //! has to be known of the world is asked through [`Surroundings`].
 
+mod catatonit;
+mod dumb_init;
 mod foster;
+mod getopt;
 mod near;
+mod tini;
 mod value;
 mod voice;
 mod wrap;
@@ -13,9 +17,10 @@ mod wrap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 
-use crate::config::{Config, Voice};
+use crate::config::{Argv, Config, Leftovers, ServiceConfig, Setup, Stop, Voice};
 use crate::exit::OWN_FAILURE;
 use crate::process::Pid;
+use crate::signal::{Signal, SignalSet};
 use crate::supervisor::Report;
 
 /// What the reader of a command line may ask about the world.
@@ -70,8 +75,94 @@ pub struct Say {
 }
 
 /// Reads a command line, `argv[0]` included, and the environment.
-pub fn parse(args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
-    foster::parse(args, surroundings)
+pub fn parse(mut args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
+    // Those that foster stands in for know nothing of Windows.
+    if surroundings.platform() == Platform::Windows {
+        return foster::parse(args, surroundings);
+    }
+    let name = args.first().map_or(&b""[..], |path| base_name(path.as_encoded_bytes()));
+    let mut voice = personality(name).unwrap_or(Voice::Foster);
+    if voice == Voice::Foster {
+        match take_name(&mut args) {
+            Ok(Some(chosen)) => voice = chosen,
+            Ok(None) => {}
+            Err(refusal) => return refusal.into(),
+        }
+    }
+    match voice {
+        Voice::Foster => foster::parse(args, surroundings),
+        Voice::Tini => tini::parse(&args, surroundings),
+        Voice::DumbInit => dumb_init::parse(&args, surroundings),
+        Voice::Catatonit => catatonit::parse(&args, surroundings),
+    }
+}
+
+/// Whose command line stands behind a name.
+fn personality(name: &[u8]) -> Option<Voice> {
+    match name {
+        b"foster" => Some(Voice::Foster),
+        b"tini" | b"tini-static" | b"docker-init" => Some(Voice::Tini),
+        b"dumb-init" => Some(Voice::DumbInit),
+        b"catatonit" => Some(Voice::Catatonit),
+        _ => None,
+    }
+}
+
+/// Takes a leading `--as NAME` out of the arguments; NAME becomes `argv[0]`.
+fn take_name(args: &mut Vec<OsString>) -> Result<Option<Voice>, Refusal> {
+    let Some(first) = args.get(1).and_then(|word| word.to_str()) else { return Ok(None) };
+    let (name, taken) = match (first.strip_prefix("--as="), args.get(2)) {
+        (Some(name), _) => (OsString::from(name), 1),
+        (None, Some(name)) if first == "--as" => (name.clone(), 2),
+        (None, _) => return Ok(None),
+    };
+    let Some(voice) = personality(name.as_encoded_bytes()) else {
+        let known = ["tini", "docker-init", "dumb-init", "catatonit"];
+        let hint = match near::nearest(&name.to_string_lossy(), known) {
+            Some(meant) => ["did you mean ", meant, "?"].concat(),
+            None => "write one of them".to_owned(),
+        };
+        let why = " is none of tini, docker-init, dumb-init and catatonit: ";
+        return Err(Refusal(["--as: ", &value::quoted(&name), why, &hint].concat()));
+    };
+    args.drain(1..=taken);
+    args[0] = name;
+    Ok(Some(voice))
+}
+
+/// What all those that foster stands in for have in common: a command that runs once, and
+/// nothing that they do not do. Only a deadline for stops may be asked for.
+fn drop_in(
+    voice: Voice,
+    command: &[OsString],
+    surroundings: &dyn Surroundings,
+) -> Result<Config, Refusal> {
+    let argv = Argv::new(command.iter().map(|word| word.as_encoded_bytes()));
+    let mut config = Config::init(ServiceConfig { argv, port: None, in_shell: false });
+    config.leftovers = Leftovers::Leave;
+    config.setup = Setup { script_fallback: true, ..Setup::default() };
+    config.log.voice = voice;
+    let name = "FOSTER_STOP_TIMEOUT";
+    let timeout = match surroundings.variable(name) {
+        Some(text) if !text.is_empty() => {
+            let read = text.to_str().ok_or_else(|| value::NOT_UTF_8.to_owned());
+            read.and_then(value::stop_timeout).map_err(|wrong| {
+                Refusal([name, ": ", &value::quoted(&text), " ", &wrong].concat())
+            })?
+        }
+        Some(_) | None => None,
+    };
+    let requests = match timeout {
+        Some(_) => SignalSet::of(&[Signal::TERM]),
+        None => SignalSet::EMPTY,
+    };
+    config.stop = Stop { requests, signal: None, timeout };
+    Ok(config)
+}
+
+/// What follows the last slash.
+fn base_name(path: &[u8]) -> &[u8] {
+    path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
 /// Puts a report into words of the configured voice, without a newline; none where that voice
@@ -80,16 +171,17 @@ pub fn parse(args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
 pub fn render(
     config: &Config,
     report: &Report,
-    _own_pid: Pid,
+    own_pid: Pid,
     out: &mut dyn fmt::Write,
 ) -> Option<Stream> {
-    match config.log.voice {
-        Voice::Foster | Voice::Tini | Voice::DumbInit | Voice::Catatonit => {
-            // A writer that fails has nobody to tell it to.
-            let _ = voice::foster(config, report, out);
-            Some(Stream::Err)
-        }
-    }
+    let said = match config.log.voice {
+        Voice::Foster => voice::foster(config, report, out).map(|()| Some(Stream::Err)),
+        Voice::Tini => tini::render(config, report, own_pid, out),
+        Voice::DumbInit => dumb_init::render(config, report, out),
+        Voice::Catatonit => catatonit::render(config, report, own_pid, out),
+    };
+    // A writer that fails has nobody to tell it to.
+    said.unwrap_or(None)
 }
 
 /// The line for a command line that foster does not accept, without `foster: ` and newline.
@@ -101,3 +193,12 @@ impl From<Refusal> for Outcome {
         Outcome::Say(Say { stream: Stream::Err, text, code: OWN_FAILURE })
     }
 }
+
+const LICENCE: &str = concat!(
+    "This is foster ",
+    env!("CARGO_PKG_VERSION"),
+    ", licensed under either of the Apache License, Version 2.0
+(https://www.apache.org/licenses/LICENSE-2.0) and the MIT license
+(https://opensource.org/license/mit), at your choice.
+"
+);

@@ -184,6 +184,9 @@ fn wrong(why: &str, how: &str, meant: Option<&str>) -> Wrong {
     }
 }
 
+/// What is wrong with a value that is no text.
+pub(super) const NOT_UTF_8: &str = "is not UTF-8: write it in UTF-8";
+
 /// More digits than any duration needs.
 const DIGITS: usize = 15;
 

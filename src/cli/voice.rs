@@ -88,12 +88,27 @@ impl fmt::Display for Name<'_> {
         let services = &self.config.services;
         let Some(service) = services.get(self.id.index()) else { return Ok(()) };
         let own = program(service);
-        write_bytes(f, own)?;
+        OneLine(own).fmt(f)?;
         let mut others = services.iter().enumerate().filter(|(index, _)| *index != self.id.index());
         if others.any(|(_, other)| program(other) == own) {
             write!(f, "#{}", self.id.index() + 1)?;
         }
         Ok(())
+    }
+}
+
+/// The program of a service, as it was given.
+pub(super) struct Program<'a> {
+    pub(super) config: &'a Config,
+    pub(super) id: ServiceId,
+}
+
+impl fmt::Display for Program<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.config.services.get(self.id.index()) {
+            Some(service) => OneLine(service.argv.program()).fmt(f),
+            None => Ok(()),
+        }
     }
 }
 
@@ -107,7 +122,7 @@ impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(service) = self.config.services.get(self.id.index()) else { return Ok(()) };
         f.write_str("'")?;
-        write_bytes(f, if service.in_shell { line(service) } else { service.argv.program() })?;
+        OneLine(if service.in_shell { line(service) } else { service.argv.program() }).fmt(f)?;
         f.write_str("'")
     }
 }
@@ -143,12 +158,16 @@ fn program(service: &ServiceConfig) -> &[u8] {
     if name.is_empty() { path } else { name }
 }
 
-/// Writes what may be any bytes, on one line.
-pub(super) fn write_bytes(f: &mut dyn Write, bytes: &[u8]) -> fmt::Result {
-    for char in String::from_utf8_lossy(bytes).chars() {
-        f.write_char(if char.is_control() { '?' } else { char })?;
+/// What may be any bytes, on one line.
+pub(super) struct OneLine<'a>(pub(super) &'a [u8]);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for char in String::from_utf8_lossy(self.0).chars() {
+            f.write_char(if char.is_control() { '?' } else { char })?;
+        }
+        Ok(())
     }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -1,4 +1,8 @@
 //! Command lines and environments, and what they come to.
 
+mod catatonit;
+mod choice;
+mod dumb_init;
 mod foster;
+mod tini;
 mod world;

@@ -2,9 +2,10 @@
 
 use std::ffi::{OsStr, OsString};
 
-use foster::cli::{self, Outcome, Platform, Say, Surroundings};
+use foster::cli::{self, Outcome, Platform, Say, Stream, Surroundings};
 use foster::config::Config;
-use foster::process::Pid;
+use foster::process::{Pid, ServiceId};
+use foster::supervisor::Report;
 
 /// An environment, and a few programs on its PATH.
 pub struct World {
@@ -68,3 +69,18 @@ impl Surroundings for World {
         Pid(7)
     }
 }
+
+/// The words of the one command.
+pub fn words(config: &Config) -> Vec<String> {
+    let [service] = &config.services[..] else { panic!("{:?}", config.services) };
+    service.argv.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+}
+
+/// What is said of a report, by the process 7.
+pub fn said(config: &Config, report: Report) -> Option<(Stream, String)> {
+    let mut text = String::new();
+    cli::render(config, &report, Pid(7), &mut text).map(|stream| (stream, text))
+}
+
+/// The one service there is.
+pub const SERVICE: ServiceId = ServiceId(0);

@@ -1,0 +1,159 @@
+//! catatonit's command line, environment and words.
+
+use std::ffi::OsString;
+use std::fmt::{self, Write};
+
+use crate::config::{Config, ForwardTo, Level, StartFailure, Voice};
+use crate::exit::ExitStatus;
+use crate::process::{OsError, Pid};
+use crate::signal::{Signal, SignalSet};
+use crate::supervisor::Report;
+
+use super::getopt::{Getopt, Long};
+use super::voice::Program;
+use super::{Outcome, Say, Stream, Surroundings, drop_in};
+
+/// Reads catatonit's command line and environment.
+pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outcome {
+    if surroundings.variable("CATATONIT_LOG").is_some() {
+        return error("CATATONIT_LOG is reserved for future use\n", surroundings);
+    }
+    let mut group = false;
+    let mut pause = false;
+    let mut getopt = Getopt::new(args, b"ghLPV", &LONGS);
+    while let Some(option) = getopt.next() {
+        match option {
+            Ok((b'h', _)) => return say(Stream::Err, [USAGE, HELP].concat(), 0),
+            Ok((b'L', _)) => return say(Stream::Out, super::LICENCE.to_owned(), 0),
+            Ok((b'V', _)) => return say(Stream::Out, VERSION.to_owned(), 0),
+            Ok((b'g', _)) => group = true,
+            Ok((_, _)) => pause = true,
+            Err(line) => return say(Stream::Err, line + USAGE, 1),
+        }
+    }
+    if getopt.operands().is_empty() && !pause {
+        return error(&["missing program name\n", USAGE].concat(), surroundings);
+    }
+    let mut config = match drop_in(Voice::Catatonit, getopt.operands(), surroundings) {
+        Ok(config) => config,
+        Err(refusal) => return refusal.into(),
+    };
+    if pause {
+        config.services.clear();
+        config.stop.requests = SignalSet::of(&[Signal::TERM, Signal::INT]);
+    }
+    config.forward.to = if group { ForwardTo::Group } else { ForwardTo::Child };
+    for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
+        config.forward.rewrites.set(signal, None);
+    }
+    config.start_failure = StartFailure {
+        not_found: 1,
+        bad_interpreter: 1,
+        denied: 1,
+        not_executable: 1,
+        resources: 1,
+    };
+    config.setup.subreaper = true;
+    config.setup.close_descriptors = true;
+    config.setup.leave_directory = true;
+    config.setup.listen_pid = true;
+    config.log.level = match surroundings.variable("CATATONIT_DEBUG") {
+        Some(_) => Level::Debug,
+        None => Level::Error,
+    };
+    Outcome::Run(Box::new(config))
+}
+
+/// Puts a report into catatonit's words.
+pub(super) fn render(
+    config: &Config,
+    report: &Report,
+    own_pid: Pid,
+    out: &mut dyn Write,
+) -> Result<Option<Stream>, fmt::Error> {
+    let mut say = |level: Level, line: fmt::Arguments<'_>| {
+        if level > config.log.level {
+            return Ok(None);
+        }
+        let label = match level {
+            Level::Error => "ERROR",
+            Level::Warn => "WARN",
+            Level::Info => "INFO",
+            Level::Debug | Level::Trace => "DEBUG",
+        };
+        write!(out, "{label} (catatonit:{own_pid}): {line}")?;
+        Ok(Some(Stream::Err))
+    };
+    match *report {
+        Report::Started { service, pid } => {
+            let program = Program { config, id: service };
+            say(Level::Debug, format_args!("pid1 ({pid}) spawned: {program}"))
+        }
+        Report::StartFailed { error, .. } => {
+            say(Level::Error, format_args!("failed to exec pid1: {}", OsError(error.os)))
+        }
+        Report::Reaped { pid, status } => match status {
+            ExitStatus::Code(code) => {
+                say(Level::Debug, format_args!("child process {pid} exited with code {code}"))
+            }
+            ExitStatus::Signal(signal) => {
+                let number = signal.number();
+                let line = format_args!("child process {pid} exited due to signal {number}");
+                say(Level::Debug, line)
+            }
+        },
+        Report::Rewritten { .. } => say(
+            Level::Debug,
+            format_args!("ignoring kernel attempting to stop us: tty has TOSTOP set"),
+        ),
+        Report::KillFailed { target, signal, os } => {
+            let (number, why) = (signal.number(), OsError(os));
+            let pid = target.pid();
+            let line = format_args!("forwarding of signal {number} to pid1 ({pid}) failed: {why}");
+            say(Level::Warn, line)
+        }
+        Report::Ended { .. }
+        | Report::RestartDue { .. }
+        | Report::GaveUp { .. }
+        | Report::StopRequested { .. }
+        | Report::Killing { .. }
+        | Report::Unkillable { .. }
+        | Report::KillingOrphan { .. }
+        | Report::Received { .. }
+        | Report::Overlooked { .. }
+        | Report::Forwarded { .. }
+        | Report::Suspending
+        | Report::TerminalDetached
+        | Report::NotReaper => Ok(None),
+    }
+}
+
+fn say(stream: Stream, text: String, code: u32) -> Outcome {
+    Outcome::Say(Say { stream, text, code })
+}
+
+fn error(what: &str, surroundings: &dyn Surroundings) -> Outcome {
+    let pid = surroundings.own_pid();
+    say(Stream::Err, format!("ERROR (catatonit:{pid}): {what}"), 1)
+}
+
+const LONGS: [Long; 1] = [("version", false, b'V')];
+
+const VERSION: &str = "tini version 0.2.1_catatonit\n";
+
+const USAGE: &str = "usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]\n";
+
+const HELP: &str = concat!(
+    "
+Runs a program as the first process of a container. This is foster ",
+    env!("CARGO_PKG_VERSION"),
+    " in the
+place of catatonit.
+
+  -g             send signals to the program's process group, not to it alone
+  -P             pause: run nothing, reap orphans, end on SIGTERM or SIGINT
+  -L             print the licence
+  -h             print this help
+  -V, --version  print the version
+"
+);

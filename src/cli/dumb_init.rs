@@ -1,0 +1,273 @@
+//! dumb-init's command line, environment and words.
+
+use std::ffi::OsString;
+use std::fmt::{self, Write};
+
+use crate::config::{
+    Config, ForwardTo, JobControl, Leftovers, Level, Rewrites, Session, StartFailure, Voice,
+};
+use crate::exit::ExitStatus;
+use crate::process::{OsError, Pid, SpawnErrorKind};
+use crate::signal::{Signal, SignalSet};
+use crate::supervisor::Report;
+
+use super::getopt::{Getopt, Long, strtol, to_int};
+use super::voice::Program;
+use super::{Outcome, Say, Stream, Surroundings, drop_in};
+
+/// Reads dumb-init's command line and environment.
+pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outcome {
+    let mut verbose = false;
+    let mut single_child = false;
+    let mut rewritten = SignalSet::EMPTY;
+    let mut rewrites = Rewrites::default();
+    let mut getopt = Getopt::new(args, b"hvVcr:", &LONGS);
+    while let Some(option) = getopt.next() {
+        match option {
+            Ok((b'h', _)) => return say(help(args), 0),
+            Ok((b'V', _)) => return say(VERSION.to_owned() + "\n", 0),
+            Ok((b'v', _)) => verbose = true,
+            Ok((b'c', _)) => single_child = true,
+            Ok((_, value)) => match rewrite(value) {
+                Some((from, to)) => {
+                    rewritten.insert(from);
+                    rewrites.set(from, to);
+                }
+                None => return say(BAD_REWRITE.to_owned(), 1),
+            },
+            Err(line) => return say(line, 1),
+        }
+    }
+    if getopt.operands().is_empty() {
+        let path = path(args);
+        let usage = [
+            "Usage: ",
+            &path,
+            " [option] program [args]\nTry ",
+            &path,
+            " --help for full usage.\n",
+        ];
+        return say(usage.concat(), 1);
+    }
+    let is = |name, value| surroundings.variable(name).is_some_and(|given| given == value);
+    let debug = is("DUMB_INIT_DEBUG", "1");
+    let no_setsid = is("DUMB_INIT_SETSID", "0");
+    let mut config = match drop_in(Voice::DumbInit, getopt.operands(), surroundings) {
+        Ok(config) => config,
+        Err(refusal) => return refusal.into(),
+    };
+    config.log.level = if verbose || debug { Level::Debug } else { Level::Error };
+    config.log.opening = match (debug, no_setsid) {
+        (true, true) => &OPENING,
+        (true, false) => &OPENING[..1],
+        (false, true) => &OPENING[1..],
+        (false, false) => &[],
+    };
+    if single_child || no_setsid {
+        config.session = Session::Shared;
+        config.forward.to = ForwardTo::Child;
+    } else {
+        config.session = Session::OwnWithTerminal;
+        config.forward.to = ForwardTo::Group;
+        config.setup.detach_terminal = true;
+        // A group without a shell above it does not stop for anything softer.
+        for signal in TTY_STOPS.into_iter().filter(|signal| !rewritten.contains(*signal)) {
+            rewrites.set(signal, Some(Signal::STOP));
+        }
+    }
+    config.leftovers = rewrites.get(Signal::TERM).map_or(Leftovers::Leave, Leftovers::Signal);
+    config.forward.rewrites = rewrites;
+    config.job_control = JobControl::OnSignals(SignalSet::of(&TTY_STOPS));
+    config.start_failure = StartFailure {
+        not_found: 2,
+        bad_interpreter: 2,
+        denied: 2,
+        not_executable: 2,
+        resources: 1,
+    };
+    config.setup.subreaper = false;
+    config.setup.unblock_signals = true;
+    config.setup.leave_directory = true;
+    Outcome::Run(Box::new(config))
+}
+
+/// Reads what sscanf(3) reads by `%d:%d`, of which the first is a signal and the second a signal
+/// or 0.
+fn rewrite(text: &[u8]) -> Option<(Signal, Option<Signal>)> {
+    let (from, rest) = to_int(strtol(text)?);
+    let (to, _) = to_int(strtol(rest.strip_prefix(b":")?)?);
+    if !(1..=31).contains(&from) || !(0..=31).contains(&to) {
+        return None;
+    }
+    Some((Signal::new(from)?, Signal::new(to)))
+}
+
+/// Puts a report into dumb-init's words.
+pub(super) fn render(
+    config: &Config,
+    report: &Report,
+    out: &mut dyn Write,
+) -> Result<Option<Stream>, fmt::Error> {
+    let mut lines = Lines { out, said: None };
+    // The one line that it has without being asked for more.
+    if let Report::StartFailed { service, error } = *report {
+        if config.log.level >= Level::Debug {
+            lines.say_all(config.log.opening)?;
+        }
+        if error.kind == SpawnErrorKind::Resources {
+            lines.say(format_args!("Unable to fork. Exiting."))?;
+        } else {
+            let (program, why) = (Program { config, id: service }, OsError(error.os));
+            lines.say(format_args!("{program}: {why}"))?;
+        }
+        return Ok(lines.said);
+    }
+    if config.log.level < Level::Debug {
+        return Ok(None);
+    }
+    match *report {
+        Report::Started { pid, .. } => {
+            lines.say_all(config.log.opening)?;
+            lines.say(format_args!("Child spawned with PID {pid}."))?;
+            if config.session == Session::OwnWithTerminal {
+                lines.say(format_args!("setsid complete."))?;
+            }
+        }
+        Report::Ended { pid, status, .. } => {
+            lines.exited(pid, status)?;
+            let sent = config.forward.rewrites.get(Signal::TERM);
+            if sent != Some(Signal::TERM) {
+                lines.translated(Signal::TERM, sent)?;
+            }
+            if let Some(sent) = sent {
+                lines.forwarded(sent)?;
+            }
+            let code = status.code();
+            lines.say(format_args!("Child exited with status {code}. Goodbye."))?;
+        }
+        Report::Reaped { pid, status } => lines.exited(pid, status)?,
+        Report::Received { signal } => {
+            lines.say(format_args!("Received signal {}.", signal.number()))?;
+        }
+        Report::Overlooked { signal } => {
+            lines.say(format_args!("Ignoring tty hand-off signal {}.", signal.number()))?;
+        }
+        Report::Rewritten { from, to } => lines.translated(from, to)?,
+        Report::Forwarded { signal, .. } => lines.forwarded(signal)?,
+        Report::StopRequested { signal: Some(signal) } => {
+            if let Some(sent) = config.forward.rewrites.get(signal) {
+                lines.forwarded(sent)?;
+            }
+        }
+        Report::Suspending => lines.say(format_args!("Suspending self due to TTY signal."))?,
+        Report::TerminalDetached => lines.say(format_args!(
+            "Detached from controlling tty, ignoring the first SIGHUP and SIGCONT we receive."
+        ))?,
+        Report::StartFailed { .. }
+        | Report::RestartDue { .. }
+        | Report::GaveUp { .. }
+        | Report::StopRequested { signal: None }
+        | Report::Killing { .. }
+        | Report::Unkillable { .. }
+        | Report::KillingOrphan { .. }
+        | Report::KillFailed { .. }
+        | Report::NotReaper => {}
+    }
+    Ok(lines.said)
+}
+
+/// The lines that a report comes to.
+struct Lines<'a> {
+    out: &'a mut dyn Write,
+    said: Option<Stream>,
+}
+
+impl Lines<'_> {
+    fn say(&mut self, line: fmt::Arguments<'_>) -> fmt::Result {
+        let newline = if self.said.is_some() { "\n" } else { "" };
+        self.said = Some(Stream::Err);
+        write!(self.out, "{newline}[dumb-init] {line}")
+    }
+
+    fn say_all(&mut self, lines: &[&str]) -> fmt::Result {
+        lines.iter().try_for_each(|line| self.say(format_args!("{line}")))
+    }
+
+    fn exited(&mut self, pid: Pid, status: ExitStatus) -> fmt::Result {
+        self.say(format_args!("Received signal {}.", Signal::CHLD.number()))?;
+        match status {
+            ExitStatus::Code(code) => {
+                self.say(format_args!("A child with PID {pid} exited with exit status {code}."))
+            }
+            ExitStatus::Signal(signal) => {
+                let number = signal.number();
+                self.say(format_args!("A child with PID {pid} was terminated by signal {number}."))
+            }
+        }
+    }
+
+    fn translated(&mut self, from: Signal, to: Option<Signal>) -> fmt::Result {
+        let number = to.map_or(0, Signal::number);
+        self.say(format_args!("Translating signal {} to {number}.", from.number()))?;
+        match to {
+            Some(_) => Ok(()),
+            None => self.say(format_args!("Not forwarding signal 0 to children (ignored).")),
+        }
+    }
+
+    fn forwarded(&mut self, signal: Signal) -> fmt::Result {
+        self.say(format_args!("Forwarded signal {} to children.", signal.number()))
+    }
+}
+
+/// All that dumb-init says goes to stderr, asked for or not.
+fn say(text: String, code: u32) -> Outcome {
+    Outcome::Say(Say { stream: Stream::Err, text, code })
+}
+
+fn path(args: &[OsString]) -> String {
+    args.first().map_or_else(String::new, |path| path.to_string_lossy().into_owned())
+}
+
+fn help(args: &[OsString]) -> String {
+    [VERSION, "\nUsage: ", &path(args), HELP].concat()
+}
+
+const LONGS: [Long; 5] = [
+    ("help", false, b'h'),
+    ("single-child", false, b'c'),
+    ("rewrite", true, b'r'),
+    ("verbose", false, b'v'),
+    ("version", false, b'V'),
+];
+
+/// What a terminal stops jobs with.
+const TTY_STOPS: [Signal; 3] = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
+
+const OPENING: [&str; 2] = ["Running in debug mode.", "Not running in setsid mode."];
+
+const VERSION: &str = "dumb-init v1.2.5";
+
+const BAD_REWRITE: &str = "\
+Usage: -r option takes <signum>:<signum>, where <signum> is between 1 and 31.
+This option can be specified multiple times.
+Use --help for full usage.
+";
+
+const HELP: &str = concat!(
+    " [option] command [[arg] ...]
+
+Runs a command as the first process of a container and passes signals on to it.
+This is foster ",
+    env!("CARGO_PKG_VERSION"),
+    " in the place of dumb-init.
+
+  -c, --single-child  no session of its own for the command, and signals for it
+                      alone (or DUMB_INIT_SETSID=0)
+  -r, --rewrite S:R   pass signal number S on as R, or not at all where R is 0;
+                      may be repeated
+  -v, --verbose       say what happens (or DUMB_INIT_DEBUG=1)
+  -h, --help          print this help
+  -V, --version       print the version
+"
+);

@@ -1,0 +1,263 @@
+//! A command line as getopt_long(3) reads it, with its messages word for word, and numbers as C
+//! reads them.
+//!
+//! It stops at the first operand, as getopt does on musl, or on glibc with a `+` or with
+//! POSIXLY_CORRECT: a later `--` or option belongs to the command.
+
+use std::ffi::OsString;
+
+/// A long option: its name, whether it takes a value, and the letter that it stands for.
+pub(super) type Long = (&'static str, bool, u8);
+
+/// A reader of options.
+pub(super) struct Getopt<'a> {
+    /// `argv[0]` as it is, for messages.
+    path: &'a [u8],
+    arguments: &'a [OsString],
+    /// The letters; a colon follows one that takes a value.
+    letters: &'static [u8],
+    longs: &'static [Long],
+    /// The letters of the argument at hand that were not read yet.
+    cluster: &'a [u8],
+}
+
+impl<'a> Getopt<'a> {
+    /// A reader of `args`, `argv[0]` first.
+    pub(super) fn new(
+        args: &'a [OsString],
+        letters: &'static [u8],
+        longs: &'static [Long],
+    ) -> Getopt<'a> {
+        let (path, arguments) = match args {
+            [path, arguments @ ..] => (path.as_encoded_bytes(), arguments),
+            [] => (&b""[..], args),
+        };
+        Getopt { path, arguments, letters, longs, cluster: b"" }
+    }
+
+    /// The next option by its letter, with its value, which is empty where it takes none; or
+    /// getopt's line for one that is wrong.
+    pub(super) fn next(&mut self) -> Option<Result<(u8, &'a [u8]), String>> {
+        if self.cluster.is_empty() {
+            let argument = self.arguments.first()?.as_encoded_bytes();
+            match argument {
+                b"--" => {
+                    self.advance();
+                    return None;
+                }
+                [b'-', b'-', written @ ..] if !self.longs.is_empty() => {
+                    self.advance();
+                    return Some(self.long(written));
+                }
+                [b'-', letters @ ..] if !letters.is_empty() => {
+                    self.advance();
+                    self.cluster = letters;
+                }
+                _ => return None,
+            }
+        }
+        let (letter, rest) = self.cluster.split_first()?;
+        self.cluster = rest;
+        Some(self.short(*letter))
+    }
+
+    /// What follows the options.
+    pub(super) fn operands(&self) -> &'a [OsString] {
+        self.arguments
+    }
+
+    fn advance(&mut self) -> Option<&'a [u8]> {
+        let (first, rest) = self.arguments.split_first()?;
+        self.arguments = rest;
+        Some(first.as_encoded_bytes())
+    }
+
+    fn short(&mut self, letter: u8) -> Result<(u8, &'a [u8]), String> {
+        let known = self.letters.iter().position(|known| *known == letter && letter != b':');
+        let Some(place) = known else {
+            return Err(self.message(&[b"invalid option -- '", &[letter], b"'"]));
+        };
+        if self.letters.get(place + 1) != Some(&b':') {
+            return Ok((letter, b""));
+        }
+        // The value is the rest of this argument, or the next one.
+        let rest = std::mem::take(&mut self.cluster);
+        let value = if rest.is_empty() { self.advance() } else { Some(rest) };
+        let value = value
+            .ok_or_else(|| self.message(&[b"option requires an argument -- '", &[letter], b"'"]))?;
+        Ok((letter, value))
+    }
+
+    /// Reads what stands behind two dashes: a name or an abbreviation of one, `=`, a value.
+    fn long(&mut self, written: &'a [u8]) -> Result<(u8, &'a [u8]), String> {
+        let equals = written.iter().position(|byte| *byte == b'=');
+        let name = &written[..equals.unwrap_or(written.len())];
+        let begins = |long: &&Long| long.0.as_bytes().starts_with(name);
+        let exact = self.longs.iter().find(|long| long.0.as_bytes() == name);
+        let mut candidates = self.longs.iter().filter(begins);
+        let found = match (exact, candidates.next(), candidates.next()) {
+            (Some(long), _, _) | (None, Some(long), None) => long,
+            (None, Some(_), Some(_)) => {
+                let mut list = Vec::new();
+                for (name, _, _) in self.longs.iter().filter(begins) {
+                    list.extend_from_slice(&[b" '--", name.as_bytes(), b"'"].concat());
+                }
+                let what = b"' is ambiguous; possibilities:";
+                return Err(self.message(&[b"option '--", written, what, &list]));
+            }
+            (None, None, _) => {
+                return Err(self.message(&[b"unrecognized option '--", written, b"'"]));
+            }
+        };
+        let (name, takes_value, letter) = *found;
+        match (takes_value, equals) {
+            (false, None) => Ok((letter, b"")),
+            (true, Some(equals)) => Ok((letter, &written[equals + 1..])),
+            (true, None) => match self.advance() {
+                Some(value) => Ok((letter, value)),
+                None => Err(self.about(name, b"' requires an argument")),
+            },
+            (false, Some(_)) => Err(self.about(name, b"' doesn't allow an argument")),
+        }
+    }
+
+    fn about(&self, name: &str, what: &[u8]) -> String {
+        self.message(&[b"option '--", name.as_bytes(), what])
+    }
+
+    /// A line of getopt's, ended.
+    fn message(&self, parts: &[&[u8]]) -> String {
+        let line = [self.path, b": ", &parts.concat(), b"\n"].concat();
+        String::from_utf8_lossy(&line).into_owned()
+    }
+}
+
+/// Reads a decimal number as strtol(3) does: after white space and a sign, up to what is no
+/// digit, and saturating. Gives the number and what follows it; nothing where there is no digit.
+pub(super) fn strtol(text: &[u8]) -> Option<(i64, &[u8])> {
+    let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let start = text.iter().position(|byte| !is_space(byte))?;
+    let (negative, digits) = match &text[start..] {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] | digits => (false, digits),
+    };
+    let end = digits.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(digits.len());
+    let (digits, rest) = digits.split_at(end);
+    if digits.is_empty() {
+        return None;
+    }
+    let number = digits.iter().fold(0_i64, |number, digit| {
+        let digit = i64::from(digit - b'0');
+        // Counting down from 0 reaches the lowest number too.
+        number.saturating_mul(10).saturating_add(if negative { -digit } else { digit })
+    });
+    Some((number, rest))
+}
+
+/// Reads a number as atoi(3) and the `%d` of sscanf(3) do on 64 bits: as `strtol`, cut to 32.
+pub(super) fn to_int((number, rest): (i64, &[u8])) -> (i32, &[u8]) {
+    (number as i32, rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LONGS: &[Long] = &[
+        ("help", false, b'h'),
+        ("rewrite", true, b'r'),
+        ("verbose", false, b'v'),
+        ("version", false, b'V'),
+    ];
+
+    /// Reads all options; gives what they came to, an error as its line, and the operands.
+    fn read(args: &[&str], longs: &'static [Long]) -> (Vec<String>, Vec<String>) {
+        let args: Vec<OsString> = args.iter().map(OsString::from).collect();
+        let mut getopt = Getopt::new(&args, b"hvVr:", longs);
+        let mut seen = Vec::new();
+        while let Some(option) = getopt.next() {
+            match option {
+                Ok((letter, value)) => {
+                    seen.push(format!("{}{}", char::from(letter), String::from_utf8_lossy(value)));
+                }
+                Err(line) => {
+                    seen.push(line);
+                    break;
+                }
+            }
+        }
+        let rest = getopt.operands().iter().map(|word| word.to_string_lossy().into_owned());
+        (seen, rest.collect())
+    }
+
+    #[test]
+    fn options_end_at_the_first_operand_or_behind_two_dashes() {
+        for (args, seen, rest) in [
+            (&["p", "-v", "a", "-h", "--"][..], &["v"][..], &["a", "-h", "--"][..]),
+            (&["p", "-vr1", "-r", "2", "--", "-h"], &["v", "r1", "r2"], &["-h"]),
+            (&["p", "-vr", "--", "a"], &["v", "r--"], &["a"]),
+            (&["p", "-", "-h"], &[], &["-", "-h"]),
+            (&["p", "", "-h"], &[], &["", "-h"]),
+            (&["p"], &[], &[]),
+            (&[], &[], &[]),
+        ] {
+            let (got_seen, got_rest) = read(args, LONGS);
+            assert_eq!(got_seen, seen, "{args:?}");
+            assert_eq!(got_rest, rest, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn long_options_may_be_abbreviated_as_long_as_it_is_clear_which_is_meant() {
+        for (args, seen) in [
+            (
+                &["p", "--help", "--hel", "--vers", "--rew=1", "--rewrite", "2"][..],
+                &["h", "h", "V", "r1", "r2"][..],
+            ),
+            (&["p", "--r="], &["r"]),
+            (
+                &["p", "--ver"],
+                &["p: option '--ver' is ambiguous; possibilities: '--verbose' '--version'\n"],
+            ),
+            (
+                &["p", "--=3"],
+                &[
+                    "p: option '--=3' is ambiguous; possibilities: '--help' '--rewrite' '--verbose' \
+                   '--version'\n",
+                ],
+            ),
+            (&["p", "--yolo=3"], &["p: unrecognized option '--yolo=3'\n"]),
+            (&["p", "--vers=3"], &["p: option '--version' doesn't allow an argument\n"]),
+            (&["p", "--rew"], &["p: option '--rewrite' requires an argument\n"]),
+        ] {
+            assert_eq!(read(args, LONGS).0, seen, "{args:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_letter_is_told_as_getopt_tells_it() {
+        for (args, line) in [
+            (&["/a/p", "-x"][..], "/a/p: invalid option -- 'x'\n"),
+            (&["p", "-:"], "p: invalid option -- ':'\n"),
+            (&["p", "-r"], "p: option requires an argument -- 'r'\n"),
+        ] {
+            assert_eq!(read(args, LONGS).0, [line]);
+        }
+        // Without long options, two dashes are a dash and a letter that is one.
+        assert_eq!(read(&["p", "--help"], &[]).0, ["p: invalid option -- '-'\n"]);
+        assert_eq!(read(&["p", "--", "--help"], &[]).1, ["--help"]);
+    }
+
+    #[test]
+    fn numbers_are_read_as_c_reads_them() {
+        assert_eq!(strtol(b" \t\n+5x"), Some((5, &b"x"[..])));
+        assert_eq!(strtol(b"-12"), Some((-12, &b""[..])));
+        assert_eq!(strtol(b"99999999999999999999"), Some((i64::MAX, &b""[..])));
+        assert_eq!(strtol(b"-9223372036854775809"), Some((i64::MIN, &b""[..])));
+        for none in [&b""[..], b" ", b"+", b"+-1", b"x"] {
+            assert_eq!(strtol(none), None);
+        }
+        assert_eq!(strtol(b"4294967297").map(to_int), Some((1, &b""[..])));
+        assert_eq!(strtol(b"99999999999999999999").map(to_int), Some((-1, &b""[..])));
+    }
+}

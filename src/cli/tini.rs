@@ -1,0 +1,298 @@
+//! tini's command line, environment and words (tini, tini-static, docker-init).
+
+use std::ffi::OsString;
+use std::fmt::{self, Write};
+
+use crate::config::{Config, ForwardTo, Level, StartFailure, Voice};
+use crate::exit::ExitStatus;
+use crate::process::{OsError, Pid};
+use crate::signal::Signal;
+use crate::supervisor::Report;
+
+use super::getopt::{Getopt, strtol, to_int};
+use super::voice::{OneLine, Program};
+use super::{Outcome, Say, Stream, Surroundings, base_name, drop_in};
+
+/// Reads tini's command line and environment.
+pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outcome {
+    if let [_, only] = args
+        && only == "--version"
+    {
+        return say(Stream::Out, VERSION.to_owned() + "\n");
+    }
+    let mut given = Given { verbosity: 1, ..Given::default() };
+    let mut getopt = Getopt::new(args, b"p:hvwgle:s", &[]);
+    while let Some(option) = getopt.next() {
+        let (letter, value) = match option {
+            Ok(option) => option,
+            Err(line) => return fail(line + &usage(args)),
+        };
+        match letter {
+            b'h' => return say(Stream::Out, usage(args)),
+            b'l' => return say(Stream::Out, super::LICENCE.to_owned()),
+            b's' => given.subreaper = true,
+            b'g' => given.group = true,
+            b'v' => given.verbosity = given.verbosity.saturating_add(1),
+            b'w' => given.warn_of_orphans = true,
+            b'p' => match parent_death_signal(value) {
+                Some(signal) => given.parent_death_signal = Some(signal),
+                None => return not_valid('p', value, surroundings),
+            },
+            _ => match exit_code(value) {
+                Some(code) => given.success.push(code),
+                None => return not_valid('e', value, surroundings),
+            },
+        }
+    }
+    if getopt.operands().is_empty() {
+        return fail(usage(args));
+    }
+    given.subreaper |= surroundings.variable("TINI_SUBREAPER").is_some();
+    given.group |= surroundings.variable("TINI_KILL_PROCESS_GROUP").is_some();
+    if let Some(text) = surroundings.variable("TINI_VERBOSITY") {
+        let number = strtol(text.as_encoded_bytes()).map_or(0, |read| to_int(read).0);
+        // tini counts without a sign: below zero is more than all.
+        given.verbosity = number as u32;
+    }
+    match drop_in(Voice::Tini, getopt.operands(), surroundings) {
+        Ok(mut config) => {
+            given.apply(&mut config);
+            Outcome::Run(Box::new(config))
+        }
+        Err(refusal) => refusal.into(),
+    }
+}
+
+/// What the options and variables gave.
+#[derive(Default)]
+struct Given {
+    subreaper: bool,
+    group: bool,
+    warn_of_orphans: bool,
+    verbosity: u32,
+    parent_death_signal: Option<Signal>,
+    success: Vec<u32>,
+}
+
+impl Given {
+    fn apply(self, config: &mut Config) {
+        config.forward.to = if self.group { ForwardTo::Group } else { ForwardTo::Child };
+        for signal in [Signal::TTIN, Signal::TTOU] {
+            config.forward.rewrites.set(signal, None);
+        }
+        for code in self.success {
+            config.success.insert(code);
+        }
+        config.start_failure = StartFailure {
+            not_found: 127,
+            bad_interpreter: 127,
+            denied: 126,
+            not_executable: 1,
+            resources: 1,
+        };
+        config.setup.subreaper = self.subreaper;
+        config.setup.parent_death_signal = self.parent_death_signal;
+        config.setup.warn_unless_reaper = true;
+        config.log.warn_of_orphans = self.warn_of_orphans;
+        config.log.level = match self.verbosity {
+            0 => Level::Error,
+            1 => Level::Warn,
+            2 => Level::Info,
+            3 => Level::Debug,
+            _ => Level::Trace,
+        };
+    }
+}
+
+/// One of the 28 signals that tini knows by their names, which are upper-case and begin with
+/// `SIG`.
+fn parent_death_signal(name: &[u8]) -> Option<Signal> {
+    const UNKNOWN: [u8; 3] = [16, 29, 30];
+    let name = str::from_utf8(name).ok()?;
+    let signal: Signal = name.parse().ok()?;
+    let known = !signal.is_real_time() && !UNKNOWN.contains(&signal.number());
+    (known && signal.to_string() == name).then_some(signal)
+}
+
+/// A code from 0 to 255, for which nothing at all is 0.
+fn exit_code(text: &[u8]) -> Option<u32> {
+    if text.is_empty() {
+        return Some(0);
+    }
+    let (code, rest) = strtol(text)?;
+    let code = u8::try_from(code).ok()?;
+    rest.is_empty().then_some(u32::from(code))
+}
+
+/// Puts a report into tini's words.
+pub(super) fn render(
+    config: &Config,
+    report: &Report,
+    own_pid: Pid,
+    out: &mut dyn Write,
+) -> Result<Option<Stream>, fmt::Error> {
+    let mut lines = Lines { out, own_pid, level: config.log.level, said: None };
+    match *report {
+        Report::Started { service, pid } => {
+            let program = Program { config, id: service };
+            let line = format_args!("Spawned child process '{program}' with pid '{pid}'");
+            lines.say(Level::Info, line)?;
+        }
+        Report::StartFailed { service, error } => {
+            let (program, why) = (Program { config, id: service }, OsError(error.os));
+            lines.say(Level::Error, format_args!("exec {program} failed: {why}"))?;
+        }
+        Report::Ended { pid, status, .. } => {
+            lines.reaped(pid)?;
+            match status {
+                ExitStatus::Code(code) => lines.say(
+                    Level::Info,
+                    format_args!("Main child exited normally (with status '{code}')"),
+                )?,
+                ExitStatus::Signal(signal) => lines.say(
+                    Level::Info,
+                    format_args!(
+                        "Main child exited with signal (with signal '{}')",
+                        Description(signal)
+                    ),
+                )?,
+            }
+            lines.say(Level::Trace, format_args!("Exiting: child has exited"))?;
+        }
+        Report::Reaped { pid, .. } if config.log.warn_of_orphans => {
+            lines.say(Level::Warn, format_args!("Reaped zombie process with pid={pid}"))?;
+        }
+        Report::Reaped { pid, .. } => lines.reaped(pid)?,
+        Report::Forwarded { signal, .. } | Report::StopRequested { signal: Some(signal) } => {
+            let line = format_args!("Passing signal: '{}'", Description(signal));
+            lines.say(Level::Debug, line)?;
+        }
+        Report::KillFailed { os, .. } if OsError(os) == OsError::NO_SUCH_PROCESS => {
+            lines.say(Level::Warn, format_args!("Child was dead when forwarding signal"))?;
+        }
+        // tini ends here, and the container with it; foster goes on.
+        Report::KillFailed { os, .. } => {
+            let why = OsError(os);
+            let line = format_args!("Unexpected error when forwarding signal: '{why}'");
+            lines.say(Level::Warn, line)?;
+        }
+        Report::NotReaper => lines.say(Level::Warn, format_args!("{NOT_REAPER}"))?,
+        Report::RestartDue { .. }
+        | Report::GaveUp { .. }
+        | Report::StopRequested { signal: None }
+        | Report::Killing { .. }
+        | Report::Unkillable { .. }
+        | Report::KillingOrphan { .. }
+        | Report::Received { .. }
+        | Report::Overlooked { .. }
+        | Report::Rewritten { .. }
+        | Report::Suspending
+        | Report::TerminalDetached => {}
+    }
+    Ok(lines.said)
+}
+
+/// The lines that a report comes to.
+struct Lines<'a> {
+    out: &'a mut dyn Write,
+    own_pid: Pid,
+    level: Level,
+    /// Where they go, once there is one.
+    said: Option<Stream>,
+}
+
+impl Lines<'_> {
+    fn say(&mut self, level: Level, line: fmt::Arguments<'_>) -> fmt::Result {
+        if level > self.level {
+            return Ok(());
+        }
+        if self.said.is_some() {
+            self.out.write_str("\n")?;
+        }
+        let (label, stream) = match level {
+            Level::Error => ("FATAL", Stream::Err),
+            Level::Warn => ("WARN ", Stream::Err),
+            Level::Info => ("INFO ", Stream::Out),
+            Level::Debug => ("DEBUG", Stream::Out),
+            Level::Trace => ("TRACE", Stream::Out),
+        };
+        self.said = Some(stream);
+        write!(self.out, "[{label} tini ({})] {line}", self.own_pid)
+    }
+
+    fn reaped(&mut self, pid: Pid) -> fmt::Result {
+        self.say(Level::Debug, format_args!("Received SIGCHLD"))?;
+        self.say(Level::Debug, format_args!("Reaped child with pid: '{pid}'"))
+    }
+}
+
+/// A signal as strsignal(3) describes it.
+struct Description(Signal);
+
+impl fmt::Display for Description {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let number = usize::from(self.0.number());
+        match DESCRIPTIONS.split(',').nth(number - 1) {
+            Some(text) => f.write_str(text),
+            None => match number.checked_sub(usize::from(Signal::RTMIN.number())) {
+                Some(offset) => write!(f, "Real-time signal {offset}"),
+                None => write!(f, "Unknown signal {number}"),
+            },
+        }
+    }
+}
+
+fn say(stream: Stream, text: String) -> Outcome {
+    Outcome::Say(Say { stream, text, code: 0 })
+}
+
+fn fail(text: String) -> Outcome {
+    Outcome::Say(Say { stream: Stream::Err, text, code: 1 })
+}
+
+fn not_valid(letter: char, value: &[u8], surroundings: &dyn Surroundings) -> Outcome {
+    let pid = surroundings.own_pid();
+    fail(format!("[FATAL tini ({pid})] Not a valid option for -{letter}: {}\n", OneLine(value)))
+}
+
+fn usage(args: &[OsString]) -> String {
+    let name = args.first().map_or(&b"tini"[..], |path| base_name(path.as_encoded_bytes()));
+    let name = String::from_utf8_lossy(name);
+    [&name, " (", VERSION, ")\nUsage: ", &name, USAGE].concat()
+}
+
+const VERSION: &str = "tini version 0.19.0";
+
+const USAGE: &str = concat!(
+    " [OPTIONS] PROGRAM [ARG]... | --version
+
+Runs PROGRAM as the first process of a container. This is foster ",
+    env!("CARGO_PKG_VERSION"),
+    " in the place of tini.
+
+  -s         adopt orphans where this is not PID 1 (or TINI_SUBREAPER is set)
+  -g         send signals to the program's process group, not to it alone
+             (or TINI_KILL_PROCESS_GROUP is set)
+  -e CODE    exit with 0 where it would be CODE, 0 to 255; may be repeated
+  -p SIGNAL  get SIGNAL when the parent dies, such as SIGTERM
+  -w         warn of each orphan that is reaped
+  -v         say more; up to three times (or TINI_VERBOSITY=0 to 4; default 1)
+  -l         print the licence
+  -h         print this help
+  --version  print the version
+"
+);
+
+const NOT_REAPER: &str = "\
+Tini is not running as PID 1 and isn't registered as a child subreaper.
+Zombie processes will not be re-parented to Tini, so zombie reaping won't work.
+To fix the problem, use the -s option or set the environment variable TINI_SUBREAPER to register \
+Tini as a child subreaper, or run Tini as PID 1.";
+
+/// What strsignal(3) of glibc says of 1 to 31.
+const DESCRIPTIONS: &str = "Hangup,Interrupt,Quit,Illegal instruction,Trace/breakpoint trap,\
+Aborted,Bus error,Floating point exception,Killed,User defined signal 1,Segmentation fault,\
+User defined signal 2,Broken pipe,Alarm clock,Terminated,Stack fault,Child exited,Continued,\
+Stopped (signal),Stopped,Stopped (tty input),Stopped (tty output),Urgent I/O condition,\
+CPU time limit exceeded,File size limit exceeded,Virtual timer expired,Profiling timer expired,\
+Window changed,I/O possible,Power failure,Bad system call";

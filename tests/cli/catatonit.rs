@@ -1,0 +1,190 @@
+//! catatonit's command line, environment and words.
+
+use foster::cli::{Say, Stream};
+use foster::config::{
+    Config, ForwardTo, JobControl, Leftovers, Level, Session, Setup, StartFailure,
+};
+use foster::exit::ExitStatus;
+use foster::process::{Pid, SpawnError, SpawnErrorKind, Target};
+use foster::signal::{Signal, SignalSet};
+use foster::supervisor::{Action, Event, Facts, Report, Signalled, Supervisor};
+use foster::time::Instant;
+
+use crate::world::{SERVICE, World, said, words};
+
+fn config(args: &[&str]) -> Config {
+    World::new().config(&[&["catatonit"], args].concat())
+}
+
+#[track_caller]
+fn fails(world: &World, args: &[&str], text: &str) {
+    let expected = Say { stream: Stream::Err, text: text.into(), code: 1 };
+    assert_eq!(world.say(&[&["/a/catatonit"], args].concat()), expected, "{args:?}");
+}
+
+#[test]
+fn a_command_alone_is_catatonits_defaults() {
+    let config = config(&["app", "-g", "--", "y"]);
+    assert_eq!(words(&config), ["app", "-g", "--", "y"]);
+    assert_eq!(config.forward.to, ForwardTo::Child);
+    let dropped = "{SIGTSTP: None, SIGTTIN: None, SIGTTOU: None}";
+    assert_eq!(format!("{:?}", config.forward.rewrites), dropped);
+    assert_eq!(config.leftovers, Leftovers::Leave);
+    assert_eq!(config.session, Session::Group);
+    assert_eq!(config.job_control, JobControl::FollowChild);
+    let expected = StartFailure {
+        not_found: 1,
+        bad_interpreter: 1,
+        denied: 1,
+        not_executable: 1,
+        resources: 1,
+    };
+    assert_eq!(config.start_failure, expected);
+    let setup = Setup {
+        subreaper: true,
+        close_descriptors: true,
+        leave_directory: true,
+        listen_pid: true,
+        script_fallback: true,
+        ..Setup::default()
+    };
+    assert_eq!(config.setup, setup);
+    assert_eq!(config.log.level, Level::Error);
+}
+
+#[test]
+fn g_is_the_group() {
+    for args in [&["-g", "app"][..], &["-gg", "--", "app"]] {
+        let config = config(args);
+        assert_eq!((config.forward.to, words(&config)), (ForwardTo::Group, vec!["app".into()]));
+    }
+}
+
+#[test]
+fn help_goes_to_stderr_licence_and_version_to_stdout() {
+    let world = World::new();
+    for option in ["-h", "-gh"] {
+        let text = format!("{USAGE}{HELP}");
+        let expected = Say { stream: Stream::Err, text, code: 0 };
+        assert_eq!(world.say(&["/a/catatonit", option]), expected);
+    }
+    for option in ["-V", "--version", "--v", "--vers", "-gV"] {
+        let text = "tini version 0.2.1_catatonit\n".to_owned();
+        assert_eq!(world.say(&["catatonit", option]), Say { stream: Stream::Out, text, code: 0 });
+    }
+    let licence = world.say(&["catatonit", "-L"]);
+    assert_eq!((licence.stream, licence.code), (Stream::Out, 0));
+    assert!(licence.text.starts_with("This is foster "));
+}
+
+#[test]
+fn a_wrong_option_is_getopts_line_and_the_usage_under_a_fixed_name() {
+    for (args, line) in [
+        (&["-x", "app"][..], "invalid option -- 'x'"),
+        (&["-gx"], "invalid option -- 'x'"),
+        (&["--foo"], "unrecognized option '--foo'"),
+        (&["--V"], "unrecognized option '--V'"),
+        (&["--version=1"], "option '--version' doesn't allow an argument"),
+    ] {
+        fails(&World::new(), args, &format!("/a/catatonit: {line}\n{USAGE}"));
+    }
+}
+
+#[test]
+fn no_program_is_an_error_unless_it_pauses() {
+    for args in [&[][..], &["--"], &["-g"]] {
+        let text = format!("ERROR (catatonit:7): missing program name\n{USAGE}");
+        fails(&World::new(), args, &text);
+    }
+}
+
+#[test]
+fn catatonit_log_is_reserved_whatever_else_there_is() {
+    for args in [&["app"][..], &["-V"], &["-h"], &["-x"], &[]] {
+        let line = "ERROR (catatonit:7): CATATONIT_LOG is reserved for future use\n";
+        fails(&World::new().with("CATATONIT_LOG", ""), args, line);
+    }
+}
+
+#[test]
+fn catatonit_debug_counts_as_soon_as_it_is_set() {
+    for value in ["", "0", "1"] {
+        let world = World::new().with("CATATONIT_DEBUG", value);
+        assert_eq!(world.config(&["catatonit", "app"]).log.level, Level::Debug);
+    }
+}
+
+#[test]
+fn pause_runs_nothing_and_ends_with_0_on_term_or_int() {
+    for args in [&["-P"][..], &["-P", "app", "x"], &["-gP", "--"]] {
+        for signal in [Signal::TERM, Signal::INT] {
+            let config = config(args);
+            assert!(config.services.is_empty() && config.setup.subreaper);
+            assert_eq!(config.stop.requests, SignalSet::of(&[Signal::TERM, Signal::INT]));
+            let mut machine = Supervisor::new(config, Facts::default());
+            let mut told = |event: Event| {
+                machine.handle_event(event, Instant::ZERO);
+                std::iter::from_fn(|| machine.poll_action())
+                    .filter(|action| !matches!(action, Action::Report(_)))
+                    .collect::<Vec<_>>()
+            };
+            let signalled =
+                |signal| Event::Signal(Signalled { signal, value: None, by_kernel: false });
+            assert_eq!(told(signalled(Signal::HUP)), []);
+            let (pid, status) = (Pid(9), ExitStatus::Code(3));
+            assert_eq!(told(Event::Exited { pid, status }), [Action::Reap { pid }]);
+            assert_eq!(told(signalled(signal)), [Action::Exit { code: 0 }]);
+        }
+    }
+}
+
+#[test]
+fn reports_are_catatonits_lines_on_stderr() {
+    let (pid, signal) = (Pid(12), Signal::TERM);
+    let target = Target::Process(pid);
+    let error = SpawnError { kind: SpawnErrorKind::NotFound, os: 2 };
+    for (report, line) in [
+        (Report::Started { service: SERVICE, pid }, "DEBUG (catatonit:7): pid1 (12) spawned: app"),
+        (
+            Report::Reaped { pid, status: ExitStatus::Code(3) },
+            "DEBUG (catatonit:7): child process 12 exited with code 3",
+        ),
+        (
+            Report::Reaped { pid, status: ExitStatus::Signal(signal) },
+            "DEBUG (catatonit:7): child process 12 exited due to signal 15",
+        ),
+        (
+            Report::Rewritten { from: Signal::TSTP, to: None },
+            "DEBUG (catatonit:7): ignoring kernel attempting to stop us: tty has TOSTOP set",
+        ),
+        (
+            Report::KillFailed { target, signal, os: 1 },
+            "WARN (catatonit:7): forwarding of signal 15 to pid1 (12) failed: Operation not \
+             permitted",
+        ),
+    ] {
+        let debug = World::new().with("CATATONIT_DEBUG", "").config(&["catatonit", "app"]);
+        assert_eq!(said(&debug, report), Some((Stream::Err, line.to_owned())));
+        assert_eq!(said(&config(&["app"]), report), None);
+    }
+    let line = "ERROR (catatonit:7): failed to exec pid1: No such file or directory".to_owned();
+    let failed = Report::StartFailed { service: SERVICE, error };
+    assert_eq!(said(&config(&["app"]), failed), Some((Stream::Err, line)));
+}
+
+const USAGE: &str = "usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]\n";
+
+const HELP: &str = concat!(
+    "
+Runs a program as the first process of a container. This is foster ",
+    env!("CARGO_PKG_VERSION"),
+    " in the
+place of catatonit.
+
+  -g             send signals to the program's process group, not to it alone
+  -P             pause: run nothing, reap orphans, end on SIGTERM or SIGINT
+  -L             print the licence
+  -h             print this help
+  -V, --version  print the version
+"
+);

@@ -1,0 +1,115 @@
+//! Whose command line is read: by the base name of argv[0], or by `--as`.
+
+use foster::cli::{Say, Stream};
+use foster::config::{Leftovers, Session, Voice};
+
+use crate::world::{World, words};
+
+#[test]
+fn the_base_name_chooses() {
+    for (path, voice) in [
+        ("tini", Voice::Tini),
+        ("/sbin/tini", Voice::Tini),
+        ("/usr/bin/tini-static", Voice::Tini),
+        ("/sbin/docker-init", Voice::Tini),
+        ("/usr/bin/dumb-init", Voice::DumbInit),
+        ("./catatonit", Voice::Catatonit),
+        ("foster", Voice::Foster),
+        ("/init", Voice::Foster),
+        ("/tini/foster", Voice::Foster),
+        ("tini2", Voice::Foster),
+        ("", Voice::Foster),
+    ] {
+        assert_eq!(World::new().config(&[path, "app"]).log.voice, voice, "{path}");
+    }
+}
+
+#[test]
+fn as_chooses_when_it_comes_first() {
+    let world = World::new();
+    for (args, voice) in [
+        (&["foster", "--as", "tini", "-g", "--", "app"][..], Voice::Tini),
+        (&["foster", "--as=docker-init", "-g", "app"], Voice::Tini),
+        (&["/init", "--as", "tini-static", "app"], Voice::Tini),
+        (&["foster", "--as", "dumb-init", "-c", "app"], Voice::DumbInit),
+        (&["foster", "--as", "catatonit", "-g", "app"], Voice::Catatonit),
+        (&["foster", "--as", "foster", "-q", "app"], Voice::Foster),
+    ] {
+        let config = world.config(args);
+        assert_eq!((config.log.voice, words(&config)), (voice, vec!["app".to_owned()]));
+    }
+    let version = world.say(&["foster", "--as", "tini", "--version"]);
+    assert_eq!(version.text, "tini version 0.19.0\n");
+}
+
+#[test]
+fn a_name_that_is_none_and_a_name_at_the_wrong_place_are_refused() {
+    let none = "is none of tini, docker-init, dumb-init and catatonit";
+    for (args, line) in [
+        (&["foster", "--as", "s6", "app"][..], format!("--as: 's6' {none}: write one of them")),
+        (&["foster", "--as=tinni"], format!("--as: 'tinni' {none}: did you mean tini?")),
+        (&["foster", "--as"], "--as: its value is missing: add it".to_owned()),
+        (
+            &["foster", "-q", "--as", "tini"],
+            "--as: 'tini' must be the first argument: put it there".to_owned(),
+        ),
+    ] {
+        let text = format!("foster: {line}\n");
+        assert_eq!(World::new().say(args), Say { stream: Stream::Err, text, code: 125 });
+    }
+    // Under its name, tini is tini.
+    assert_eq!(World::new().say(&["tini", "--as", "dumb-init"]).code, 1);
+}
+
+#[test]
+fn windows_knows_no_other_names() {
+    assert_eq!(World::windows().config(&["tini", "app"]).log.voice, Voice::Foster);
+    let line = "foster: --as: it has no meaning on Windows: leave it out\n";
+    assert_eq!(World::windows().say(&["foster", "--as", "tini", "app"]).text, line);
+}
+
+#[test]
+fn under_their_names_nothing_is_stopped_restarted_or_killed_that_they_would_not() {
+    for name in ["tini", "dumb-init", "catatonit"] {
+        // What foster itself reads is not for them.
+        let world = World::new()
+            .with("FOSTER_RESTART", "always")
+            .with("FOSTER_REWRITE", "HUP:0")
+            .with("FOSTER_SUCCESS", "3")
+            .with("FOSTER_LOG", "trace")
+            .with("FOSTER_BACKOFF", "rubbish")
+            .with("WRAP_CMD", "api");
+        let config = world.config(&[name, "app"]);
+        assert_eq!(words(&config), ["app"]);
+        assert!(!config.supervised);
+        assert_eq!(config.stop.timeout, None);
+        for number in 1..=64 {
+            let signal = foster::signal::Signal::new(number).expect("1 to 64 are signals");
+            assert!(!config.stop.requests.contains(signal), "{name} {signal}");
+        }
+        assert!(!matches!(config.leftovers, Leftovers::Kill { .. }), "{name}");
+        assert!(!config.success.contains(3));
+        assert_eq!(config.log.filter, None);
+        assert_ne!(config.session, Session::Own);
+    }
+}
+
+#[test]
+fn a_stop_timeout_adds_a_deadline() {
+    use foster::config::INIT_STOP_REQUESTS;
+    use std::time::Duration;
+
+    for name in ["tini", "dumb-init", "catatonit"] {
+        let stop = |value: &str| {
+            World::new().with("FOSTER_STOP_TIMEOUT", value).config(&[name, "app"]).stop
+        };
+        assert_eq!(stop("3s").timeout, Some(Duration::from_secs(3)));
+        assert_eq!(stop("3s").requests, INIT_STOP_REQUESTS);
+        assert_eq!(stop("infinity"), World::new().config(&[name, "app"]).stop);
+        assert_eq!(stop(""), World::new().config(&[name, "app"]).stop);
+        let said = World::new().with("FOSTER_STOP_TIMEOUT", "3").say(&[name, "app"]);
+        let line = "foster: FOSTER_STOP_TIMEOUT: '3' is no duration, its unit is missing: write it \
+                    like 500ms, 10s or 1m30s, or infinity\n";
+        assert_eq!((said.text.as_str(), said.code), (line, 125));
+    }
+}
