@@ -23,11 +23,14 @@ pub(super) fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> f
             let delay = short(delay);
             write!(out, "{} starts again in {delay}, restart {restarts} in a row", name(service))
         }
-        Report::GaveUp { service, restarts } => write!(
-            out,
-            "giving up on {}: {restarts} restarts in a row brought no healthy run",
-            name(service)
-        ),
+        Report::GaveUp { service, restarts } => {
+            let plural = if restarts == 1 { "" } else { "s" };
+            let name = name(service);
+            write!(
+                out,
+                "giving up on {name}: no healthy run in {restarts} restart{plural} in a row"
+            )
+        }
         Report::StopRequested { signal: Some(signal) } => write!(out, "{signal}: stopping"),
         Report::StopRequested { signal: None } => out.write_str("stopping"),
         Report::Killing { service } => {

@@ -70,7 +70,7 @@ fn every_report_has_a_line() {
         ),
         (
             Report::GaveUp { service, restarts: 5 },
-            "giving up on app: 5 restarts in a row brought no healthy run",
+            "giving up on app: no healthy run in 5 restarts in a row",
         ),
         (Report::StopRequested { signal: Some(signal) }, "SIGTERM: stopping"),
         (Report::StopRequested { signal: None }, "stopping"),
