@@ -46,7 +46,7 @@ impl Driver {
     pub fn new() -> Driver {
         Driver {
             news: Vec::with_capacity(NEWS),
-            answers: Vec::with_capacity(NEWS),
+            answers: Vec::with_capacity(ANSWERS),
             put_off: 0,
             survivors: 0,
         }
@@ -139,8 +139,11 @@ impl Default for Driver {
     }
 }
 
+/// Room for what one action brings; a survey may bring more.
+const ANSWERS: usize = 4;
+
 /// Room for what one wait brings: a full read of signals, and a death.
-const NEWS: usize = 72;
+const NEWS: usize = 24;
 
 /// How many turns with news a survey is put off for at least.
 const PATIENCE: usize = 64;

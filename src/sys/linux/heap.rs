@@ -132,8 +132,8 @@ const SMALLEST: usize = 16;
 /// How many classes there are: up to 16 kB.
 const CLASSES: usize = 11;
 
-/// The first piece: what a plain start needs.
-const FIRST: usize = 4096;
+/// The first piece: more than a plain start needs; what is not used costs nothing.
+const FIRST: usize = 8192;
 
 /// Each further piece.
 const PIECE: usize = 64 * 1024;

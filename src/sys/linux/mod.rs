@@ -187,7 +187,7 @@ impl Sys {
 
     /// Tells what became of the next child, if signals are not overdue for being read.
     fn next_fate(&mut self, events: &mut Vec<Event>) {
-        while self.fates_pending && self.reaped < signals::BATCH {
+        while self.fates_pending && self.reaped < REAPED_IN_A_ROW {
             match self.reaper.next(&mut self.children) {
                 None => self.fates_pending = false,
                 Some(Fate::Exited(pid, status)) => {
@@ -237,7 +237,7 @@ impl Backend for Sys {
 
     fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
         events.extend(self.first.take());
-        if self.reaped < signals::BATCH {
+        if self.reaped < REAPED_IN_A_ROW {
             self.next_fate(events);
             if !events.is_empty() {
                 return;
@@ -349,6 +349,9 @@ fn random() -> u64 {
         unsafe { libc::getrandom((&raw mut number).cast(), size_of::<u64>(), libc::GRND_NONBLOCK) };
     if got == 8 { number } else { timer::now().as_nanos() ^ (&raw const number as u64) }
 }
+
+/// How many children are reaped before signals are read again.
+const REAPED_IN_A_ROW: usize = 64;
 
 const SIGNALS: Token = Token(0);
 const TIMER: Token = Token(1);

@@ -13,8 +13,8 @@ use nix::libc::{self, c_int};
 use foster::signal::Signal;
 use foster::supervisor::{Event, Signalled};
 
-/// How many signals one read takes: a death is never told later than behind so many.
-pub const BATCH: usize = 64;
+/// How many signals one read takes. More would lie on a page of the stack that nothing else needs.
+const BATCH: usize = 16;
 
 /// Signals, as they come in.
 pub struct Signals {

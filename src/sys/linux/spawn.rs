@@ -6,9 +6,9 @@
 //! only when the child has taken its place in its group. It runs on a stack of its own, makes
 //! system calls and nothing else: no allocation, no log, no panic.
 
+use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
 use std::io::Write as _;
-use std::mem::MaybeUninit;
 use std::ptr;
 
 use nix::errno::Errno;
@@ -188,9 +188,7 @@ impl Spawner {
 
     fn clone_child(&mut self) -> Result<Pid, SpawnError> {
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-        // It lies in foster's own stack, where pages have been touched before.
-        let mut stack = [const { MaybeUninit::<u128>::uninit() }; STACK / size_of::<u128>()];
-        let end = stack.as_mut_ptr_range().end;
+        let end = CHILD_STACK.0.get().wrapping_add(1);
         let plan = &raw mut self.plan;
         // SAFETY: the stack is the child's alone and large enough for what it does (`child`),
         // and foster stands still until the child has executed its command or ended, so the
@@ -384,6 +382,11 @@ impl Plan {
     }
 }
 
-/// More than a child needs, which is some hundreds of bytes and what a C library adds; only what
-/// is touched costs memory.
-const STACK: usize = 16 * 1024;
+/// The stack of a child, which shares all other memory with foster. It is more than a child needs,
+/// which is some hundreds of bytes and what a C library adds; only what is touched costs memory.
+static CHILD_STACK: ChildStack = ChildStack(UnsafeCell::new([0; 1024]));
+
+struct ChildStack(UnsafeCell<[u128; 1024]>);
+
+// SAFETY: foster has one thread, which never looks at it and stands still while a child does.
+unsafe impl Sync for ChildStack {}
