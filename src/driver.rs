@@ -34,8 +34,8 @@ pub struct Driver {
     news: Vec<Event>,
     /// What came of one action.
     answers: Vec<Event>,
-    /// For how many turns a survey has been put off.
-    put_off: usize,
+    /// For how many turns in a row there has been news.
+    busy: usize,
     /// How many answers the last survey had.
     survivors: usize,
 }
@@ -47,7 +47,7 @@ impl Driver {
         Driver {
             news: Vec::with_capacity(NEWS),
             answers: Vec::with_capacity(ANSWERS),
-            put_off: 0,
+            busy: 0,
             survivors: 0,
         }
     }
@@ -68,7 +68,7 @@ impl Driver {
         let deadline = if survey { Some(Instant::ZERO) } else { supervisor.poll_timeout() };
         let mut news = std::mem::take(&mut self.news);
         backend.wait(deadline, &mut news);
-        let quiet = news.is_empty();
+        self.busy = if news.is_empty() { 0 } else { self.busy + 1 };
         for event in news.drain(..) {
             supervisor.handle_event(event, backend.now());
             if let Some(code) = self.act(supervisor, backend) {
@@ -76,8 +76,16 @@ impl Driver {
             }
         }
         self.news = news;
-        if survey {
-            self.survey(quiet, supervisor, backend);
+        // What has happened comes before what time has brought: after a long sleep, a death that
+        // is still to be told must not be taken for a process that does not die. A flood of news
+        // puts that off for a while, not for ever; a survey for as many turns as the last one
+        // had answers, so that all surveys together cost no more than all else.
+        if self.busy > 0 && self.busy < self.survivors.max(PATIENCE) {
+            return None;
+        }
+        self.busy = 0;
+        if survey && let Some(action) = supervisor.poll_survey() {
+            self.survivors = self.perform(action, supervisor, backend);
         }
         if let Some(deadline) = supervisor.poll_timeout() {
             let now = backend.now();
@@ -98,20 +106,6 @@ impl Driver {
             self.perform(action, supervisor, backend);
         }
         None
-    }
-
-    /// Makes a survey, unless there is news that may spare another one. A flood of news puts it
-    /// off for a while, not for ever: for as many turns as the last one had answers, so that all
-    /// surveys together cost no more than all else.
-    fn survey<B: Backend>(&mut self, quiet: bool, supervisor: &mut Supervisor, backend: &mut B) {
-        if !quiet && self.put_off < self.survivors.max(PATIENCE) {
-            self.put_off += 1;
-            return;
-        }
-        self.put_off = 0;
-        if let Some(action) = supervisor.poll_survey() {
-            self.survivors = self.perform(action, supervisor, backend);
-        }
     }
 
     /// Does one thing and tells what came of it; says how much that was.
@@ -145,5 +139,5 @@ const ANSWERS: usize = 4;
 /// Room for what one wait brings: a full read of signals, and a death.
 const NEWS: usize = 24;
 
-/// How many turns with news a survey is put off for at least.
-const PATIENCE: usize = 64;
+/// How many turns with news there may be at least before time is looked at: some milliseconds.
+const PATIENCE: usize = 256;

@@ -73,8 +73,8 @@ pub enum State {
     },
     /// Its group is gone; what escaped the group is being killed.
     Cleaning {
-        /// When not even foster waits any longer.
-        give_up_at: Instant,
+        /// When not even foster waits any longer; none as long as nothing was found and killed.
+        give_up_at: Option<Instant>,
         /// What comes then.
         next: Next,
     },
@@ -211,7 +211,7 @@ impl Service {
         match self.state {
             State::Stopping { kill_at, look_at, .. } => earlier(kill_at, look_at),
             State::Killing { give_up_at, look_at, .. } => earlier(Some(give_up_at), look_at),
-            State::Cleaning { give_up_at, .. } => Some(give_up_at),
+            State::Cleaning { give_up_at, .. } => give_up_at,
             State::Backoff { retry_at } => Some(retry_at),
             State::Down | State::Starting | State::Up { .. } | State::Failed => None,
         }
@@ -419,7 +419,7 @@ impl Service {
     /// The row for a service of which only what escaped its group may be left.
     fn cleaning(
         &mut self,
-        give_up_at: Instant,
+        give_up_at: Option<Instant>,
         next: Next,
         input: Input,
         cx: &mut Context<'_>,
@@ -438,10 +438,13 @@ impl Service {
                 },
             },
             // What was found has been killed; the next death of an orphan starts a new survey.
-            Input::Surveyed(Remains::Others | Remains::Adopted)
-            | Input::Spawned(..)
-            | Input::SpawnFailed(_)
-            | Input::Exited(_) => State::Cleaning { give_up_at, next },
+            Input::Surveyed(Remains::Others | Remains::Adopted) => {
+                let give_up_at = give_up_at.or(Some(cx.now + KILL_PATIENCE));
+                State::Cleaning { give_up_at, next }
+            }
+            Input::Spawned(..) | Input::SpawnFailed(_) | Input::Exited(_) => {
+                State::Cleaning { give_up_at, next }
+            }
         }
     }
 
@@ -574,7 +577,7 @@ impl Context<'_> {
 
     fn start_cleaning(&mut self, next: Next) -> State {
         self.outbox.survey_due = true;
-        State::Cleaning { give_up_at: self.now + KILL_PATIENCE, next }
+        State::Cleaning { give_up_at: None, next }
     }
 
     /// When to look again at what is left of a group: no event tells that one went who is not

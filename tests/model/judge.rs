@@ -31,7 +31,7 @@ pub struct Judge {
     /// Signals that are to go out before foster may rest.
     owed: Vec<(ServiceId, Signal, Option<u64>)>,
     /// Whose death was told and not yet answered.
-    told: Option<Pid>,
+    pub told: Option<Pid>,
     /// What was sent beyond what is owed, where job control makes up its own mind.
     lenient: bool,
     /// The codes that foster may end with, once one service is down with one.
@@ -61,6 +61,8 @@ pub struct Account {
     over: bool,
     /// foster has waited long enough for what cannot be killed.
     unkillable: bool,
+    /// foster has looked for what is left of it, and could not tell whose it was.
+    unseen: bool,
     code: u32,
 }
 
@@ -157,6 +159,9 @@ impl Judge {
                     self.lives(group, kernel);
                 }
             }
+            Action::Survey { .. } if !self.readable && self.services.len() > 1 => {
+                self.services.iter_mut().for_each(|account| account.unseen = true);
+            }
             Action::Survey { .. } | Action::Exit { .. } => {}
         }
     }
@@ -191,8 +196,10 @@ impl Judge {
     }
 
     /// Judges how the machine stands after a turn.
-    pub fn looks(&mut self, machine: &Supervisor, now: Instant) {
-        if let Some(at) = machine.poll_timeout() {
+    pub fn looks(&mut self, machine: &Supervisor, quiet: bool, now: Instant) {
+        // What has happened comes before what is due. And a stop that gives no time at all may begin after the deadlines were dealt with.
+        let hasty = self.config.stop.timeout == Some(Duration::ZERO);
+        if let Some(at) = machine.poll_timeout().filter(|_| quiet && !hasty) {
             self.check(at > now, || format!("at {now} the next deadline is {at}"));
         }
         self.settle(machine);
@@ -207,7 +214,11 @@ impl Judge {
                 State::Stopping { pid, kill_at, .. } => {
                     run.is_some_and(|run| run.pid == pid && run.kill_at == Some(kill_at))
                 }
-                State::Killing { pid, .. } => run.is_some_and(|run| run.pid == pid && run.killed),
+                State::Killing { pid, .. } => run.is_some_and(|run| {
+                    // A leader that is dead and leads nothing cannot be killed.
+                    let nobody = run.ended.is_some() && self.config.session == Session::Shared;
+                    run.pid == pid && (run.killed || nobody)
+                }),
                 State::Backoff { retry_at } => {
                     run.is_none() && account.due == Some(retry_at) && self.stop.is_none()
                 }
@@ -276,7 +287,7 @@ impl Judge {
         let account = &mut self.services[service.index()];
         account.last = Some(run);
         account.due = None;
-        account.unkillable = false;
+        (account.unkillable, account.unseen) = (false, false);
         let kill_at = stop.map(|_| timeout.map(|timeout| now + timeout));
         account.run = Some(Run { pid, since: now, ended: None, kill_at, killed: false });
         match stop {
@@ -359,6 +370,8 @@ impl Judge {
         match &mut self.stop {
             None => self.begin_stop(self.config.stop.signal.unwrap_or(sent), now),
             Some(stop) if signal == Signal::INT && self.interrupts >= 2 => stop.at_once = true,
+            // There is nothing harder than SIGKILL.
+            Some(stop) if stop.at_once => {}
             Some(_) => {
                 for index in 0..self.services.len() {
                     if self.services[index].run.is_some_and(|run| !run.killed) {
@@ -424,16 +437,11 @@ impl Judge {
         else {
             return;
         };
-        if account.unkillable || !self.config.supervised {
+        if account.unkillable || account.unseen || !self.config.supervised {
             return;
         }
-        let blind = !self.readable && self.services.len() > 1;
         let left = kernel.all().find(|p| {
-            p.origin == Some(run)
-                && p.marked
-                && p.is_free()
-                && !blind
-                && !self.is_shielded(p, kernel)
+            p.origin == Some(run) && p.marked && p.is_free() && !self.is_shielded(p, kernel)
         });
         let left = left.map(|p| p.pid);
         self.check(left.is_none(), || format!("{service:?} has left {left:?} {when}"));
@@ -556,7 +564,10 @@ impl Judge {
             Report::RestartDue { service, delay, restarts } => {
                 let account = self.services[service.index()].clone();
                 let agrees = account.due == Some(now + delay) && account.restarts == restarts;
-                self.check(agrees, || format!("{report:?} instead of {account:?}"));
+                // A stop may have come since this was decided, and not yet said.
+                self.check(agrees || self.stop.is_some(), || {
+                    format!("{report:?} instead of {account:?}")
+                });
             }
             Report::Unkillable { service } => {
                 self.services[service.index()].unkillable = true;
@@ -618,8 +629,13 @@ impl Judge {
         for account in &self.services {
             let _ = write!(
                 out,
-                "{:?}{}{}{}{}",
-                account.last, account.restarts, account.over, account.unkillable, account.code
+                "{:?}{}{}{}{}{}",
+                account.last,
+                account.restarts,
+                account.over,
+                account.unkillable,
+                account.unseen,
+                account.code
             );
             if let Some(run) = account.run {
                 let _ = write!(out, "{:?}{}", run.ended, run.killed);

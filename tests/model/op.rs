@@ -18,6 +18,8 @@ pub enum Op {
     Stall(Duration),
     /// Time passes up to foster's next deadline.
     Due,
+    /// foster must have ended by now.
+    End,
     /// foster gets a signal.
     Signal(Signal, Option<u64>, bool),
     Exit(usize, u32),
@@ -92,6 +94,7 @@ impl fmt::Display for Op {
             Op::Pass(time) => write!(f, "pass {}us", time.as_micros()),
             Op::Stall(time) => write!(f, "stall {}us", time.as_micros()),
             Op::Due => write!(f, "due"),
+            Op::End => write!(f, "end"),
             Op::Signal(signal, value, by_kernel) => {
                 write!(f, "signal {}", signal.number())?;
                 if let Some(value) = value {
@@ -133,6 +136,7 @@ fn parse_op(text: &str) -> Option<Op> {
         ["pass", time] => Op::Pass(duration(time)?),
         ["stall", time] => Op::Stall(duration(time)?),
         ["due"] => Op::Due,
+        ["end"] => Op::End,
         ["signal", s] => Op::Signal(signal(s)?, None, false),
         ["signal", s, "kernel"] => Op::Signal(signal(s)?, None, true),
         ["signal", s, value] => Op::Signal(signal(s)?, Some(value.parse().ok()?), false),

@@ -61,6 +61,8 @@ pub struct World {
     pub events: u64,
     pub actions: u64,
     pub surveys: u64,
+    /// Whether the last wait brought nothing.
+    quiet: bool,
     /// Waits since anything happened or time moved.
     spins: u32,
     /// Whether foster was woken by its deadline and has done nothing yet.
@@ -115,6 +117,7 @@ impl Sim {
                 let due = self.machine.poll_timeout();
                 self.world.until = due.map_or(self.world.now, |at| at.max(self.world.now));
             }
+            (_, Op::End) => self.world.judge.fault = Some("foster does not end".into()),
             (_, op) => self.world.apply(op),
         }
         if step.when != When::Batch {
@@ -126,7 +129,11 @@ impl Sim {
     pub fn settle(&mut self) {
         self.world.idle = false;
         while self.ended.is_none() && !self.world.idle && self.fault().is_none() {
-            self.turn();
+            if self.world.suspended {
+                self.world.sleep();
+            } else {
+                self.turn();
+            }
         }
     }
 
@@ -147,7 +154,7 @@ impl Sim {
                 self.world.take_down(action);
                 self.world.judge.exits(code, &self.machine, &self.world.kernel);
             }
-            None => self.world.judge.looks(&self.machine, self.world.now),
+            None => self.world.judge.looks(&self.machine, self.world.quiet, self.world.now),
         }
     }
 
@@ -190,6 +197,7 @@ impl World {
             events: 0,
             actions: 0,
             surveys: 0,
+            quiet: false,
             spins: 0,
             woken: false,
         }
@@ -199,7 +207,7 @@ impl World {
     pub fn apply(&mut self, op: Op) {
         let now = self.now;
         match op {
-            Op::Pass(_) | Op::Due => {}
+            Op::Pass(_) | Op::Due | Op::End => {}
             Op::Stall(time) => {
                 self.now = now + time;
                 self.until = self.until.max(self.now);
@@ -267,6 +275,9 @@ impl World {
     }
 
     fn signal(&mut self, signalled: Signalled) {
+        if signalled.signal == Signal::CONT {
+            self.suspended = false;
+        }
         let queued = |other: &Signalled| other.signal == signalled.signal;
         if !signalled.signal.is_real_time() && self.signals.iter().any(queued) {
             // One that is not real-time is a bit that is set or not.
@@ -275,16 +286,20 @@ impl World {
         // The kernel gives out the lowest number first.
         let place = self.signals.partition_point(|other| other.signal <= signalled.signal);
         self.signals.insert(place, signalled);
-        if signalled.signal == Signal::CONT {
-            self.suspended = false;
+    }
+
+    /// Lets time pass while foster itself is stopped.
+    fn sleep(&mut self) {
+        self.judge.lateness += self.until.since(self.now);
+        while let Some(at) = self.kernel.next_on_agenda().filter(|at| *at <= self.until) {
+            self.now = self.now.max(at);
+            self.kernel.follow_agenda();
         }
+        (self.now, self.idle) = (self.now.max(self.until), true);
     }
 
     /// Tells what there is to tell: signals, and the first death.
     fn tell(&mut self, events: &mut Vec<Event>) {
-        if self.suspended {
-            return;
-        }
         for _ in 0..BATCH {
             let Some(signalled) = self.signals.pop_front() else { break };
             self.say(Event::Signal(signalled), events);
@@ -299,6 +314,10 @@ impl World {
     }
 
     fn tell_death(&mut self, events: &mut Vec<Event>) {
+        // One at a time: the next is seen when this one is reaped or held.
+        if self.judge.told.is_some() {
+            return;
+        }
         let Some(pid) = self.kernel.first_zombie() else { return };
         if let Some(Life::Zombie(status)) = self.kernel.get(pid).map(|process| process.life) {
             self.say(Event::Exited { pid, status }, events);
@@ -386,9 +405,12 @@ impl Backend for World {
     }
 
     fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
+        if self.suspended {
+            return;
+        }
         // A wait whose deadline has passed is a look and no rest.
         let rests = deadline.is_none_or(|at| at > self.now);
-        if rests && !self.suspended {
+        if rests {
             self.judge.rests(self.now, &self.kernel);
             if self.woken {
                 self.judge.fault.get_or_insert_with(|| "a wake-up without a reason".into());
@@ -396,11 +418,11 @@ impl Backend for World {
         }
         loop {
             self.tell(events);
-            if !events.is_empty() {
+            self.quiet = events.is_empty();
+            if !self.quiet {
                 self.spins = 0;
                 return;
             }
-            let deadline = deadline.filter(|_| !self.suspended);
             let agenda = self.kernel.next_on_agenda();
             let wake = deadline.unwrap_or(Instant::from_nanos(u64::MAX)).min(self.until);
             if let Some(at) = agenda.filter(|at| *at <= wake) {
@@ -420,12 +442,7 @@ impl Backend for World {
                 }
                 return;
             }
-            if self.suspended {
-                self.judge.lateness += self.until.since(self.now);
-            }
-            self.now = self.now.max(self.until);
-            // Not before foster has made the survey that it looked ahead for.
-            self.idle = rests || self.suspended;
+            (self.now, self.idle) = (self.now.max(self.until), true);
             return;
         }
     }
@@ -467,7 +484,11 @@ impl Backend for World {
             Action::Suspend { group: Some(group) } if self.terminal == Terminal::Leader => {
                 events.push(Event::NotSuspended { group });
             }
-            Action::Suspend { .. } => self.suspended = true,
+            Action::Suspend { .. } => {
+                // A stop takes back a CONT that is under way.
+                self.signals.retain(|other| other.signal != Signal::CONT);
+                self.suspended = true;
+            }
             Action::GiveTerminal { .. } | Action::Report(_) | Action::Exit { .. } => {}
         }
     }
@@ -520,4 +541,4 @@ fn digest(digest: u64, now: Instant, action: &Action) -> u64 {
 const BATCH: usize = 64;
 
 /// How often foster may come back from a wait that brought nothing before it counts as busy.
-const SPINS: u32 = 100;
+const SPINS: u32 = 8;

@@ -81,6 +81,18 @@ fn after_ten_seconds_even_that_is_given_up() {
 }
 
 #[test]
+fn the_ten_seconds_begin_when_it_is_killed_however_late_foster_comes_to_that() {
+    let mut sim = world(supervisor(1), [runs().forks(Offspring::Escapee, Manner::Default)]);
+    sim.pass(s(1));
+    sim.together(Op::Exit(0, 1));
+    // foster is stopped after it was told of the death and before it looks who is left.
+    sim.step(Step { when: When::Amid(4), op: Op::Stall(s(60)) });
+    sim.pass(s(1));
+    assert_eq!(sim.living().len(), 2, "the next run, and what that forks");
+    assert!(!sim.reports().contains(&Report::Unkillable { service: ServiceId(0) }));
+}
+
+#[test]
 fn the_children_of_one_on_its_way_out_are_not_overlooked() {
     // It has given up its memory, and its mark with it, but its child is not yet foster's.
     let mut sim = world(supervisor(2), [runs(), runs()]);

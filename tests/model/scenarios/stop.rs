@@ -329,3 +329,23 @@ fn with_nothing_to_run_foster_reaps_until_it_is_told_to_stop() {
     sim.gets(Signal::TERM);
     assert_eq!(sim.ended, Some(0));
 }
+
+#[test]
+fn a_deadline_that_passed_while_foster_was_not_run_does_not_hide_what_happened_before() {
+    let mut config = supervisor(20);
+    config.stop.timeout = Some(s(1));
+    let mut sim = Sim::new(config, Terminal::None);
+    sim.world.scripts.fill(vec![behaves(Manner::Ignore)]);
+    sim.gets(Signal::TERM);
+    // They all die of SIGKILL, and foster is stopped before it is told of any.
+    sim.world.judge.hung = true;
+    for who in 0..20 {
+        sim.together(Op::Stick(who));
+    }
+    sim.pass(s(1));
+    (0..20).rev().for_each(|who| sim.together(Op::Unstick(who)));
+    sim.world.record = Some(Vec::new());
+    sim.happens(Op::Stall(s(60)));
+    assert_eq!((sim.ended, sim.living()), (Some(137), vec![]));
+    assert!(!sim.reports().iter().any(|report| matches!(report, Report::Unkillable { .. })));
+}
