@@ -7,5 +7,7 @@
 mod judge;
 mod kernel;
 mod op;
+mod random;
 mod scenarios;
+mod trace;
 mod world;
