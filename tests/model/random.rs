@@ -4,9 +4,9 @@
 use std::fmt::Write;
 use std::time::Duration;
 
+use crate::world::Terminal;
 use foster::config::{ForwardTo, Leftovers, Restart, Session};
 use foster::signal::Signal;
-use foster::supervisor::Terminal;
 
 use crate::kernel::Manner;
 use crate::op::{KINDS, Op, Step, When};

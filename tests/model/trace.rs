@@ -4,11 +4,11 @@ use std::fmt::{self, Write};
 use std::str::FromStr;
 use std::time::Duration;
 
+use crate::world::Terminal;
 use foster::config::{
     Argv, Config, ForwardTo, JobControl, Leftovers, Restart, ServiceConfig, Session,
 };
 use foster::signal::{Signal, SignalSet};
-use foster::supervisor::Terminal;
 
 use crate::op::{Op, Step, When, duration};
 use crate::world::Sim;
