@@ -288,14 +288,14 @@ pub struct Setup {
     pub leave_directory: bool,
     /// Where `LISTEN_PID` names foster (sd_listen_fds(3)), let it name the child.
     pub listen_pid: bool,
-    /// Whether foster is PID 1 of a machine, which it mounts and in the end switches off, rather
-    /// than of a container; none for what it finds out by itself.
-    pub boot: Option<bool>,
     /// Start children with no signal blocked, rather than with those that foster inherited so.
     pub unblock_signals: bool,
     /// Tell (`Report::NotReaper`) where foster is neither PID 1 nor subreaper when all is set up,
     /// be it by itself or by inheritance.
     pub warn_unless_reaper: bool,
+    /// Be the init of a whole machine, rather than of a container: mount what is missing, let
+    /// signals say how the machine is to end, and end it.
+    pub boot: bool,
     /// Run a file without a `#!` line by `/bin/sh`, as execvp(3) of glibc does.
     pub script_fallback: bool,
 }
@@ -404,6 +404,11 @@ pub const INIT_STOP_REQUESTS: SignalSet = SignalSet::of(&[Signal::TERM]);
 /// What stops foster when it keeps services up.
 pub const SUPERVISOR_STOP_REQUESTS: SignalSet =
     SignalSet::of(&[Signal::TERM, Signal::INT, Signal::QUIT]);
+
+/// What stops foster where it is the init of a machine, besides the above: Ctrl-Alt-Del comes as
+/// INT, and the power failure as PWR.
+pub const MACHINE_STOP_REQUESTS: SignalSet =
+    SignalSet::of(&[Signal::INT, Signal::TERM, Signal::PWR, Signal::USR1, Signal::USR2]);
 
 /// From the stop signal to SIGKILL, as Docker has it.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);

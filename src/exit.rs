@@ -1,4 +1,4 @@
-//! How a process ended, and the numbers that foster itself ends with.
+//! How a process or a machine ended, and the numbers that foster itself ends with.
 
 use std::fmt;
 
@@ -51,6 +51,27 @@ impl fmt::Display for ExitStatus {
             ExitStatus::Code(code) => write!(f, "exited with status {code}"),
             ExitStatus::Signal(signal) => write!(f, "was killed by {signal}"),
         }
+    }
+}
+
+/// How a whole machine ends, where foster is its init (reboot(2)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MachineEnd {
+    /// It is switched off.
+    PowerOff,
+    /// It starts anew.
+    Reboot,
+    /// It stands still, with power on and its last words on the screen.
+    Halt,
+}
+
+impl fmt::Display for MachineEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            MachineEnd::PowerOff => "powering off",
+            MachineEnd::Reboot => "rebooting",
+            MachineEnd::Halt => "halting",
+        })
     }
 }
 

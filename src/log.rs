@@ -51,6 +51,13 @@ impl Log {
         }
     }
 
+    /// Says what foster did besides what the machine decides.
+    pub fn note(&self, what: fmt::Arguments<'_>) {
+        if self.config.log.voice == Voice::Foster && self.level >= LevelFilter::Info {
+            self.log(Level::Info, what);
+        }
+    }
+
     /// Says that something failed which foster will try again or do without.
     pub fn trouble(&self, what: fmt::Arguments<'_>) {
         if self.config.log.voice == Voice::Foster && self.level >= LevelFilter::Warn {

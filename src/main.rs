@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::mem;
 use std::rc::Rc;
 
-use foster::cli::{self, Outcome, Stream};
+use foster::cli::{self, Outcome, Say, Stream};
 use foster::driver;
 use foster::exit::OWN_FAILURE;
 use foster::supervisor::Supervisor;
@@ -20,16 +20,13 @@ use foster::supervisor::Supervisor;
 fn run(args: Vec<OsString>, world: sys::World) -> u32 {
     let config = match cli::parse(args, &world) {
         Outcome::Run(config) => Rc::<_>::from(config),
-        Outcome::Say(say) => {
-            sys::say(say.stream, &say.text);
-            return say.code;
-        }
+        Outcome::Say(say) => return sys::say_last(world, &say),
     };
     let mut platform = match sys::Sys::new(Rc::clone(&config), world) {
         Ok(platform) => platform,
         Err(error) => {
-            sys::say(Stream::Err, &format!("foster: {error}\n"));
-            return OWN_FAILURE;
+            let text = format!("foster: {error}\n");
+            return sys::say_last(world, &Say { stream: Stream::Err, text, code: OWN_FAILURE });
         }
     };
     let mut supervisor = Supervisor::new(config, platform.facts());

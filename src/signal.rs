@@ -155,6 +155,12 @@ impl SignalSet {
         self.0 & (1 << (signal.0 - 1)) != 0
     }
 
+    /// All that are in either of two sets.
+    #[must_use]
+    pub const fn union(self, other: SignalSet) -> SignalSet {
+        SignalSet(self.0 | other.0)
+    }
+
     /// Adds a signal.
     pub const fn insert(&mut self, signal: Signal) {
         self.0 |= 1 << (signal.0 - 1);

@@ -34,6 +34,10 @@ pub trait Surroundings {
     fn platform(&self) -> Platform;
     /// foster's own process id, for those who tell it in a message.
     fn own_pid(&self) -> Pid;
+    /// Whether foster is PID 1 of a machine, not of a container and not an ordinary process.
+    fn is_machine(&self) -> bool {
+        false
+    }
 }
 
 /// A kind of system.

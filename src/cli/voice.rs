@@ -55,6 +55,8 @@ pub(super) fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> f
         Report::Overlooked { signal } => {
             write!(out, "{signal} came of giving up the terminal: overlooked")
         }
+        Report::KillingAll { signal } => write!(out, "sending {signal} to all that still run"),
+        Report::MachineEnds { how } => write!(out, "{how}"),
         Report::Suspending => out.write_str("stopping with the child, until SIGCONT"),
         Report::TerminalDetached => out.write_str("gave up the terminal"),
         Report::NotReaper => out.write_str("neither PID 1 nor subreaper: orphans go elsewhere"),

@@ -1,5 +1,6 @@
 //! All that the machine asks of the world.
 
+use crate::exit::MachineEnd;
 use crate::process::{Pid, Target};
 use crate::signal::Signal;
 
@@ -21,6 +22,11 @@ pub enum Action {
         signal: Signal,
         /// The value that goes with it, where it is for one process.
         value: Option<u64>,
+    },
+    /// Send a signal to every process but foster: for the init of a machine alone.
+    KillAll {
+        /// Which.
+        signal: Signal,
     },
     /// Take a dead child's status from the kernel, which gives its id free.
     Reap {
@@ -51,6 +57,12 @@ pub enum Action {
     },
     /// Tell the user.
     Report(Report),
+    /// Put away all file systems and end the machine; where foster turns out not to be allowed
+    /// that, the `Exit` behind it is what is left to do.
+    EndMachine {
+        /// How.
+        how: MachineEnd,
+    },
     /// All is done: end foster with this code.
     Exit {
         /// The code.

@@ -19,7 +19,10 @@ impl Supervisor {
             self.report(Report::Rewritten { from: signal, to: sent });
         }
         match sent {
-            Some(sent) if self.asks_to_stop(signal, sent) => self.stop(Some(signal), sent, now),
+            Some(sent) if self.asks_to_stop(signal, sent) => {
+                let sent = self.machine.asked_by(signal, &self.config).unwrap_or(sent);
+                self.stop(Some(signal), sent, now);
+            }
             Some(sent) => self.forward(signalled, sent),
             None => {}
         }

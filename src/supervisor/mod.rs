@@ -10,6 +10,7 @@ mod action;
 mod deadline;
 mod event;
 mod forward;
+mod machine;
 mod report;
 mod restart;
 mod service;
@@ -28,7 +29,8 @@ pub use event::{Event, Signalled, Survivor};
 pub use report::Report;
 pub use service::{Leader, Next, Remains, State};
 
-use deadline::Deadlines;
+use deadline::{Deadlines, earlier};
+use machine::Machine;
 use service::{Context, Input, Service};
 use shutdown::{Request, Shutdown};
 
@@ -47,6 +49,7 @@ pub struct Supervisor {
     services: Vec<Service>,
     deadlines: Deadlines,
     shutdown: Shutdown,
+    machine: Machine,
     outbox: Outbox,
     /// How many services are not down for good.
     live: usize,
@@ -119,6 +122,7 @@ impl Supervisor {
             services: ids.map(Service::starting).collect(),
             deadlines: Deadlines::new(count),
             shutdown: Shutdown::default(),
+            machine: Machine::default(),
             outbox: Outbox {
                 actions,
                 leaders: Vec::with_capacity(count),
@@ -147,7 +151,7 @@ impl Supervisor {
                 None => {
                     self.report(Report::Reaped { pid, status });
                     self.outbox.push(Action::Reap { pid });
-                    self.outbox.survey_due |= self.waiting > 0;
+                    self.outbox.survey_due |= self.awaits_survey();
                 }
             },
             Event::Stopped { pid, signal } => self.child_stopped(pid, signal),
@@ -162,7 +166,7 @@ impl Supervisor {
                 self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
             }
         }
-        self.end_if_done();
+        self.end_if_done(now);
     }
 
     /// Takes in that time has passed; to be called whenever [`Supervisor::poll_timeout`] is due,
@@ -171,7 +175,10 @@ impl Supervisor {
         while let Some(id) = self.deadlines.due(now) {
             self.step(id, Input::Timeout, now);
         }
-        self.end_if_done();
+        if self.machine.deadline().is_some_and(|at| at <= now) {
+            self.clear_machine(machine::Input::Timeout, now);
+        }
+        self.end_if_done(now);
     }
 
     /// The next thing to do, until there is none.
@@ -182,7 +189,7 @@ impl Supervisor {
     /// Whether the machine wants to know who lives.
     #[must_use]
     pub fn wants_survey(&self) -> bool {
-        self.outbox.survey_due && self.waiting > 0 && !self.outbox.ended
+        self.outbox.survey_due && self.awaits_survey() && !self.outbox.ended
     }
 
     /// The survey that the machine wants, if it does. To be asked for when nothing else is to be
@@ -194,7 +201,7 @@ impl Supervisor {
     /// When [`Supervisor::handle_timeout`] is to be called, if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.deadlines.earliest()
+        earlier(self.deadlines.earliest(), self.machine.deadline())
     }
 
     /// What the machine was told to do.
@@ -255,7 +262,10 @@ impl Supervisor {
             // One more service that gave up has nothing to add to a stop that is under way.
             Request::Repeat if signal.is_none() => return,
             Request::Repeat => Input::Stop(sent),
-            Request::Kill => Input::Kill,
+            Request::Kill => {
+                self.clear_machine(machine::Input::Hurry, now);
+                Input::Kill
+            }
         };
         for index in 0..self.services.len() {
             self.step(ServiceId(index as u32), input, now);
@@ -276,6 +286,7 @@ impl Supervisor {
     /// Takes in one that lives: a service is not down before it is gone.
     fn survivor(&mut self, survivor: Survivor) {
         let Survivor { pid, group, mark, adopted } = survivor;
+        self.machine.takes_in(adopted);
         if let Some(id) = self.outbox.service_of(group) {
             let service = &mut self.services[id.index()];
             let remains = if adopted { Remains::Adopted } else { Remains::Others };
@@ -326,15 +337,30 @@ impl Supervisor {
                 self.step(ServiceId(index as u32), Input::Surveyed(remains), now);
             }
         }
+        self.clear_machine(machine::Input::Surveyed, now);
+    }
+
+    /// Whether a survey would tell anyone anything.
+    fn awaits_survey(&self) -> bool {
+        self.waiting > 0 || self.machine.awaits_survey()
     }
 
     /// Ends foster when nothing is left to run.
-    fn end_if_done(&mut self) {
+    fn end_if_done(&mut self, now: Instant) {
         let pauses = self.config.services.is_empty() && !self.shutdown.is_requested();
-        if self.live == 0 && !pauses && !self.outbox.ended {
-            self.outbox.ended = true;
-            self.outbox.push(Action::Exit { code: self.shutdown.code() });
+        if self.live > 0 || pauses || self.outbox.ended {
+            return;
         }
+        if self.config.setup.boot {
+            self.clear_machine(machine::Input::ServicesDown, now);
+        } else {
+            self.end();
+        }
+    }
+
+    fn end(&mut self) {
+        self.outbox.ended = true;
+        self.outbox.push(Action::Exit { code: self.shutdown.code() });
     }
 
     fn report(&mut self, report: Report) {

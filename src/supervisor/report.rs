@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::config::Level;
-use crate::exit::ExitStatus;
+use crate::exit::{ExitStatus, MachineEnd};
 use crate::process::{Pid, SpawnError, Target};
 use crate::signal::Signal;
 
@@ -115,6 +115,16 @@ pub enum Report {
         /// How it ended.
         status: ExitStatus,
     },
+    /// All that a machine still runs besides its services, which are down, gets a signal.
+    KillingAll {
+        /// Which.
+        signal: Signal,
+    },
+    /// Nothing runs any more, and the machine ends.
+    MachineEnds {
+        /// How.
+        how: MachineEnd,
+    },
     /// foster stops itself with its child.
     Suspending,
     /// foster gave up the terminal whose session it led.
@@ -136,7 +146,9 @@ impl Report {
             | Report::Ended { .. }
             | Report::RestartDue { .. }
             | Report::StopRequested { .. }
-            | Report::KillingOrphan { .. } => Level::Info,
+            | Report::KillingOrphan { .. }
+            | Report::KillingAll { .. }
+            | Report::MachineEnds { .. } => Level::Info,
             Report::Overlooked { .. }
             | Report::Rewritten { .. }
             | Report::Forwarded { .. }

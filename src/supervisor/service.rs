@@ -31,6 +31,7 @@ use crate::signal::Signal;
 use crate::time::Instant;
 
 use super::action::Action;
+use super::deadline::earlier;
 use super::report::Report;
 use super::restart::{Restarts, Verdict};
 use super::{Outbox, Shutdown};
@@ -591,16 +592,9 @@ impl Context<'_> {
     }
 }
 
-fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
-    match (one, other) {
-        (Some(one), Some(other)) => Some(one.min(other)),
-        (one, other) => one.or(other),
-    }
-}
-
 /// How long foster waits for what got SIGKILL: only a process that hangs in the kernel takes
 /// more than moments. systemd gives as much by its default for the stop.
-const KILL_PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often foster looks at members of a group whose ends nobody tells it.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

@@ -4,16 +4,17 @@
 //! - `World`, what the process was started with, which answers `cli`'s questions,
 //! - `Sys`, made from that by `Sys::new(config, world)`, which is the `driver::Backend`,
 //!   with `Sys::facts()` for the machine,
-//! - `say`, which writes a text to a stream, whole,
+//! - `say_last`, which writes a text to a stream, whole, where nothing is run, and gives the code
+//!   to end with,
 //! - `LogWriter`, which takes log lines and never blocks,
 //! - an entry point that calls `crate::run`.
 
 #[cfg(target_os = "linux")]
 mod linux;
 #[cfg(target_os = "linux")]
-pub use linux::{LogWriter, Sys, World, say};
+pub use linux::{LogWriter, Sys, World, say_last};
 
 #[cfg(windows)]
 mod windows;
 #[cfg(windows)]
-pub use windows::{LogWriter, Sys, World, say};
+pub use windows::{LogWriter, Sys, World, say_last};

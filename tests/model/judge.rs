@@ -162,6 +162,9 @@ impl Judge {
             Action::Survey { .. } if !self.readable && self.services.len() > 1 => {
                 self.services.iter_mut().for_each(|account| account.unseen = true);
             }
+            Action::KillAll { .. } | Action::EndMachine { .. } => {
+                self.check(false, || format!("{action:?}, and foster is no machine's init"));
+            }
             Action::Survey { .. } | Action::Exit { .. } => {}
         }
     }

@@ -489,7 +489,12 @@ impl Backend for World {
                 self.signals.retain(|other| other.signal != Signal::CONT);
                 self.suspended = true;
             }
-            Action::GiveTerminal { .. } | Action::Report(_) | Action::Exit { .. } => {}
+            // The last two are for the init of a machine.
+            Action::GiveTerminal { .. }
+            | Action::Report(_)
+            | Action::Exit { .. }
+            | Action::KillAll { .. }
+            | Action::EndMachine { .. } => {}
         }
     }
 }
@@ -533,6 +538,8 @@ fn digest(digest: u64, now: Instant, action: &Action) -> u64 {
         Action::Suspend { group } => (7, group.map_or(0, |group| u64::from(group.0))),
         Action::Report(report) => (8, report.level() as u64),
         Action::Exit { code } => (9, u64::from(*code)),
+        Action::KillAll { signal } => (10, u64::from(signal.number())),
+        Action::EndMachine { how } => (11, *how as u64),
     };
     mix(mix(mix(digest, now.as_nanos()), kind), word)
 }

@@ -1,5 +1,6 @@
 //! Linux: one mio loop over a signalfd and a timerfd, without threads.
 
+mod boot;
 mod entry;
 mod heap;
 mod log;
@@ -24,14 +25,16 @@ use mio::{Events, Interest, Poll, Token};
 use nix::errno::Errno;
 use nix::libc;
 
+use foster::cli::Say;
 use foster::config::{Config, Session};
 use foster::driver::Backend;
+use foster::exit::MachineEnd;
 use foster::process::{Pid, RunId, ServiceId, Target};
 use foster::signal::Signal;
 use foster::supervisor::{Action, Event, Facts, Report};
 use foster::time::Instant;
 
-pub use log::{LogWriter, say};
+pub use log::LogWriter;
 pub use world::World;
 
 use crate::log::Log;
@@ -56,6 +59,8 @@ pub struct Sys {
     reaper: Reaper,
     /// Whether orphans come to foster: it is PID 1 or a subreaper.
     adopts: bool,
+    /// Whether it is PID 1 of a machine.
+    is_machine: bool,
     /// Services' first processes that are not reaped, in order of pid.
     leaders: Vec<Pid>,
     /// What is random about every mark that this foster makes.
@@ -90,6 +95,13 @@ impl Sys {
         let trying = |tried| move |error| StartError { tried, error };
         let own_pid = Pid(std::process::id());
         let log = Log::new(Rc::clone(&config), own_pid);
+        if config.setup.boot {
+            if own_pid != Pid(1) {
+                let error = io::Error::other("only PID 1 can");
+                return Err(trying("be the init of a machine (--boot)")(error));
+            }
+            boot::set_up(&log);
+        }
         let adopts = setup::become_reaper(&config.setup, own_pid)
             .map_err(trying("become the subreaper of what its child starts (prctl)"))?;
         setup::die_with_parent(&config.setup)
@@ -115,6 +127,7 @@ impl Sys {
             children: Children::new(own_pid),
             adopts,
             leaders: Vec::with_capacity(config.services.len()),
+            is_machine: world.is_machine,
             instance: if config.supervised { random() } else { 0 },
             fates_pending: false,
             signals_pending: false,
@@ -265,6 +278,12 @@ impl Backend for Sys {
             Action::Kill { target, signal, value } => {
                 events.extend(self.kill(target, signal, value));
             }
+            // Anyone but PID 1 would hit what is none of foster's.
+            Action::KillAll { signal } if std::process::id() == 1 => {
+                // SAFETY: a signal to all, but to PID 1 itself (kill(2), NOTES).
+                unsafe { libc::kill(-1, i32::from(signal.number())) };
+            }
+            Action::KillAll { .. } => {}
             Action::Reap { pid } => {
                 self.reaper.reap(pid);
                 self.reaped += 1;
@@ -291,9 +310,23 @@ impl Backend for Sys {
                 }
             }
             Action::Report(report) => self.log.report(&report),
+            Action::EndMachine { how } => boot::end(how, self.is_machine, Some(&self.log)),
             Action::Exit { .. } => {}
         }
     }
+}
+
+/// Says a text, whole, where nothing is run; gives the code to end with. A machine is switched
+/// off: without anything to run it has no use, and an init that exits would be a kernel panic.
+pub fn say_last(world: World, last: &Say) -> u32 {
+    if world.is_machine {
+        boot::take_console();
+    }
+    log::say(last.stream, &last.text);
+    if world.is_machine {
+        boot::end(MachineEnd::PowerOff, true, None);
+    }
+    last.code
 }
 
 /// An event queue whose descriptor is none of the standard ones: where those were closed, they

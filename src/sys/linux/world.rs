@@ -8,12 +8,16 @@ use nix::libc;
 use foster::cli::{Platform, Surroundings};
 use foster::process::Pid;
 
+use super::boot;
+
 /// What the process was started with.
 #[derive(Clone, Copy)]
 pub struct World {
     /// The signal mask, a bit for each signal.
     pub(super) mask: u64,
     environment: *const *const c_char,
+    /// Whether foster is PID 1 of a machine.
+    pub(super) is_machine: bool,
 }
 
 impl World {
@@ -21,7 +25,16 @@ impl World {
     /// `environment` points to a list of pointers to strings, ended by a null, that all live and
     /// stay as they are as long as the process.
     pub(super) unsafe fn new(mask: u64, environment: *const *const c_char) -> World {
-        World { mask, environment }
+        let is_machine = std::process::id() == 1 && boot::is_machine();
+        let mut world = World { mask, environment, is_machine };
+        // The kernel gives none to the first process.
+        if is_machine && world.value("PATH").is_none() {
+            let path = c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+            let mut entries: Vec<_> = world.environment().map(CStr::as_ptr).collect();
+            entries.extend([path.as_ptr(), std::ptr::null()]);
+            world.environment = entries.leak().as_ptr();
+        }
+        world
     }
 
     /// The environment as it was inherited, each variable as `NAME=value`.
@@ -87,6 +100,10 @@ impl Surroundings for World {
 
     fn own_pid(&self) -> Pid {
         Pid(std::process::id())
+    }
+
+    fn is_machine(&self) -> bool {
+        self.is_machine
     }
 }
 

@@ -2,7 +2,9 @@
 
 use std::io::{self, Write};
 
-use foster::cli::Stream;
+use foster::cli::{Say, Stream};
+
+use super::World;
 
 /// A stream for log lines. What cannot be written is lost: there is nobody to tell.
 ///
@@ -32,9 +34,10 @@ impl Write for LogWriter {
     }
 }
 
-/// Writes a text to a stream, whole.
-pub fn say(stream: Stream, text: &str) {
-    let mut writer = LogWriter::new(stream);
-    let _ = writer.write_all(text.as_bytes());
+/// Writes a text to its stream, whole, where nothing is run; gives the code to end with.
+pub fn say_last(_world: World, last: &Say) -> u32 {
+    let mut writer = LogWriter::new(last.stream);
+    let _ = writer.write_all(last.text.as_bytes());
     let _ = writer.flush();
+    last.code
 }

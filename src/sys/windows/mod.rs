@@ -32,7 +32,7 @@ use foster::signal::Signal;
 use foster::supervisor::{Action, Event, Facts};
 use foster::time::Instant;
 
-pub use log::{LogWriter, say};
+pub use log::{LogWriter, say_last};
 pub use world::World;
 
 use crate::log::Log;
@@ -200,6 +200,8 @@ impl Backend for Sys {
             // These are asked for on a terminal with job control, which there is none of here.
             Action::GiveTerminal { .. } | Action::Suspend { .. } => {}
             Action::Report(report) => self.log.report(&report),
+            // No machine has this for its init.
+            Action::KillAll { .. } | Action::EndMachine { .. } => {}
             Action::Exit { .. } => {}
         }
     }
