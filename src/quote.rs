@@ -161,14 +161,14 @@ mod tests {
             loop {
                 let backslashes = rest.bytes().take_while(|byte| *byte == b'\\').count();
                 let behind = &rest[backslashes..];
-                if behind.starts_with('"') {
+                if let Some(unquoted) = behind.strip_prefix('"') {
                     word.push_str(&rest[..backslashes / 2]);
                     if backslashes % 2 == 1 {
                         word.push('"');
                     } else {
                         in_quotes = !in_quotes;
                     }
-                    rest = &behind[1..];
+                    rest = unquoted;
                     continue;
                 }
                 word.push_str(&rest[..backslashes]);

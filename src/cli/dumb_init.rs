@@ -170,6 +170,8 @@ pub(super) fn render(
         | Report::Killing { .. }
         | Report::Unkillable { .. }
         | Report::KillingOrphan { .. }
+        | Report::KillingAll { .. }
+        | Report::MachineEnds { .. }
         | Report::KillFailed { .. }
         | Report::NotReaper => {}
     }

@@ -183,6 +183,8 @@ pub(super) fn render(
         | Report::Killing { .. }
         | Report::Unkillable { .. }
         | Report::KillingOrphan { .. }
+        | Report::KillingAll { .. }
+        | Report::MachineEnds { .. }
         | Report::Received { .. }
         | Report::Overlooked { .. }
         | Report::Rewritten { .. }

@@ -16,7 +16,7 @@ static HEAP: Heap = Heap(UnsafeCell::new(State {
     next: 0,
     end: 0,
     free: [null_mut(); CLASSES],
-    first: [0; FIRST],
+    first: First([0; FIRST]),
 }));
 
 /// The allocator.
@@ -34,8 +34,12 @@ struct State {
     /// Pieces that were given back, by class: each begins with the address of the next.
     free: [*mut u8; CLASSES],
     /// The first piece.
-    first: [u8; FIRST],
+    first: First,
 }
+
+/// Memory that begins where the smallest piece may: so all pieces do.
+#[repr(align(16))]
+struct First(#[expect(dead_code, reason = "it is only pointed into")] [u8; FIRST]);
 
 // SAFETY: what is handed out is aligned, of the size asked for, and nobody else's until it is
 // given back: each piece is either behind `next` and not handed out, or handed out, or in the
@@ -47,7 +51,7 @@ unsafe impl GlobalAlloc for Heap {
         let Some(class) = class_of(layout) else { return map(layout.size()) };
         let piece = state.free[class];
         if piece.is_null() {
-            return state.take(SMALLEST << class, layout.align());
+            return state.take(SMALLEST << class);
         }
         // SAFETY: a piece in a list begins with the address of the next.
         state.free[class] = unsafe { piece.cast::<*mut u8>().read() };
@@ -90,13 +94,12 @@ unsafe impl GlobalAlloc for Heap {
 
 impl State {
     /// Takes memory off the front of the current piece, or of a new one.
-    fn take(&mut self, size: usize, align: usize) -> *mut u8 {
+    fn take(&mut self, size: usize) -> *mut u8 {
         if self.end == 0 {
             self.next = (&raw mut self.first).addr();
             self.end = self.next + FIRST;
         }
-        self.next = self.next.next_multiple_of(align);
-        if self.end < self.next + size {
+        if self.end - self.next < size {
             let piece = map(PIECE);
             if piece.is_null() {
                 return piece;
@@ -112,7 +115,10 @@ impl State {
 
 /// Which list a layout belongs to; none for what the kernel gives directly.
 fn class_of(layout: Layout) -> Option<usize> {
-    let size = layout.size().max(layout.align()).max(SMALLEST);
+    if layout.align() > SMALLEST {
+        return None;
+    }
+    let size = layout.size().max(SMALLEST);
     let class = (size.next_power_of_two() / SMALLEST).trailing_zeros() as usize;
     (class < CLASSES).then_some(class)
 }
@@ -126,7 +132,7 @@ fn map(size: usize) -> *mut u8 {
     if memory == libc::MAP_FAILED { null_mut() } else { memory.cast() }
 }
 
-/// The smallest piece; all are this times a power of two.
+/// The smallest piece, and the alignment of all: each is this times a power of two.
 const SMALLEST: usize = 16;
 
 /// How many classes there are: up to 16 kB.

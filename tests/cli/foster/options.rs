@@ -69,7 +69,7 @@ fn a_command_runs_once_with_the_defaults_of_an_init() {
     assert_eq!(config.job_control, JobControl::FollowChild);
     assert!(config.setup.subreaper);
     assert_eq!(config.setup.parent_death_signal, None);
-    assert_eq!(config.setup.boot, false);
+    assert!(!config.setup.boot);
     assert_eq!(config.log.level, Level::Warn);
     assert_eq!(config.log.filter, None);
     assert_eq!(config.log.format, LogFormat::Text);
@@ -275,8 +275,8 @@ fn options_without_a_variable() {
     let signal = config(&["--parent-death-signal", "KILL"]).setup.parent_death_signal;
     assert_eq!(signal, Some(Signal::KILL));
     assert_eq!(config(&["--session"]).session, Session::Own);
-    assert_eq!(config(&["--boot"]).setup.boot, true);
-    assert_eq!(config(&["--boot", "--no-boot"]).setup.boot, false);
+    assert!(config(&["--boot"]).setup.boot);
+    assert!(!config(&["--boot", "--no-boot"]).setup.boot);
 }
 
 #[test]
