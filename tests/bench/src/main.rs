@@ -1,0 +1,278 @@
+//! foster and its peers, side by side: all subjects in turn in one run, many rounds, and the same
+//! smallest possible children under each of them.
+
+mod bed;
+mod chart;
+mod measures;
+mod procfs;
+mod report;
+mod stats;
+mod subjects;
+mod sys;
+mod table;
+mod targets;
+
+use std::{
+    error::Error,
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    bed::{Bed, Effort},
+    measures::Measure,
+    report::Setting,
+    table::{Side, Table, aligned},
+    targets::TARGETS,
+};
+
+const USAGE: &str = "\
+usage: foster-bench --foster PROGRAM [OPTION]...
+
+  --foster PROGRAM   the static release build to measure
+  --docs FOLDER      write BENCHMARKS.md and benchmarks.svg there (after a full run)
+  --check            a short run that fails when a ratio is clearly lost
+  --only MEASURE,... only size, memory, start, signal, reap, restart, stop, idle or growth
+  --cpus LIST|all    run on these processors (default: the last one, for the driver and all
+                     that it starts: on more, what is timed is how long a processor takes to wake)
+  --seed NUMBER      another order of the subjects
+";
+
+struct Options {
+    foster: PathBuf,
+    docs: Option<PathBuf>,
+    effort: Effort,
+    measures: Vec<&'static Measure>,
+    processors: Vec<usize>,
+    seed: u64,
+}
+
+fn main() -> ExitCode {
+    let options = match parse(lexopt::Parser::from_env()) {
+        Ok(Some(options)) => options,
+        Ok(None) => {
+            print!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        Err(error) => {
+            eprint!("bench: {error}\n{USAGE}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match prepared(&options) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn prepared(options: &Options) -> io::Result<ExitCode> {
+    if !options.processors.is_empty() {
+        sys::pin(&options.processors)?;
+    }
+    let work = sys::temporary_folder()?;
+    let limit = Duration::from_secs(60 * options.effort.pick(60, 10));
+    let code = sys::enclose(&work, limit, || match run(options, &work) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    });
+    // What was in it was on a file system of its own, which is gone.
+    fs::remove_dir(&work)?;
+    code
+}
+
+fn run(options: &Options, work: &Path) -> io::Result<ExitCode> {
+    let bed = Bed::new(options.effort, &options.foster, work, options.seed)?;
+    let missing: Vec<&str> = bed
+        .subjects
+        .iter()
+        .filter_map(|subject| (!subject.installed()).then_some(subject.name))
+        .collect();
+    if !missing.is_empty() {
+        println!("Not installed: {}\n", missing.join(", "));
+    }
+    match options.effort {
+        Effort::Full => measure(options, &bed).map(|()| ExitCode::SUCCESS),
+        Effort::Check if missing.is_empty() => check(options, &bed),
+        Effort::Check => Err(io::Error::other("a check needs all subjects")),
+    }
+}
+
+fn measure(options: &Options, bed: &Bed) -> io::Result<()> {
+    let mut tables = Vec::new();
+    for measure in &options.measures {
+        let started = Instant::now();
+        for table in (measure.run)(bed)? {
+            println!("{}", table.to_text());
+            tables.push(table);
+        }
+        println!("({} took {:.0?})\n", measure.name, started.elapsed());
+    }
+    print!("Targets\n{}", aligned(&report::targets(&tables), Side::Left));
+
+    if let Some(docs) = &options.docs {
+        let path = docs.join("BENCHMARKS.md");
+        let before = fs::read_to_string(&path).unwrap_or_default();
+        let setting = Setting::look(bed, &options.processors);
+        fs::write(path, report::document(&tables, &setting, &before))?;
+        fs::write(docs.join("benchmarks.svg"), chart::svg(&tables))?;
+    }
+    Ok(())
+}
+
+/// Each measure gets a few tries: what disturbs the machine passes, what is lost stays lost.
+fn check(options: &Options, bed: &Bed) -> io::Result<ExitCode> {
+    let mut lost = Vec::new();
+    for measure in &options.measures {
+        for tries_left in (0..TRIES).rev() {
+            let tables = (measure.run)(bed)?;
+            for table in &tables {
+                println!("{}", table.to_text());
+            }
+            let losses = losses(&tables);
+            if losses.is_empty() {
+                break;
+            }
+            println!("Lost: {}\n", losses.join("; "));
+            if tries_left == 0 {
+                lost.extend(losses);
+            }
+        }
+    }
+    if lost.is_empty() {
+        println!("No ratio is clearly lost.");
+        return Ok(ExitCode::SUCCESS);
+    }
+    println!("Lost in each of {TRIES} tries:\n  {}", lost.join("\n  "));
+    Ok(ExitCode::FAILURE)
+}
+
+const TRIES: usize = 4;
+
+/// The bounds for CI that these tables break, in words.
+fn losses(tables: &[Table]) -> Vec<String> {
+    let lost = |target: &targets::Target| {
+        let table = target.table(tables)?;
+        let goal = target.check?;
+        let came = match target.outcome(goal, tables) {
+            Some(outcome) if outcome.reached => return None,
+            Some(outcome) => target.amount(outcome.value, goal.of, tables),
+            None => "not measured".into(),
+        };
+        let bound = target.say(goal, tables);
+        Some(format!(
+            "{}, {} of {}: {came}, not {bound}",
+            table.title, target.column, target.subject
+        ))
+    };
+    TARGETS.iter().filter_map(lost).collect()
+}
+
+fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, Box<dyn Error>> {
+    use lexopt::prelude::*;
+
+    let mut foster = None;
+    let mut docs = None;
+    let mut effort = Effort::Full;
+    let mut measures: Vec<&'static Measure> = measures::ALL.iter().collect();
+    let mut processors = vec![sys::last_processor()?];
+    let mut seed = 1;
+    while let Some(argument) = parser.next()? {
+        match argument {
+            Long("foster") => foster = Some(PathBuf::from(parser.value()?)),
+            Long("docs") => docs = Some(PathBuf::from(parser.value()?)),
+            Long("check") => effort = Effort::Check,
+            Long("only") => measures = named(&parser.value()?.string()?)?,
+            Long("cpus") => processors = numbers(&parser.value()?.string()?)?,
+            Long("seed") => seed = parser.value()?.parse()?,
+            Long("help") | Short('h') => return Ok(None),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    if docs.is_some() && (effort == Effort::Check || measures.len() < measures::ALL.len()) {
+        return Err("--docs needs a full run of all measures".into());
+    }
+    let foster = foster.ok_or("--foster is missing")?;
+    Ok(Some(Options { foster, docs, effort, measures, processors, seed }))
+}
+
+fn named(list: &str) -> Result<Vec<&'static Measure>, String> {
+    let find = |name| {
+        let measure = measures::ALL.iter().find(|measure| measure.name == name);
+        measure.ok_or_else(|| format!("there is no measure {name:?}"))
+    };
+    list.split(',').map(find).collect()
+}
+
+/// "1", "0,2"; "all" is no number.
+fn numbers(list: &str) -> Result<Vec<usize>, String> {
+    if list == "all" {
+        return Ok(Vec::new());
+    }
+    let number = |word: &str| word.parse().map_err(|_| format!("{word:?} is no processor"));
+    list.split(',').map(number).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{subjects::Role, table::tests::table};
+
+    fn options(words: &[&str]) -> Result<Option<Options>, Box<dyn Error>> {
+        parse(lexopt::Parser::from_args(words))
+    }
+
+    #[test]
+    fn a_full_run_of_everything_is_the_default() {
+        let options = options(&["--foster", "/f"]).unwrap().unwrap();
+        assert_eq!((options.effort, options.measures.len()), (Effort::Full, measures::ALL.len()));
+        assert_eq!(options.processors.len(), 1);
+    }
+
+    #[test]
+    fn some_measures_and_processors_can_be_chosen() {
+        let options =
+            options(&["--foster", "/f", "--check", "--only", "start,reap", "--cpus", "0,2"]);
+        let options = options.unwrap().unwrap();
+        let names: Vec<_> = options.measures.iter().map(|measure| measure.name).collect();
+        assert_eq!((options.effort, names), (Effort::Check, vec!["start", "reap"]));
+        assert_eq!(options.processors, [0, 2]);
+    }
+
+    #[test]
+    fn bad_options_are_refused() {
+        assert!(options(&[]).is_err());
+        assert!(options(&["--foster", "/f", "--only", "nothing"]).is_err());
+        assert!(options(&["--foster", "/f", "--cpus", "one"]).is_err());
+        assert!(options(&["--foster", "/f", "--check", "--docs", "/d"]).is_err());
+    }
+
+    #[test]
+    fn a_ratio_that_is_clearly_lost_is_named() {
+        let sample = |foster| {
+            [table(&[
+                ("foster", Role::Foster, foster),
+                ("tini-static", Role::Peer, 0.8),
+                ("floor", Role::Floor, 0.4),
+            ])]
+        };
+        assert!(losses(&sample(0.5)).is_empty());
+        let lost = losses(&sample(0.64));
+        assert_eq!(lost, ["Start, p10 of foster: 0.80 × tini-static, not ≤ 0.75 × tini-static"]);
+    }
+
+    #[test]
+    fn what_was_not_measured_is_lost() {
+        let mut tables = [table(&[("foster", Role::Foster, 0.1)])];
+        assert_eq!(losses(&tables).len(), 2);
+        tables[0].rows.clear();
+        assert_eq!(losses(&tables).len(), 2);
+    }
+}

@@ -1,0 +1,217 @@
+//! docs/BENCHMARKS.md: everything out of the run, but for the notes that people write.
+
+use std::{fs, process::Command};
+
+use crate::{
+    bed::Bed,
+    table::{Side, Table, aligned, markdown},
+    targets::{Goal, TARGETS, Target},
+};
+
+/// The machine and the programs that a run measured.
+pub struct Setting {
+    /// What and its description.
+    pub machine: Vec<Vec<String>>,
+    /// Subject, version and command line.
+    pub subjects: Vec<Vec<String>>,
+}
+
+impl Setting {
+    pub fn look(bed: &Bed, processors: &[usize]) -> Self {
+        let line = |what: &str, value: String| vec![what.to_string(), value];
+        let memory = first_field("/proc/meminfo", "MemTotal:")
+            .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok())
+            .map_or("unknown".into(), |kilobytes| format!("{} GiB", kilobytes.div_ceil(1 << 20)));
+        let machine = vec![
+            line("machine", String::new()),
+            line("processor", first_field("/proc/cpuinfo", "model name").unwrap_or_default()),
+            line("processors", used(processors)),
+            line("memory", memory),
+            line("kernel", output("uname", &["-srm"])),
+            line(
+                "system",
+                first_field("/etc/os-release", "PRETTY_NAME=").unwrap_or_default().replace('"', ""),
+            ),
+        ];
+        let mut subjects = vec![["subject", "version", "command"].map(String::from).to_vec()];
+        for subject in &bed.subjects {
+            let version = subject.version();
+            let command = if subject.installed() { command(bed, subject) } else { String::new() };
+            subjects.push(vec![subject.name.into(), version, command]);
+        }
+        Setting { machine, subjects }
+    }
+}
+
+/// The target of each measure and what came of it, as cells.
+pub fn targets(tables: &[Table]) -> Vec<Vec<String>> {
+    let header = ["measure", "foster", "must reach", "", "aim", ""];
+    let mut cells = vec![header.map(String::from).to_vec()];
+    for target in &TARGETS {
+        let Some(table) = target.table(tables) else {
+            continue;
+        };
+        let figure = table.figure(target.subject, target.column);
+        let aim = target.aim.map(|aim| goal(target, aim, tables)).unwrap_or_default();
+        let [must, came] = goal(target, target.must, tables);
+        let [aim, reached] = aim;
+        let wrap = if target.subject == "foster" { "" } else { ", --wrap" };
+        cells.push(vec![
+            format!("{}, {}{wrap}", table.title, target.column),
+            figure.map_or("not measured".into(), |figure| {
+                target.amount(figure, crate::targets::Of::Itself, tables)
+            }),
+            must,
+            came,
+            aim,
+            reached,
+        ]);
+    }
+    cells
+}
+
+/// What a goal asks for, and whether it was reached or by how much it was not.
+fn goal(target: &Target, goal: Goal, tables: &[Table]) -> [String; 2] {
+    let came = match target.outcome(goal, tables) {
+        None => "not measured".into(),
+        Some(outcome) if outcome.reached => "reached".into(),
+        Some(outcome) => format!("missed: {}", target.amount(outcome.value, goal.of, tables)),
+    };
+    [target.say(goal, tables), came]
+}
+
+/// The whole document. The notes of the one before it are kept.
+pub fn document(tables: &[Table], setting: &Setting, before: &str) -> String {
+    let mut text = format!(
+        "# Benchmarks\n\n\
+         <!-- `make bench` writes this file; only what stands between the two notes marks is \
+         written by hand. -->\n\n\
+         foster and its peers on one machine, in one run, all subjects in turn in each round. \
+         Figures are this machine's: what counts is the ratios. Noise only adds, so that the 10th \
+         percentile (p10) compares best. The floor is an init of a few dozen instructions that \
+         does nothing but start, forward, reap and end: the physical limit.\n\n\
+         ![foster and its peers side by side](benchmarks.svg)\n\n\
+         ## Targets\n\n{}\n\
+         {NOTES_BEGIN}{}{NOTES_END}\n\n\
+         ## Figures\n",
+        markdown(&targets(tables), Side::Left),
+        notes(before),
+    );
+    for table in tables {
+        text += &format!(
+            "\n### {}\n\n{}\n\n{}",
+            table.title,
+            table.how,
+            markdown(&table.cells(), Side::Right)
+        );
+    }
+    text += &format!(
+        "\n## The run\n\n{}\n```text\n{}```\n\n\
+         CHILD is a static program without a C library (tests/bench/child), DIR a folder with the \
+         configuration that makes CHILD the only service. `make bench` repeats the run, \
+         `make bench-check` a short one that fails when a ratio is clearly lost.\n",
+        markdown(&setting.machine, Side::Left),
+        aligned(&setting.subjects, Side::Left),
+    );
+    text
+}
+
+const NOTES_BEGIN: &str = "<!-- notes -->";
+const NOTES_END: &str = "<!-- end of notes -->";
+
+fn notes(before: &str) -> &str {
+    let kept = before
+        .split_once(NOTES_BEGIN)
+        .and_then(|(_, rest)| rest.split_once(NOTES_END))
+        .map(|(notes, _)| notes);
+    kept.unwrap_or("\n## Where a target is missed, and why\n\n")
+}
+
+fn command(bed: &Bed, subject: &crate::subjects::Subject) -> String {
+    let child = bed.child("service");
+    let made = bed.folder().and_then(|folder| Ok((subject.one(&[&child], &folder)?, folder)));
+    match made {
+        Ok((argv, folder)) => argv
+            .join(" ")
+            .replace(&child, "CHILD")
+            .replace(&folder.display().to_string(), "DIR")
+            .replace(&format!("{}/", bed.work.display()), ""),
+        Err(error) => error.to_string(),
+    }
+}
+
+/// How many processors there are, and which of them the run used.
+fn used(processors: &[usize]) -> String {
+    let count = fs::read_to_string("/proc/cpuinfo")
+        .map_or(0, |text| text.lines().filter(|line| line.starts_with("processor")).count());
+    match processors {
+        [] => format!("{count}, all used"),
+        some => {
+            let list: Vec<String> = some.iter().map(usize::to_string).collect();
+            format!("{count}; the driver and all subjects share number {}", list.join(", "))
+        }
+    }
+}
+
+fn first_field(file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    Some(line.trim_start_matches([' ', '\t', ':']).into())
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    match Command::new(program).args(arguments).output() {
+        Ok(output) => String::from_utf8_lossy(&output.stdout).trim().into(),
+        Err(error) => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{subjects::Role, table::tests::table};
+
+    fn setting() -> Setting {
+        Setting { machine: vec![vec!["machine".into(), "x".into()]], subjects: Vec::new() }
+    }
+
+    fn sample(foster: f64) -> Vec<Table> {
+        vec![table(&[
+            ("foster", Role::Foster, foster),
+            ("tini-static", Role::Peer, 0.8),
+            ("floor", Role::Floor, 0.4),
+        ])]
+    }
+
+    #[test]
+    fn notes_survive_the_next_run() {
+        let first = document(&sample(0.4), &setting(), "");
+        assert!(first.contains("Where a target is missed"));
+        let edited = first.replace("and why\n", "and why\n\nBy a whisker.\n");
+        let second = document(&sample(0.3), &setting(), &edited);
+        assert!(second.contains("By a whisker."));
+        assert_eq!(document(&sample(0.3), &setting(), &second), second);
+    }
+
+    #[test]
+    fn a_target_says_by_how_much_it_was_missed() {
+        let cells = targets(&sample(0.6));
+        assert_eq!(
+            cells[1],
+            ["Start, p10", "0.60 ms", "≤ 0.50 × tini-static", "missed: 0.75 × tini-static", "", ""]
+        );
+        assert_eq!(
+            cells[2][3..],
+            ["missed: 1.50 × floor", "≤ 1.15 × floor", "missed: 1.50 × floor"]
+        );
+        assert_eq!(targets(&sample(0.4))[1][3], "reached");
+    }
+
+    #[test]
+    fn what_was_not_measured_says_so() {
+        let mut tables = sample(0.4);
+        tables[0].rows[0].figures = Err("not installed".into());
+        assert_eq!(targets(&tables)[1][1], "not measured");
+        assert_eq!(targets(&tables)[1][3], "not measured");
+    }
+}
