@@ -9,7 +9,7 @@ use std::os::windows::io::OwnedHandle;
 
 use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::System::Threading::{
-    GetExitCodeProcess, OpenProcess, PROCESS_QUERY_LIMITED_INFORMATION, PROCESS_SYNCHRONIZE,
+    GetExitCodeProcess, OpenProcess, PROCESS_QUERY_INFORMATION, PROCESS_SYNCHRONIZE,
     PROCESS_TERMINATE,
 };
 
@@ -151,7 +151,7 @@ impl Process {
 }
 
 fn open(pid: Pid) -> io::Result<OwnedHandle> {
-    let access = PROCESS_SYNCHRONIZE | PROCESS_TERMINATE | PROCESS_QUERY_LIMITED_INFORMATION;
+    let access = PROCESS_SYNCHRONIZE | PROCESS_TERMINATE | PROCESS_QUERY_INFORMATION;
     // SAFETY: what comes back is null or a new handle.
     unsafe { made(OpenProcess(access, 0, pid.0)) }
 }
