@@ -35,9 +35,15 @@ static: ## build the static binary for ARCH (x86_64, aarch64, armv7, riscv64)
 test-static: static ## run tests/system on the static binary
 	@$(INSTALL) test
 	FOSTER_UNDER_TEST=$(STATIC) cargo test --test system
+windows: ## build foster.exe
+	@$(INSTALL) std windows
+	@.ci/windows
+test-windows: ## build foster.exe and run tests/windows on it under Wine
+	@$(INSTALL) test std windows wine
+	.ci/windows test
 install: build ## install binary, man page and the names it stands in for (DESTDIR, prefix)
 	install -D $${CARGO_TARGET_DIR:-target}/release/foster $(DESTDIR)$(prefix)/bin/foster
 	install -D -m 644 docs/man/foster.1 $(DESTDIR)$(prefix)/share/man/man1/foster.1
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat static test-static install
+.PHONY: help build demo test check pure test-compat static test-static windows test-windows install
