@@ -1,0 +1,227 @@
+//! More instructions of the probe's script, for what only a supervisor's tests need.
+//!
+//! | instruction | what it does |
+//! | --- | --- |
+//! | `await=NAME` | blocks the signal and waits for one, then goes on; block it before to lose none |
+//! | `sleep=MS` | waits so long |
+//! | `blockall` | blocks every signal, those that the C library hides too |
+//! | `rawignore=N,...`, `rawblock=N,...` | the same for signals by number, hidden ones too |
+//! | `rawtrap` | `trap` for every signal, hidden ones too, with values in full |
+//! | `limit=NAME:N` | sets the soft limit `nofile` or `nproc` |
+//! | `uid=N` | becomes this user and group |
+//! | `setenv=NAME=VALUE`, `unsetenv=NAME` | for an exec that follows |
+//! | `join` | moves into the process group of its parent |
+//! | `flee=N` | makes a child in a session of its own that goes on in its place, N times |
+//! | `chroot=PATH` | the root directory from then on |
+//! | `proc=none`, `proc=outer` | from then on /proc is empty, or what the last mount hid |
+//! | `full=PATH` | opens a FIFO that nobody reads as the lowest free descriptor, and fills it up |
+//! | `socket=PATH` | connects to a socket in the file system with the lowest free descriptor |
+
+use std::ffi::{CString, OsStr};
+use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::unistd::{self, ForkResult};
+
+use crate::script::{LIFETIME, fail, say};
+use crate::signals;
+
+/// Does an instruction, if it is one of these.
+pub fn run(verb: &str, value: &OsStr) -> bool {
+    match verb {
+        "await" => await_signal(signals::number(&value.to_string_lossy())),
+        "sleep" => std::thread::sleep(Duration::from_millis(number(value))),
+        "blockall" => drop(change_mask(libc::SIG_SETMASK, u64::MAX)),
+        "rawblock" => drop(change_mask(libc::SIG_BLOCK, bits(value))),
+        "rawignore" => (1..=64).filter(|n| bits(value) & (1 << (n - 1)) != 0).for_each(ignore),
+        "rawtrap" => trap(),
+        "limit" => limit(&value.to_string_lossy()),
+        "uid" => become_user(number(value) as libc::uid_t),
+        "setenv" => set_variable(&value.to_string_lossy()),
+        // SAFETY: the probe has one thread.
+        "unsetenv" => unsafe { std::env::remove_var(value) },
+        "join" => join(),
+        "flee" => flee(number(value)),
+        "chroot" => {
+            unistd::chroot(value).unwrap_or_else(|error| fail(&format!("chroot: {error}")));
+            unistd::chdir("/").expect("there is a root");
+        }
+        "proc" => change_proc(value == "none"),
+        "full" => fill(value),
+        "socket" => {
+            let stream = UnixStream::connect(value).expect("somebody listens");
+            let _ = stream.into_raw_fd();
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn number(value: &OsStr) -> u64 {
+    let text = value.to_string_lossy();
+    text.parse().unwrap_or_else(|_| fail(&format!("{text:?} is no number")))
+}
+
+/// The mask of signals by number, separated by commas.
+fn bits(value: &OsStr) -> u64 {
+    let text = value.to_string_lossy();
+    text.split(',').map(|number| 1 << (number.parse::<u64>().expect("a number") - 1)).sum()
+}
+
+/// The kernel's own call: the C library's leaves signals of its own out.
+fn change_mask(how: libc::c_int, mask: u64) -> u64 {
+    let mut old = 0_u64;
+    // SAFETY: both masks are of the size that is given.
+    unsafe {
+        libc::syscall(libc::SYS_rt_sigprocmask, how, &raw const mask, &raw mut old, 8_usize);
+    }
+    old
+}
+
+fn ignore(number: i32) {
+    // A kernel's sigaction begins with the handler; the rest is zero: no flags, no mask.
+    let action = [libc::SIG_IGN as u64, 0, 0, 0, 0, 0, 0, 0];
+    // SAFETY: the record is larger than the kernel's on every architecture.
+    unsafe {
+        let none = std::ptr::null_mut::<u64>();
+        libc::syscall(libc::SYS_rt_sigaction, number, action.as_ptr(), none, 8_usize);
+    }
+}
+
+fn await_signal(number: i32) {
+    let mask = 1_u64 << (number - 1);
+    change_mask(libc::SIG_BLOCK, mask);
+    if next_signal(mask).is_none() {
+        fail("the signal that was awaited did not come");
+    }
+}
+
+/// The next signal of a set, and the value that came with it.
+fn next_signal(mask: u64) -> Option<(i32, Option<usize>)> {
+    let patience =
+        libc::timespec { tv_sec: LIFETIME.as_secs() as libc::time_t, tv_nsec: 0 };
+    loop {
+        // SAFETY: a siginfo_t is plain data, which the call fills in.
+        let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+        // SAFETY: all pointers are to live values of the right size.
+        let number = unsafe {
+            libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const mask,
+                &raw mut info,
+                &raw const patience,
+                8_usize,
+            )
+        };
+        if number > 0 {
+            let queued = info.si_code == libc::SI_QUEUE;
+            // SAFETY: a signal that was queued carries a value.
+            let value = queued.then(|| unsafe { info.si_value() }.sival_ptr as usize);
+            return Some((number as i32, value));
+        }
+        // A stop and a CONT interrupt it too.
+        if Errno::last() != Errno::EINTR {
+            return None;
+        }
+    }
+}
+
+fn trap() -> ! {
+    change_mask(libc::SIG_SETMASK, u64::MAX);
+    say("trapping");
+    while let Some((number, value)) = next_signal(u64::MAX) {
+        let name = signals::name(number);
+        match value {
+            Some(value) => say(format!("got {name} value={value}")),
+            None => say(format!("got {name}")),
+        }
+    }
+    fail("nobody ended this probe")
+}
+
+fn limit(text: &str) {
+    let (name, number) = text.split_once(':').expect("NAME:N");
+    let resource = match name {
+        "nofile" => libc::RLIMIT_NOFILE,
+        "nproc" => libc::RLIMIT_NPROC,
+        _ => fail(&format!("no such limit here: {name}")),
+    };
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls get a pointer to a live record.
+    unsafe {
+        libc::getrlimit(resource, &raw mut limit);
+        limit.rlim_cur = number.parse().expect("a number");
+        if libc::setrlimit(resource, &raw const limit) != 0 {
+            fail(&format!("cannot set the limit: {}", Errno::last()));
+        }
+    }
+}
+
+fn become_user(id: libc::uid_t) {
+    // SAFETY: these take numbers.
+    if unsafe { libc::setgid(id) != 0 || libc::setuid(id) != 0 } {
+        fail(&format!("cannot become user {id}: {}", Errno::last()));
+    }
+}
+
+fn set_variable(text: &str) {
+    let (name, value) = text.split_once('=').expect("NAME=VALUE");
+    // SAFETY: the probe has one thread.
+    unsafe { std::env::set_var(name, value) };
+}
+
+fn join() {
+    let group = unistd::getpgid(Some(unistd::getppid())).expect("the parent lives");
+    unistd::setpgid(unistd::Pid::from_raw(0), group).expect("cannot join the parent's group");
+}
+
+fn flee(times: u64) {
+    for _ in 0..times {
+        // SAFETY: the probe has one thread, so that everything works in the child as before.
+        match unsafe { unistd::fork() }.expect("cannot fork") {
+            // SAFETY: ends the process without running anything of the child's.
+            ForkResult::Parent { .. } => unsafe { libc::_exit(0) },
+            ForkResult::Child => drop(unistd::setsid()),
+        }
+    }
+}
+
+/// In a mount namespace of its own, so that nobody else is concerned.
+fn change_proc(hide: bool) {
+    // SAFETY: the paths are strings, and the other arguments may be null.
+    let done = unsafe {
+        let (root, proc, none) = (c"/".as_ptr(), c"/proc".as_ptr(), std::ptr::null());
+        let private = libc::MS_REC | libc::MS_PRIVATE;
+        libc::unshare(libc::CLONE_NEWNS) == 0
+            && libc::mount(none, root, none, private, std::ptr::null()) == 0
+            && if hide {
+                libc::mount(c"none".as_ptr(), proc, c"tmpfs".as_ptr(), 0, std::ptr::null()) == 0
+            } else {
+                libc::umount2(proc, libc::MNT_DETACH) == 0
+            }
+    };
+    if !done {
+        fail(&format!("cannot change /proc: {}", Errno::last()));
+    }
+}
+
+fn fill(path: &OsStr) {
+    let path = CString::new(path.as_bytes()).expect("no NUL inside");
+    // SAFETY: the path is a string, the buffer is readable, and the descriptors are new.
+    unsafe {
+        // Open for both, a FIFO needs no reader (fifo(7)).
+        let stays = libc::open(path.as_ptr(), libc::O_RDWR);
+        let fills = libc::open(path.as_ptr(), libc::O_WRONLY | libc::O_NONBLOCK);
+        if stays < 0 || fills < 0 {
+            fail(&format!("cannot open the FIFO: {}", Errno::last()));
+        }
+        let fills = OwnedFd::from_raw_fd(fills);
+        for size in [4096, 1] {
+            while unistd::write(&fills, &vec![b'x'; size]).is_ok() {}
+        }
+    }
+}

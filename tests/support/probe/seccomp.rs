@@ -1,0 +1,109 @@
+//! Makes system calls fail on demand: `deny=kill,tgkill:EPERM`.
+
+use nix::libc;
+
+use crate::script;
+
+/// Installs a filter that lets the named calls fail with the named error, in this process and in
+/// everything that it starts.
+pub fn deny(rule: &str) {
+    let (names, error) = rule.split_once(':').expect("CALL,...:ERROR");
+    let error = match error {
+        "EPERM" => libc::EPERM,
+        "ENOSYS" => libc::ENOSYS,
+        "EAGAIN" => libc::EAGAIN,
+        "ENOMEM" => libc::ENOMEM,
+        _ => script::fail(&format!("no such error here: {error}")),
+    };
+    let mut filter = Vec::new();
+    for name in names.split(',') {
+        let fail = statement(RETURN, libc::SECCOMP_RET_ERRNO | error as u32);
+        filter.push(statement(LOAD, CALL_NUMBER));
+        if name == "kill" {
+            // Signal 0 only asks whether somebody is there, and that stays allowed.
+            filter.extend([
+                unless_equal(number(name), 4),
+                statement(LOAD, SECOND_ARGUMENT),
+            ]);
+            filter.extend([unless_equal(0, 1), statement(JUMP, 1), fail]);
+        } else {
+            filter.extend([unless_equal(number(name), 1), fail]);
+        }
+    }
+    filter.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: the program and its filter live until the call returns, and the kernel copies both.
+    let done = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, YES, NO, NO, NO) == 0
+            && libc::prctl(libc::PR_SET_SECCOMP, FILTER_MODE, &raw const program) == 0
+    };
+    if !done {
+        script::fail("cannot install a system call filter");
+    }
+}
+
+/// Where a filter finds what it looks at.
+const CALL_NUMBER: u32 = 0;
+const SECOND_ARGUMENT: u32 = if cfg!(target_endian = "little") {
+    24
+} else {
+    28
+};
+
+/// prctl reads machine words, and an int would leave half of each undefined.
+const YES: libc::c_ulong = 1;
+const NO: libc::c_ulong = 0;
+const FILTER_MODE: libc::c_ulong = libc::SECCOMP_MODE_FILTER as libc::c_ulong;
+
+const LOAD: u32 = libc::BPF_LD | libc::BPF_W | libc::BPF_ABS;
+const JUMP: u32 = libc::BPF_JMP | libc::BPF_JA;
+const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
+
+fn statement(code: u32, k: u32) -> libc::sock_filter {
+    libc::sock_filter {
+        code: code as u16,
+        jt: 0,
+        jf: 0,
+        k,
+    }
+}
+
+/// Skips so many lines, unless what was loaded is this.
+fn unless_equal(value: i64, skipped: u8) -> libc::sock_filter {
+    let code = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
+    libc::sock_filter {
+        code,
+        jt: 0,
+        jf: skipped,
+        k: value as u32,
+    }
+}
+
+fn number(name: &str) -> i64 {
+    match name {
+        "kill" => libc::SYS_kill,
+        "tkill" => libc::SYS_tkill,
+        "tgkill" => libc::SYS_tgkill,
+        "rt_sigqueueinfo" => libc::SYS_rt_sigqueueinfo,
+        "rt_tgsigqueueinfo" => libc::SYS_rt_tgsigqueueinfo,
+        "pidfd_send_signal" => libc::SYS_pidfd_send_signal,
+        "clone" => libc::SYS_clone,
+        "clone3" => libc::SYS_clone3,
+        #[cfg(target_arch = "x86_64")]
+        "fork" => libc::SYS_fork,
+        #[cfg(target_arch = "x86_64")]
+        "vfork" => libc::SYS_vfork,
+        // Other architectures have only clone.
+        #[cfg(not(target_arch = "x86_64"))]
+        "fork" | "vfork" => libc::SYS_clone,
+        "setsid" => libc::SYS_setsid,
+        "signalfd4" => libc::SYS_signalfd4,
+        "timerfd_create" => libc::SYS_timerfd_create,
+        "pidfd_open" => libc::SYS_pidfd_open,
+        "close_range" => libc::SYS_close_range,
+        _ => script::fail(&format!("no such system call here: {name}")),
+    }
+}

@@ -1,0 +1,120 @@
+//! "where the kernel has none (ENOSYS), signal-hook's self-pipe and the poll timeout serve, with
+//! the same behaviour": what other files promise, with signalfd and timerfd taken away.
+
+use std::time::{Duration, Instant};
+
+use crate::inheritance::WITHOUT_SIGNALFD;
+use crate::orphans::ten_thousand_orphans;
+use crate::signals::values_go_on;
+use crate::subject::{foster, probe_line, wrapped};
+use crate::support::patience::until;
+use crate::support::procfs;
+use crate::support::{Launch, Place, Status};
+
+fn without(launch: Launch) -> Launch {
+    launch.inheriting(WITHOUT_SIGNALFD)
+}
+
+#[test]
+fn neither_signalfd_nor_timerfd_is_there() {
+    // What the others rest on; each has one descriptor for what the other does with another.
+    let mut run = without(wrapped("say=up pause")).start();
+    run.expect("up");
+    let pid = run.pid();
+    for descriptor in procfs::descriptors(pid) {
+        let link = std::fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).unwrap_or_default();
+        let link = link.to_string_lossy().into_owned();
+        assert!(!link.contains("signalfd") && !link.contains("timerfd"), "{link}");
+    }
+}
+
+#[test]
+fn an_init_ends_with_the_status_of_its_command() {
+    for place in [Place::Child, Place::Pid1, Place::Job] {
+        assert_eq!(without(foster().probe("exit=7")).place(place).output().code(), 7);
+        assert_eq!(without(foster().probe("die=SEGV")).place(place).output().code(), 139);
+    }
+}
+
+#[test]
+fn real_time_signals_go_on_one_by_one_in_order_with_their_values() {
+    let launch = foster().args(["--forward-to", "child", "--"]).probe("rawtrap");
+    values_go_on(without(launch).place(Place::Pid1));
+}
+
+#[test]
+fn ten_thousand_orphans_leave_no_zombie_and_delay_no_signal() {
+    ten_thousand_orphans(without(foster()), Place::Pid1);
+}
+
+#[test]
+fn a_restart_comes_after_its_backoff() {
+    let launch = foster().args(["--backoff", "100ms", "--backoff-max", "200ms", "--wrap"]);
+    let mut run = without(launch.arg(probe_line("say=run exit=1"))).start();
+    let begin = Instant::now();
+    (0..4).for_each(|_| run.expect("run"));
+    assert!(begin.elapsed() >= Duration::from_millis(480), "{:?}", begin.elapsed());
+    run.signal("TERM");
+    assert_eq!(run.wait_for_status(), Status::Code(1));
+}
+
+#[test]
+fn a_stop_kills_at_the_deadline() {
+    let launch = wrapped("ignore=TERM say=up pause").args(["--stop-timeout", "300ms"]);
+    let mut run = without(launch).place(Place::Pid1).start();
+    run.expect("up");
+    let begin = Instant::now();
+    run.signal("TERM");
+    assert_eq!(run.wait().code(), 137);
+    assert!(begin.elapsed() >= Duration::from_millis(300));
+}
+
+#[test]
+fn a_stop_waits_for_the_whole_group_and_clears_away_what_escaped_it() {
+    let script = "fork { block=TERM say=member await=TERM sleep=200 say=cleaned } \
+                  fork { setsid say=daemon pause } say=leader pause";
+    let mut run = without(wrapped(script)).place(Place::Job).start();
+    run.expect_all(&["member", "daemon", "leader"]);
+    run.signal("TERM");
+    run.expect("cleaned");
+    assert_eq!(run.wait_for_status(), Status::Code(0));
+    assert_eq!(run.everything().len(), 1);
+}
+
+#[test]
+fn a_thousand_stops_right_after_the_start_are_none_lost() {
+    for attempt in 0..100 {
+        let launch = foster().args(["--stop-timeout", "infinity", "--"]).probe("pause");
+        let mut run = without(launch).start();
+        let pid = run.pid();
+        // Until it is foster, and blocks its signals.
+        until("it never blocked its signals", || {
+            let name = procfs::stat(pid)?.name;
+            let blocked = procfs::status(pid, "SigBlk")? != "0000000000000000";
+            (name == "foster" && blocked).then_some(())
+        });
+        std::thread::sleep(Duration::from_micros(attempt * 10));
+        run.signal("TERM");
+        assert_eq!(run.wait().code(), 143);
+    }
+}
+
+#[test]
+fn a_fault_that_somebody_sends_is_forwarded_and_kills_nobody_else() {
+    let mut run = without(foster().arg("--").probe("trap")).start();
+    run.expect("trapping");
+    for signal in ["SEGV", "BUS", "FPE", "ILL", "TRAP", "ABRT", "SYS"] {
+        run.signal(signal);
+        assert_eq!(run.line(), format!("got {signal}"));
+    }
+}
+
+#[test]
+fn a_signal_that_the_c_library_hides_kills_nobody() {
+    let mut run = without(foster().arg("--").probe("trap")).start();
+    run.expect("trapping");
+    for signal in ["32", "33", "USR1"] {
+        run.signal(signal);
+    }
+    assert_eq!(run.line(), "got USR1");
+}

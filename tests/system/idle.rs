@@ -1,0 +1,87 @@
+//! "No idle wake-ups: with nothing to do, foster makes no system call at all."
+
+use std::fs;
+use std::time::Duration;
+
+use crate::inheritance::WITHOUT_SIGNALFD;
+use crate::subject::{Folder, foster, probe_line, quick};
+use crate::support::procfs;
+use crate::support::{Launch, Place, Running};
+
+/// What strace sees in a while, of a subject that has come to rest.
+pub fn watch(run: &mut Running, time: Duration) -> Vec<String> {
+    let folder = Folder::new();
+    let pid = run.pid();
+    procfs::await_sleep(pid);
+    let (file, number) = (folder.word("trace"), pid.to_string());
+    let mut strace = Launch::new("strace").args(["-f", "-o", &file, "-p", &number]).start();
+    strace.expect_error(&format!("strace: Process {pid} attached"));
+    let switches = |pid| procfs::status(pid, "voluntary_ctxt_switches").expect("it lives");
+    let before = switches(pid);
+    strace.expect_quiet(time);
+    let after = switches(pid);
+    strace.signal("INT");
+    strace.wait_for_status();
+    assert_eq!(before, after, "it went to sleep once more");
+    let text = fs::read_to_string(&file).expect("strace writes");
+    text.lines().map(str::to_owned).collect()
+}
+
+/// The one call in which foster waits, seen when strace comes and when it goes.
+pub fn assert_waits_in_one_call(calls: &[String]) {
+    assert_eq!(calls.len(), 1, "{calls:#?}");
+    let waits = calls[0].contains("epoll_") || calls[0].contains("restart_syscall");
+    assert!(waits && calls[0].ends_with("<detached ...>"), "{calls:#?}");
+}
+
+/// All the ways to have nothing to do; `real_time` watches the first two for ten seconds.
+pub fn idle_init() -> Running {
+    let mut run = foster().arg("--").probe("orphan { say=orphan pause } say=up pause");
+    run = run.place(Place::Pid1);
+    let mut run = run.start();
+    run.expect_all(&["orphan", "up"]);
+    run
+}
+
+pub fn idle_supervisor() -> Running {
+    let launch = quick(foster()).arg("--wrap").arg(probe_line("say=up pause"));
+    let mut run = launch.arg("--wrap").arg(probe_line("say=up pause")).place(Place::Pid1).start();
+    run.expect_all(&["up", "up"]);
+    run
+}
+
+#[test]
+fn an_idle_foster_makes_no_system_call_without_signalfd_and_timerfd_either() {
+    let launch = quick(foster()).arg("--wrap").arg(probe_line("say=up pause"));
+    let mut run = launch.inheriting(WITHOUT_SIGNALFD).place(Place::Pid1).start();
+    run.expect("up");
+    assert_waits_in_one_call(&watch(&mut run, Duration::from_secs(1)));
+}
+
+#[test]
+fn a_foster_that_has_restarted_a_service_is_as_idle_as_before() {
+    let folder = Folder::new();
+    let line = folder.script("app", "#!/bin/sh\n[ -e $0.2 ] && echo second && exec sleep 60\n: > $0.2\nexit 1\n");
+    let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Pid1).start();
+    run.expect("second");
+    assert_waits_in_one_call(&watch(&mut run, Duration::from_secs(1)));
+}
+
+#[test]
+fn a_foster_in_a_backoff_wakes_up_only_at_its_end() {
+    let launch = foster().args(["--backoff", "1h", "--backoff-max", "1h", "--wrap"]);
+    let mut run = launch.arg(probe_line("exit=1")).place(Place::Pid1).start();
+    run.expect_error("foster: info: probe starts again in 3600s");
+    assert_waits_in_one_call(&watch(&mut run, Duration::from_secs(1)));
+}
+
+#[test]
+fn a_foster_that_waits_for_an_adopted_child_to_stop_sleeps_until_it_ends() {
+    let script = "ignore=TERM say=up pause";
+    let mut run = foster().args(["--stop-timeout", "infinity", "--"]).probe(script);
+    run = run.place(Place::Pid1);
+    let mut run = run.start();
+    run.expect("up");
+    run.signal("TERM");
+    assert_waits_in_one_call(&watch(&mut run, Duration::from_secs(1)));
+}

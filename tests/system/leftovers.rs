@@ -1,0 +1,269 @@
+//! "An unexpected end": what a run leaves behind is gone before the next one starts.
+
+use std::time::Duration;
+
+use crate::subject::{Folder, foster, probe_line, quick, wrapped};
+use crate::support::patience::until;
+use crate::support::procfs;
+use crate::support::running::send;
+use crate::support::{Launch, Place, Running, Status, probe};
+
+/// A service that crashes once it is told to, after it has left something behind; from its second
+/// run on it says so and stays.
+struct Crash {
+    folder: Folder,
+}
+
+impl Crash {
+    fn new() -> Crash {
+        let folder = Folder::new();
+        folder.fifo("go");
+        Crash { folder }
+    }
+
+    /// The line for `--wrap`, with shell commands that leave something behind.
+    fn line(&self, leaving: &str) -> String {
+        let (probe, go) = (probe(), self.folder.word("go"));
+        self.folder.script(
+            "app",
+            format!(
+                "#!/bin/sh\nprobe={probe}\nif [ -e {go}.2 ]; then exec $probe say=second trap; fi\n\
+                 : > {go}.2\n{leaving}\necho ready\nread go < {go}\nexit 1\n"
+            ),
+        )
+    }
+
+    fn crash(&self) {
+        std::fs::write(self.folder.path("go"), "go\n").expect("the service reads");
+    }
+}
+
+/// The processes in a namespace by name, but for zombies and the namespace's own PID 1.
+fn alive(run: &mut Running, name: &str) -> Vec<i32> {
+    let is = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.name == name && stat.state != 'Z');
+    let mut all = run.everything();
+    all.remove(0);
+    all.retain(is);
+    all
+}
+
+#[test]
+fn what_is_left_of_the_group_is_killed_before_the_restart() {
+    let crash = Crash::new();
+    let line = crash.line("$probe ignore=TERM,HUP say=left pause & $probe say=left pause &");
+    let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Job).start();
+    run.expect_all(&["left", "left", "ready"]);
+    crash.crash();
+    run.expect("second");
+    assert_eq!(alive(&mut run, "probe").len(), 1);
+}
+
+#[test]
+fn what_is_left_of_the_group_of_a_command_is_killed_when_that_ends() {
+    let script = "fork { ignore=TERM,HUP say=left pause } sleep=100 exit=3";
+    let mut run = foster().arg("--").probe(script).place(Place::Job).start();
+    run.expect("left");
+    assert_eq!(run.wait_for_status(), Status::Code(3));
+    // Killed it is when foster ends; gone a moment later.
+    until("the group is there", || alive(&mut run, "probe").is_empty().then_some(()));
+}
+
+#[test]
+fn setsid_sleep_999_in_a_crashing_service_is_gone_after_the_restart() {
+    let crash = Crash::new();
+    let line = crash.line("setsid sleep 999 &\nuntil pgrep -s 0 sleep >/dev/null; do break; done");
+    let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Job).start();
+    run.expect("ready");
+    until("no sleep", || (alive(&mut run, "sleep").len() == 1).then_some(()));
+    crash.crash();
+    run.expect("second");
+    assert_eq!(alive(&mut run, "sleep").len(), 0);
+    let pid = run.expect_error("foster: info: killing process ");
+    assert!(pid.ends_with(", which app left behind"), "{pid}");
+}
+
+#[test]
+fn double_forks_and_many_generations_are_gone_after_the_restart() {
+    // Each leads a session of its own, and is the child of one that lives or of none.
+    let mut generations = "say=last pause".to_owned();
+    for _ in 0..12 {
+        generations = format!("fork {{ setsid {generations} }} pause");
+    }
+    let crash = Crash::new();
+    let quoted = generations.replace('{', "'{'").replace('}', "'}'");
+    let line = crash.line(&format!(
+        "$probe {quoted} &\n$probe orphan '{{' setsid say=last pause '}}'\n\
+         $probe orphan '{{' setsid orphan '{{' setsid say=last pause '}}' pause '}}'"
+    ));
+    let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Job).start();
+    run.expect_all(&["last", "last", "last", "ready"]);
+    assert_eq!(alive(&mut run, "probe").len(), 12 + 1 + 1 + 2);
+    crash.crash();
+    run.expect("second");
+    assert_eq!(alive(&mut run, "probe").len(), 1);
+}
+
+#[test]
+fn one_that_forks_away_a_thousand_times_does_not_get_away() {
+    let crash = Crash::new();
+    let line = crash.line("$probe flee=1000 say=fled pause &\n$probe flee=3000 pause &");
+    let mut run = quick(foster()).args(["-q", "--wrap", &line]).place(Place::Job).start();
+    run.expect_all(&["fled", "ready"]);
+    crash.crash();
+    run.expect("second");
+    assert_eq!(alive(&mut run, "probe").len(), 1);
+}
+
+#[test]
+fn hundreds_of_leftovers_are_gone_after_the_restart() {
+    let crash = Crash::new();
+    let line = crash.line(
+        "i=0; while [ $i -lt 300 ]; do $probe orphan '{' setsid pause '}'; i=$((i + 1)); done",
+    );
+    let mut run = quick(foster()).args(["-q", "--wrap", &line]).place(Place::Job).start();
+    run.expect("ready");
+    assert_eq!(alive(&mut run, "probe").len(), 300);
+    crash.crash();
+    run.expect("second");
+    assert_eq!(alive(&mut run, "probe").len(), 1);
+}
+
+#[test]
+fn what_another_service_left_outside_its_group_is_left_alone() {
+    let crash = Crash::new();
+    let line = crash.line("$probe orphan '{' setsid say=mine pause '}'");
+    let other = probe_line("orphan { setsid say=others pause } say=other pause");
+    let launch = quick(foster()).args(["--wrap", &line, "--wrap", &other]);
+    let mut run = launch.place(Place::Job).start();
+    run.expect_all(&["mine", "others", "other", "ready"]);
+    crash.crash();
+    run.expect("second");
+    // The second run, the other service, and its daemon.
+    assert_eq!(alive(&mut run, "probe").len(), 3);
+}
+
+#[test]
+fn a_process_without_a_mark_is_left_alone() {
+    let crash = Crash::new();
+    let line = crash.line(
+        "$probe orphan '{' setsid unsetenv=FOSTER_RUN exec $probe say=unmarked pause '}'\n\
+         $probe orphan '{' setsid say=marked pause '}'",
+    );
+    let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Job).start();
+    run.expect_all(&["unmarked", "marked", "ready"]);
+    crash.crash();
+    run.expect("second");
+    assert_eq!(alive(&mut run, "probe").len(), 2);
+}
+
+#[test]
+fn a_process_with_a_forged_mark_or_that_of_an_earlier_run_is_left_alone() {
+    let crash = Crash::new();
+    let mark = "0-0123456789abcdef0123456789abcdef";
+    let line = crash.line(&format!(
+        "$probe orphan '{{' setsid setenv=FOSTER_RUN={mark} exec $probe say=forged pause '}}'"
+    ));
+    let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Job).start();
+    run.expect_all(&["forged", "ready"]);
+    crash.crash();
+    run.expect("second");
+    assert_eq!(alive(&mut run, "probe").len(), 2);
+}
+
+#[test]
+fn a_process_that_came_into_the_namespace_from_outside_is_left_alone() {
+    let crash = Crash::new();
+    let mut run = quick(foster()).args(["--wrap", &crash.line("")]).place(Place::Pid1).start();
+    run.expect("ready");
+    // As docker exec does it, but that the one who brought it goes away: foster adopts it.
+    let init = run.pid().to_string();
+    let enter = Launch::new("nsenter").args(["-t", &init, "-p", "-m", probe(), "orphan", "{"]);
+    let output = enter.args(["setsid", "close=0", "close=1", "close=2", "pause", "}"]).output();
+    assert_eq!(output.code(), 0, "{output:?}");
+    let pid = run.pid();
+    let guest = |pid| procfs::children(pid).len() == 2;
+    until("it is not adopted", || guest(pid).then_some(()));
+    crash.crash();
+    run.expect("second");
+    assert!(guest(pid), "the second run and the guest");
+}
+
+#[test]
+fn keep_orphans_spares_what_is_outside_the_group_and_kills_the_group() {
+    let leaving = "$probe orphan '{' setsid say=daemon pause '}'\n$probe say=member pause &";
+    let options: [fn(Launch) -> Launch; 2] =
+        [|launch| launch.arg("--keep-orphans"), |launch| launch.env("FOSTER_KEEP_ORPHANS", "1")];
+    for option in options {
+        let crash = Crash::new();
+        let launch = option(quick(foster())).args(["--wrap", &crash.line(leaving)]);
+        let mut run = launch.place(Place::Job).start();
+        run.expect_all(&["daemon", "member", "ready"]);
+        crash.crash();
+        run.expect("second");
+        assert_eq!(alive(&mut run, "probe").len(), 2);
+    }
+}
+
+#[test]
+fn without_proc_every_adopted_process_is_that_of_the_only_service() {
+    for proc in ["proc=none", "proc=outer"] {
+        let crash = Crash::new();
+        let line = crash.line("$probe orphan '{' setsid say=daemon pause '}'");
+        let launch = quick(foster()).args(["--wrap", &line]).inheriting(proc);
+        let mut run = launch.place(Place::Job).start();
+        run.expect_all(&["daemon", "ready"]);
+        crash.crash();
+        run.expect("second");
+        assert_eq!(alive(&mut run, "probe").len(), 1, "{proc}");
+    }
+}
+
+#[test]
+fn without_proc_nobody_kills_what_may_be_that_of_another_service() {
+    let crash = Crash::new();
+    let line = crash.line("$probe orphan '{' setsid say=daemon pause '}'");
+    let launch = quick(foster()).args(["--wrap", &line, "--wrap"]).arg(probe_line("pause"));
+    let mut run = launch.inheriting("proc=none").place(Place::Job).start();
+    run.expect_all(&["daemon", "ready"]);
+    crash.crash();
+    run.expect("second");
+    // The daemon, the other service and the second run.
+    assert_eq!(alive(&mut run, "probe").len(), 3);
+}
+
+#[test]
+fn without_proc_a_service_is_down_when_its_whole_group_is_gone() {
+    for proc in ["proc=none", "proc=outer"] {
+        let member = "fork { block=TERM say=member await=TERM sleep=300 say=cleaned } say=up pause";
+        let mut run = wrapped(member).inheriting(proc).place(Place::Job).start();
+        run.expect_all(&["member", "up"]);
+        run.signal("TERM");
+        run.expect("cleaned");
+        assert_eq!(run.wait_for_status(), Status::Code(0));
+    }
+}
+
+#[test]
+fn the_backoff_comes_after_the_cleaning_and_is_measured_from_the_end() {
+    let crash = Crash::new();
+    let line = crash.line("$probe orphan '{' setsid say=daemon pause '}'");
+    let launch = foster().args(["--backoff", "400ms", "--wrap", &line]).place(Place::Job);
+    let mut run = launch.start();
+    run.expect_all(&["daemon", "ready"]);
+    crash.crash();
+    run.expect_error("foster: info: app (pid ");
+    let ended = std::time::Instant::now();
+    until("the daemon stays", || alive(&mut run, "probe").is_empty().then_some(()));
+    run.expect("second");
+    assert!(ended.elapsed() >= Duration::from_millis(350));
+}
+
+#[test]
+fn a_killed_leader_is_as_unexpected_an_end_as_any() {
+    let mut run = wrapped("fork { say=member pause } say=leader pause").place(Place::Job).start();
+    run.expect_all(&["member", "leader"]);
+    let leader = run.child();
+    send(leader, "KILL");
+    run.expect_all(&["member", "leader"]);
+    assert_eq!(alive(&mut run, "probe").len(), 2);
+}

@@ -1,0 +1,182 @@
+//! "A log line never blocks", and a closed or broken stderr does no harm.
+
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixListener;
+
+use nix::libc;
+
+use crate::inheritance::WITHOUT_SIGNALFD;
+use crate::subject::{Folder, foster, probe_line, quick, wrapped};
+use crate::support::patience::until;
+use crate::support::procfs;
+use crate::support::{Place, Status};
+
+#[test]
+fn with_stderr_a_full_pipe_that_nobody_reads_signals_deaths_and_stops_are_seen_to() {
+    for more in ["", " proc=none", " deny=signalfd4,timerfd_create:ENOSYS"] {
+        let folder = Folder::new();
+        let pipe = folder.fifo("stderr");
+        let script = format!("close=2 full={pipe}{more}");
+        let launch = foster().args(["-vvv", "--"]).probe("fork { trap=app } block=USR1,HUP orphans=200 say=made await=TERM");
+        let mut run = launch.inheriting(&script).place(Place::Pid1).start();
+        run.expect_all(&["app trapping", "made"]);
+        for _ in 0..50 {
+            run.signal("USR1");
+            run.expect("app got USR1");
+        }
+        let pid = run.pid();
+        until("zombies stay", || (procfs::children(pid).len() == 1).then_some(()));
+        run.signal("KILL");
+        let _ = run.wait();
+    }
+}
+
+#[test]
+fn with_stderr_a_full_pipe_that_nobody_reads_a_crash_is_restarted_and_a_stop_obeyed() {
+    let folder = Folder::new();
+    let script = format!("close=2 full={}", folder.fifo("stderr"));
+    let mut run = wrapped("say=run exit=1").arg("-vvv").inheriting(&script).start();
+    for _ in 0..10 {
+        run.expect("run");
+    }
+    run.signal("TERM");
+    assert_eq!(run.wait_for_status(), Status::Code(1));
+}
+
+#[test]
+fn a_later_line_says_how_many_were_dropped() {
+    let folder = Folder::new();
+    let pipe = folder.fifo("stderr");
+    let script = format!("close=2 full={pipe}");
+    let mut run = foster().args(["-vvv", "--"]).probe("trap").inheriting(&script).start();
+    run.expect("trapping");
+    for _ in 0..3 {
+        run.signal("USR1");
+        run.expect("got USR1");
+    }
+    // The start, and for each signal that it came and went.
+    let mut reader = reader(&pipe);
+    until("the pipe is full", || {
+        let mut bytes = [0; 65536];
+        matches!(reader.read(&mut bytes), Err(_)).then_some(())
+    });
+    run.signal("USR2");
+    run.expect("got USR2");
+    let mut text = String::new();
+    until("no line", || {
+        let _ = reader.read_to_string(&mut text);
+        text.contains("passed SIGUSR2").then_some(())
+    });
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines[0], "foster: warning: 7 log lines dropped", "{text}");
+    assert_eq!(lines[1], "foster: trace: received SIGUSR2", "{text}");
+    assert!(lines[2].starts_with("foster: debug: passed SIGUSR2 on to group "), "{text}");
+    assert_eq!(lines.len(), 3);
+}
+
+/// A reader that does not wait.
+fn reader(path: &str) -> File {
+    let mut options = File::options();
+    options.read(true).custom_flags(libc::O_NONBLOCK).open(path).expect("the FIFO is there")
+}
+
+#[test]
+fn stderr_is_not_made_non_blocking_for_those_who_share_it() {
+    let mut run = foster().args(["-vvv", "--"]).probe("trap").start();
+    run.expect("trapping");
+    run.signal("USR1");
+    run.expect_error("foster: debug: passed SIGUSR1");
+    let child = run.child();
+    for pid in [run.pid(), child] {
+        let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/2")).expect("it is open");
+        let flags = info.lines().find_map(|line| line.strip_prefix("flags:")).expect("flags");
+        let flags = i32::from_str_radix(flags.trim(), 8).expect("an octal number");
+        assert_eq!(flags & libc::O_NONBLOCK, 0, "{info}");
+    }
+}
+
+#[test]
+fn a_socket_as_stderr_takes_lines_and_blocks_nobody() {
+    let folder = Folder::new();
+    let listener = UnixListener::bind(folder.path("socket")).expect("a socket can be made");
+    let script = format!("close=2 socket={}", folder.word("socket"));
+    let mut run = foster().args(["-vvv", "--"]).probe("trap").inheriting(&script).start();
+    let (stream, _) = listener.accept().expect("it connects");
+    run.expect("trapping");
+    // More than a socket holds.
+    for _ in 0..4000 {
+        run.signal("USR1");
+        run.expect("got USR1");
+    }
+    let first = BufReader::new(&stream).lines().next().expect("a line").expect("text");
+    assert!(first.starts_with("foster: info: probe (pid "), "{first}");
+}
+
+#[test]
+fn a_terminal_as_stderr_that_nobody_reads_blocks_nobody() {
+    // The terminal of these places is standard input; this makes it stderr too.
+    let script = "close=2 open=/dev/tty";
+    let launch = foster().args(["-vvv", "--"]).probe("trap").inheriting(script);
+    let mut run = launch.place(Place::TerminalLeader).start();
+    run.expect("trapping");
+    for _ in 0..2000 {
+        run.signal("USR1");
+        run.expect("got USR1");
+    }
+}
+
+#[test]
+fn a_closed_stderr_does_no_harm() {
+    for more in ["close=2".to_owned(), format!("close=2 {WITHOUT_SIGNALFD}")] {
+        let mut run = foster().args(["-vvv", "--"]).probe("trap").inheriting(&more);
+        run = run.place(Place::Pid1);
+        let mut run = run.start();
+        run.expect("trapping");
+        run.signal("USR1");
+        run.expect("got USR1");
+        let launch = wrapped("say=run exit=3").args(["-vvv", "--max-restarts", "3"]);
+        let output = launch.inheriting(&more).output();
+        assert_eq!((output.code(), output.stdout.as_str()), (3, "run\nrun\nrun\nrun\n"));
+    }
+}
+
+#[test]
+fn a_stderr_that_nobody_has_open_any_more_does_no_harm_and_sends_the_child_no_pipe() {
+    for more in ["say=odd".to_owned(), WITHOUT_SIGNALFD.to_owned()] {
+        for place in [Place::Child, Place::Pid1] {
+            let launch = foster().args(["-vvv", "--"]).probe("trap").inheriting(&more);
+            let mut run = launch.place(place).start();
+            run.expect("trapping");
+            run.close_errors();
+            for _ in 0..5 {
+                run.signal("USR1");
+                assert_eq!(run.line(), "got USR1");
+            }
+            // One that somebody sends goes on.
+            run.signal("PIPE");
+            assert_eq!(run.line(), "got PIPE");
+        }
+    }
+}
+
+#[test]
+fn a_full_disk_does_no_harm() {
+    let launch = quick(foster()).args(["-vvv", "--max-restarts", "3", "--wrap"]);
+    let output = launch.arg(probe_line("say=run exit=3")).inheriting("close=2 open=/dev/full").output();
+    assert_eq!((output.code(), output.stdout.as_str()), (3, "run\nrun\nrun\nrun\n"));
+}
+
+#[test]
+fn a_flood_of_lines_is_written_whole_or_not_at_all() {
+    let mut run = foster().args(["-vvv", "--"]).probe("block=USR1 orphans=3000 say=made pause").start();
+    run.expect("made");
+    let pid = run.pid();
+    until("zombies stay", || (procfs::children(pid).len() == 1).then_some(()));
+    run.signal("HUP");
+    let text = run.wait().stderr;
+    for line in text.lines() {
+        assert!(line.starts_with("foster: "), "{line}");
+    }
+}

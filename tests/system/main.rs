@@ -1,0 +1,34 @@
+//! The real binary: as PID 1 of a PID namespace, as a subreaper, on terminals, and under filters
+//! that make system calls fail.
+//!
+//! Each test's name is a sentence of the promise that foster makes. `FOSTER_UNDER_TEST=/path`
+//! puts another build through the same tests, a static one say. They need root (or a user
+//! namespace), `unshare` and `strace`; they wait for events, and what they start ends with them.
+#![cfg(target_os = "linux")]
+
+#[path = "../support/mod.rs"]
+// tests/compat uses what is not used here.
+#[allow(dead_code)]
+mod support;
+
+mod subject;
+
+mod bad_input;
+mod early;
+mod environment;
+mod fallback;
+mod idle;
+mod inheritance;
+mod leftovers;
+mod log;
+mod options;
+mod orphans;
+mod real_time;
+mod shell;
+mod signals;
+mod start_errors;
+mod status;
+mod stopping;
+mod terminal;
+mod terminal_bash;
+mod two_ways;

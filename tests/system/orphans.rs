@@ -1,0 +1,130 @@
+//! "Orphans are reaped as PID 1 or subreaper, thousands at once, without delaying a signal by more
+//! than one batch of 64."
+
+use std::time::{Duration, Instant};
+
+use crate::subject::{Folder, binary, foster, wrapped};
+use crate::support::patience::until;
+use crate::support::procfs;
+use crate::support::{Launch, Place, probe};
+
+/// No signal may wait for this long, on a machine that is busy with other tests.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+#[test]
+fn ten_thousand_orphans_leave_no_zombie_and_delay_no_signal_as_pid_1() {
+    ten_thousand_orphans(foster(), Place::Pid1);
+}
+
+#[test]
+fn ten_thousand_orphans_leave_no_zombie_and_delay_no_signal_as_subreaper() {
+    ten_thousand_orphans(foster(), Place::Job);
+}
+
+pub fn ten_thousand_orphans(launch: Launch, place: Place) {
+    let script = "fork { trap=app } block=USR1 orphans=10000 say=made pause";
+    let mut run = launch.arg("--").probe(script).place(place).start();
+    run.expect("app trapping");
+    let pid = run.pid();
+    let mut signals = 0;
+    loop {
+        let begin = Instant::now();
+        run.signal("USR1");
+        signals += 1;
+        // The other line may come between.
+        let before = run.lines_until("app got USR1");
+        let delay = begin.elapsed();
+        assert!(delay < AT_ONCE, "signal {signals} took {delay:?}");
+        if before.contains(&"made".to_owned()) {
+            break;
+        }
+    }
+    assert!(signals > 1, "none came in the midst");
+    // The child is left, and its own child.
+    until("zombies stay", || (procfs::children(pid).len() == 1).then_some(()));
+}
+
+#[test]
+fn orphans_are_reaped_by_a_supervisor_too() {
+    let mut run = wrapped("orphans=1000 say=made pause").arg("-q").place(Place::Pid1).start();
+    run.expect("made");
+    let pid = run.pid();
+    until("zombies stay", || (procfs::children(pid).len() == 1).then_some(()));
+}
+
+#[test]
+fn orphans_are_reaped_while_a_dead_leader_is_held_for_its_group() {
+    let script = "fork { ignore=TERM say=member orphans=500 say=made await=HUP orphans=500 say=more \
+                  pause } say=leader pause";
+    let launch = foster().args(["--stop-timeout", "infinity", "--"]);
+    let mut run = launch.probe(&script.replace("                  ", "")).place(Place::Pid1).start();
+    run.expect_all(&["made", "leader"]);
+    run.signal("TERM");
+    let pid = run.pid();
+    // The leader, held as a zombie, and the member.
+    until("the leader is not held", || {
+        let children = procfs::children(pid);
+        let zombies = children.iter().filter(|pid| procfs::stat(**pid).is_some_and(|s| s.state == 'Z'));
+        (children.len() == 2 && zombies.count() == 1).then_some(())
+    });
+    run.signal("HUP");
+    run.expect("more");
+    until("zombies stay", || (procfs::children(pid).len() == 2).then_some(()));
+}
+
+#[test]
+fn signals_are_read_after_every_batch_of_64_orphans_at_the_latest() {
+    let folder = Folder::new();
+    let trace = folder.word("trace");
+    let launch = Launch::new("strace").args(["-qq", "-e", "trace=read,waitid,wait4", "-o", &trace]);
+    // The orphans end while foster stands still, so that all are there at once.
+    let script = "fork { trap=app } say=up block=USR1 orphans=1000 say=made pause";
+    let mut run = launch.args([&binary(), "--", probe()]).args(script.split(' ')).start();
+    run.expect("made");
+    let strace = run.pid();
+    let foster = procfs::children(strace)[0];
+    until("zombies stay", || (procfs::children(foster).len() == 1).then_some(()));
+    let text = std::fs::read_to_string(&trace).expect("strace writes");
+    let (mut batch, mut longest, mut total) = (0, 0, 0);
+    for line in text.lines() {
+        // A read of signals gives whole records of 128 bytes, or none.
+        let reads_signals = line.starts_with("read(") && line.contains(", 8192)");
+        let reaps = (line.starts_with("waitid(") && !line.contains("WNOWAIT") && line.ends_with("= 0"))
+            || (line.starts_with("wait4(") && !line.ends_with("= 0") && !line.contains("= -1"));
+        if reads_signals {
+            batch = 0;
+        } else if reaps {
+            batch += 1;
+            total += 1;
+            longest = longest.max(batch);
+        }
+    }
+    assert!(total >= 1000, "{total} were seen to be reaped");
+    assert!(longest <= 64, "{longest} were reaped between two reads of signals");
+}
+
+#[test]
+fn an_orphan_that_lives_is_adopted_and_reaped_when_it_ends() {
+    let mut run = foster().arg("--").probe("orphan { say=orphan block=HUP await=HUP } trap");
+    run = run.place(Place::Pid1);
+    let mut run = run.start();
+    run.expect_all(&["orphan", "trapping"]);
+    let pid = run.pid();
+    until("not adopted", || (procfs::children(pid).len() == 2).then_some(()));
+    run.signal("HUP");
+    until("zombies stay", || (procfs::children(pid).len() == 1).then_some(()));
+}
+
+#[test]
+fn a_child_that_is_traced_or_stopped_is_not_taken_for_a_dead_one() {
+    let mut run = foster().arg("--").probe("tracee pause").place(Place::Pid1).start();
+    run.expect("traced");
+    let child = run.child();
+    crate::support::running::send(child, "STOP");
+    procfs::await_state(child, "T");
+    run.expect_quiet(Duration::from_millis(100));
+    crate::support::running::send(child, "CONT");
+    procfs::await_sleep(child);
+    run.signal("HUP");
+    assert_eq!(run.wait().code(), 129);
+}

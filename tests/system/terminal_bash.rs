@@ -1,0 +1,127 @@
+//! "Job control works": a real interactive bash under foster, and foster under one.
+
+use crate::subject::{await_foreground, await_process, binary, foster};
+use crate::support::procfs::await_state;
+use crate::support::terminal::{INTERRUPT, SUSPEND};
+use crate::support::{Launch, Place, Running, probe};
+
+const BASH: [&str; 5] = ["bash", "--norc", "--noprofile", "--noediting", "-i"];
+
+/// bash alone, for comparison, and under foster.
+fn shells() -> [Launch; 2] {
+    [Launch::new(BASH[0]).args(&BASH[1..]), foster().arg("--").args(BASH)]
+}
+
+fn start(launch: Launch) -> Running {
+    let mut run = launch.env("PS1", "$ ").place(Place::TerminalLeader).start();
+    // Its first prompt says that it reads.
+    run.expect_error("");
+    tell(&mut run, "echo ready");
+    run.expect("ready");
+    run
+}
+
+fn tell(run: &mut Running, line: &str) {
+    run.terminal().type_text(&format!("{line}\n"));
+}
+
+#[test]
+fn an_interactive_bash_has_ctrl_c_as_without_foster() {
+    for launch in shells() {
+        let mut run = start(launch);
+        tell(&mut run, "sleep 100");
+        let sleep = await_process(&mut run, "sleep");
+        await_foreground(sleep);
+        run.terminal().type_text(INTERRUPT);
+        tell(&mut run, "echo status $?");
+        run.expect("status 130");
+        tell(&mut run, "exit 7");
+        assert_eq!(run.wait().code(), 7);
+    }
+}
+
+#[test]
+fn an_interactive_bash_has_ctrl_z_fg_and_bg_as_without_foster() {
+    for launch in shells() {
+        let mut run = start(launch);
+        tell(&mut run, &format!("{} say=up read sleep=300", probe()));
+        run.expect("up");
+        let job = await_process(&mut run, "probe");
+        await_foreground(job);
+        run.terminal().type_text(SUSPEND);
+        await_state(job, "T");
+        tell(&mut run, "jobs; echo suspended");
+        let jobs = run.lines_until("suspended").join("\n");
+        assert!(jobs.contains("Stopped"), "{jobs}");
+        tell(&mut run, "fg");
+        await_foreground(job);
+        tell(&mut run, "hello");
+        run.expect("read: hello");
+        // It sleeps a moment, in which it is sent to the background.
+        run.terminal().type_text(SUSPEND);
+        await_state(job, "T");
+        tell(&mut run, "bg; wait; echo all done");
+        run.expect("all done");
+        tell(&mut run, "exit 0");
+        assert_eq!(run.wait().code(), 0);
+    }
+}
+
+#[test]
+fn bash_complains_of_nothing_under_foster() {
+    let said = |launch| {
+        let mut run = start(launch);
+        tell(&mut run, "set -o | grep monitor");
+        let monitor = run.expect_prefix("monitor");
+        tell(&mut run, "exit");
+        (monitor.trim().to_owned(), run.wait().stderr)
+    };
+    let [alone, under] = shells().map(said);
+    assert_eq!(alone, under);
+    assert_eq!(under.0, "on");
+}
+
+#[test]
+fn foster_is_a_job_of_bash_like_any_other() {
+    let mut run = start(Launch::new(BASH[0]).args(&BASH[1..]));
+    tell(&mut run, &format!("{} -- {} say=up read pause", binary(), probe()));
+    run.expect("up");
+    let (foster, child) = (await_process(&mut run, "foster"), await_process(&mut run, "probe"));
+    await_foreground(child);
+    run.terminal().type_text(SUSPEND);
+    await_state(child, "T");
+    await_state(foster, "T");
+    tell(&mut run, "jobs; echo suspended");
+    let jobs = run.lines_until("suspended").join("\n");
+    assert!(jobs.contains("Stopped"), "{jobs}");
+    tell(&mut run, "fg");
+    await_foreground(child);
+    await_state(foster, "S");
+    tell(&mut run, "hello");
+    run.expect("read: hello");
+    run.terminal().type_text(INTERRUPT);
+    tell(&mut run, "echo status $?");
+    run.expect("status 130");
+    tell(&mut run, "exit 0");
+    assert_eq!(run.wait().code(), 0);
+}
+
+#[test]
+fn foster_in_a_pipeline_of_bash_runs_to_its_end() {
+    let mut run = start(Launch::new(BASH[0]).args(&BASH[1..]));
+    let (foster, probe) = (binary(), probe());
+    tell(&mut run, &format!("{foster} -- {probe} say=one | {foster} -- {probe} read | cat"));
+    run.expect("read: one");
+    tell(&mut run, "echo status ${PIPESTATUS[*]}");
+    run.expect("status 0 0 0");
+}
+
+#[test]
+fn foster_in_the_background_of_bash_leaves_it_the_terminal() {
+    let mut run = start(Launch::new(BASH[0]).args(&BASH[1..]));
+    tell(&mut run, &format!("{} -- {} say=up pause &", binary(), probe()));
+    run.expect("up");
+    tell(&mut run, "echo still here; kill %1; wait; echo status $?");
+    run.expect("still here");
+    run.expect("status 0");
+}
