@@ -17,6 +17,7 @@ mod service;
 mod shutdown;
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::rc::Rc;
 
 use crate::config::{Config, JobControl};
@@ -42,7 +43,7 @@ pub struct Facts {
 }
 
 /// The machine. A clone of it goes its own way from then on, as a search needs it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Supervisor {
     config: Rc<Config>,
     facts: Facts,
@@ -69,6 +70,21 @@ struct Outbox {
     survey_due: bool,
     /// Whether the end of foster was given out.
     ended: bool,
+}
+
+impl fmt::Debug for Supervisor {
+    /// Shows all that changes: the configuration and the facts do not.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Supervisor")
+            .field("services", &self.services)
+            .field("deadlines", &self.deadlines)
+            .field("shutdown", &self.shutdown)
+            .field("outbox", &self.outbox)
+            .field("live", &self.live)
+            .field("waiting", &self.waiting)
+            .field("overlook", &self.overlook)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Outbox {
