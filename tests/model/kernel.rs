@@ -101,6 +101,10 @@ impl Process {
         matches!(self.life, Life::Zombie(_))
     }
 
+    pub fn is_ending(&self) -> bool {
+        matches!(self.life, Life::Ending(_))
+    }
+
     pub fn carries(&self) -> Option<RunId> {
         self.origin.filter(|_| self.marked && !matches!(self.life, Life::Ending(_)))
     }

@@ -4,6 +4,7 @@
 //! `random` tries long ones; both are judged by `judge`, and what breaks a promise is saved as a
 //! trace that is replayed for ever.
 
+mod exhaustive;
 mod judge;
 mod kernel;
 mod op;

@@ -85,7 +85,7 @@ pub enum Terminal {
 pub struct Script {
     pub manner: Manner,
     pub ends: Option<(Duration, ExitStatus)>,
-    pub forks: Vec<(Offspring, Manner, Option<(Duration, ExitStatus)>)>,
+    pub forks: Vec<(Offspring, Manner)>,
 }
 
 impl Sim {
@@ -263,12 +263,21 @@ impl World {
         }
     }
 
-    /// Does something to a process that stems from a service, or from `docker exec`.
+    /// The processes that an op can name: those that stem from a service, or from `docker exec`.
+    pub fn insiders(&self) -> impl Iterator<Item = &Process> {
+        self.kernel.all().filter(|p| !p.is_zombie() && p.parent != OUTSIDE)
+    }
+
+    /// How many processes an op can name.
+    pub fn crowd(&self) -> usize {
+        self.insiders().count()
+    }
+
+    /// Does something to a process that an op names.
     fn with(&mut self, who: usize, act: impl FnOnce(&mut Kernel, Pid)) {
-        let is_one = |p: &&Process| !p.is_zombie() && p.parent != OUTSIDE;
-        let count = self.kernel.all().filter(is_one).count();
+        let count = self.crowd();
         if count > 0 {
-            let process = self.kernel.all().filter(is_one).nth(who % count);
+            let process = self.insiders().nth(who % count);
             let pid = process.expect("there are that many").pid;
             act(&mut self.kernel, pid);
         }
@@ -359,12 +368,9 @@ impl World {
         if let Some((after, status)) = script.ends {
             self.kernel.end_at(pid, self.now + after, status);
         }
-        for (kind, manner, ends) in script.forks {
+        for (kind, manner) in script.forks {
             let Some(child) = self.kernel.fork(pid, kind) else { continue };
             self.kernel.get_mut(child).expect("it was just forked").manner = manner;
-            if let Some((after, status)) = ends {
-                self.kernel.end_at(child, self.now + after, status);
-            }
         }
         self.say(Event::Spawned { service, pid, run }, events);
     }

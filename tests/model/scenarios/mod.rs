@@ -53,7 +53,7 @@ fn behaves(manner: Manner) -> Script {
 impl Script {
     /// The same, with a child from the start.
     fn forks(mut self, kind: Offspring, manner: Manner) -> Script {
-        self.forks.push((kind, manner, None));
+        self.forks.push((kind, manner));
         self
     }
 }
