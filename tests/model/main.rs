@@ -10,5 +10,6 @@ mod kernel;
 mod op;
 mod random;
 mod scenarios;
+mod states;
 mod trace;
 mod world;

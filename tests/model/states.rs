@@ -1,0 +1,329 @@
+//! The table of states, as the machine itself answers: docs/STATES.md is made from it, and this
+//! test fails when the two differ. `UPDATE=1 cargo test --test model states` writes it anew.
+
+use std::fmt::Write;
+
+use foster::config::{Argv, Config, ServiceConfig};
+use foster::exit::ExitStatus;
+use foster::process::{Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
+use foster::signal::Signal;
+use foster::supervisor::{
+    Action, Event, Facts, Leader, Next, Report, Signalled, State, Supervisor, Survivor,
+};
+use foster::time::Instant;
+
+const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/STATES.md");
+
+#[test]
+fn the_documented_table_of_states_is_the_machines() {
+    let table = table();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(PATH, &table).expect("docs/STATES.md can be written");
+    }
+    let written = std::fs::read_to_string(PATH).unwrap_or_default();
+    assert!(
+        written == table,
+        "docs/STATES.md is not what the machine does; UPDATE=1 writes it anew:\n{table}"
+    );
+}
+
+/// Something that can be told to a machine.
+#[derive(Clone, Copy)]
+enum Told {
+    Event(Event),
+    /// The same signal twice.
+    Twice(Signal),
+    /// A survey that finds this.
+    Survey(Option<Survivor>),
+    /// The deadline.
+    Deadline,
+}
+
+fn table() -> String {
+    let mut out = String::from(HEAD);
+    for (mode, config) in [("Supervisor", supervisor()), ("Init", init())] {
+        let _ = writeln!(out, "\n## {mode}\n");
+        out.push_str(if config.supervised { SUPERVISOR } else { INIT });
+        for (name, path) in states() {
+            let Some(case) = led(&config, &path) else { continue };
+            let _ = writeln!(out, "\n### {name}\n\n| told | next | done |\n| --- | --- | --- |");
+            for (name, told) in inputs() {
+                if let Some((next, done)) = answer(case.clone(), told) {
+                    let _ = writeln!(out, "| {name} | {next} | {done} |");
+                }
+            }
+        }
+    }
+    out
+}
+
+/// How to come to each state.
+fn states() -> Vec<(&'static str, Vec<Told>)> {
+    let spawned = Told::Event(spawned());
+    let stop = Told::Event(signal(Signal::TERM));
+    let dead = Told::Event(exited(LEADER, ExitStatus::Signal(Signal::TERM)));
+    let crash = Told::Event(exited(LEADER, ExitStatus::Code(1)));
+    let member = Told::Survey(Some(member(true)));
+    let escaped = Told::Survey(Some(escaped(Mark::Run(RUN))));
+    vec![
+        ("Starting", vec![]),
+        ("Starting, a stop was asked for", vec![stop]),
+        ("Up", vec![spawned]),
+        ("Stopping, the leader lives", vec![spawned, stop]),
+        ("Stopping, the leader is dead", vec![spawned, stop, dead, member]),
+        ("Killing, the leader lives", vec![spawned, stop, Told::Deadline]),
+        ("Killing, the leader is dead", vec![spawned, stop, dead, member, Told::Deadline, member]),
+        ("Cleaning, then Backoff", vec![spawned, crash, escaped]),
+        ("Cleaning, then Down", vec![spawned, stop, dead, Told::Survey(None), escaped]),
+        ("Backoff", vec![spawned, crash, Told::Survey(None)]),
+    ]
+}
+
+fn inputs() -> Vec<(&'static str, Told)> {
+    let no_program = SpawnError { kind: SpawnErrorKind::NotFound, os: 2 };
+    vec![
+        ("the start succeeds", Told::Event(spawned())),
+        (
+            "the start fails",
+            Told::Event(Event::SpawnFailed { service: SERVICE, error: no_program }),
+        ),
+        ("TERM", Told::Event(signal(Signal::TERM))),
+        ("INT twice", Told::Twice(Signal::INT)),
+        ("USR1", Told::Event(signal(Signal::USR1))),
+        ("the leader ends with 0", Told::Event(exited(LEADER, ExitStatus::Code(0)))),
+        ("the leader ends with 1", Told::Event(exited(LEADER, ExitStatus::Code(1)))),
+        ("an orphan ends", Told::Event(exited(ORPHAN, ExitStatus::Code(0)))),
+        ("the survey finds nothing", Told::Survey(None)),
+        ("the survey finds an adopted member", Told::Survey(Some(member(true)))),
+        ("the survey finds a member of another parent", Told::Survey(Some(member(false)))),
+        ("the survey finds one that escaped", Told::Survey(Some(escaped(Mark::Run(RUN))))),
+        ("the survey finds one without a mark", Told::Survey(Some(escaped(Mark::None)))),
+        ("the survey finds one whose mark is gone", Told::Survey(Some(escaped(Mark::Lost)))),
+        ("the deadline comes", Told::Deadline),
+    ]
+}
+
+/// A machine, and the time that it is there.
+#[derive(Clone)]
+struct Case {
+    machine: Supervisor,
+    now: Instant,
+}
+
+/// A machine that was told all this; none where it cannot be.
+fn led(config: &Config, path: &[Told]) -> Option<Case> {
+    let machine = Supervisor::new(config.clone(), Facts::default());
+    let mut case = Case { machine, now: Instant::ZERO };
+    case.drain();
+    for told in path {
+        case.tell(*told)?;
+    }
+    Some(case)
+}
+
+/// What a machine does when it is told this; none where it cannot be told it.
+fn answer(mut case: Case, told: Told) -> Option<(String, String)> {
+    let before = case.state();
+    if !can_be_told(before, told) {
+        return None;
+    }
+    let done = case.tell(told)?;
+    let mut done: Vec<String> = done.into_iter().filter_map(say_action).collect();
+    if case.machine.wants_survey() {
+        done.push("survey".into());
+    }
+    let after = case.state();
+    let next = if after == before { "the same".into() } else { say_state(after, case.now) };
+    Some((next, if done.is_empty() { "nothing".into() } else { done.join(", ") }))
+}
+
+impl Case {
+    fn state(&self) -> State {
+        self.machine.states().next().expect("it has a service")
+    }
+
+    /// Tells the machine something; gives what it did.
+    fn tell(&mut self, told: Told) -> Option<Vec<Action>> {
+        match told {
+            Told::Event(event) => self.machine.handle_event(event, self.now),
+            Told::Twice(twice) => {
+                self.machine.handle_event(signal(twice), self.now);
+                self.machine.handle_event(signal(twice), self.now);
+            }
+            Told::Survey(found) => {
+                // The end of an orphan makes the machine look again, if it waits for anything.
+                self.machine.handle_event(exited(ORPHAN, ExitStatus::Code(0)), self.now);
+                self.drain();
+                self.machine.poll_survey()?;
+                if let Some(survivor) = found {
+                    self.machine.handle_event(Event::Survivor(survivor), self.now);
+                }
+                self.machine.handle_event(Event::Surveyed, self.now);
+            }
+            Told::Deadline => {
+                self.now = match self.state() {
+                    // A look at who is left may come before.
+                    State::Stopping { kill_at, .. } => kill_at?,
+                    State::Killing { give_up_at, .. } => give_up_at,
+                    _ => self.machine.poll_timeout()?,
+                };
+                self.machine.handle_timeout(self.now);
+            }
+        }
+        Some(self.drain())
+    }
+
+    fn drain(&mut self) -> Vec<Action> {
+        std::iter::from_fn(|| self.machine.poll_action()).collect()
+    }
+}
+
+/// Whether this can happen in that state: the kernel tells only of what is there.
+fn can_be_told(state: State, told: Told) -> bool {
+    let alive = match state {
+        State::Up { .. } => true,
+        State::Stopping { leader, .. } | State::Killing { leader, .. } => leader == Leader::Alive,
+        State::Down
+        | State::Starting
+        | State::Cleaning { .. }
+        | State::Backoff { .. }
+        | State::Failed => false,
+    };
+    match told {
+        Told::Event(Event::Spawned { .. } | Event::SpawnFailed { .. }) => state == State::Starting,
+        Told::Event(Event::Exited { pid: LEADER, .. }) => alive,
+        // A service whose leader is reaped has no group.
+        Told::Survey(Some(Survivor { group: LEADER, .. })) => {
+            !matches!(state, State::Cleaning { .. })
+        }
+        Told::Event(_) | Told::Twice(_) | Told::Survey(_) | Told::Deadline => true,
+    }
+}
+
+fn say_state(state: State, now: Instant) -> String {
+    let after = |at: Instant| format!("{} s", at.since(now).as_secs_f32());
+    let leader = |leader| match leader {
+        Leader::Alive => "the leader lives",
+        Leader::Dead(_) => "the leader is dead",
+    };
+    match state {
+        State::Down => "Down".into(),
+        State::Starting => "Starting".into(),
+        State::Up { .. } => "Up".into(),
+        State::Stopping { leader: who, kill_at, look_at, .. } => {
+            let mut text = format!("Stopping, {}", leader(who));
+            if let Some(at) = kill_at {
+                let _ = write!(text, "; SIGKILL after {}", after(at));
+            }
+            if let Some(at) = look_at {
+                let _ = write!(text, "; look after {}", after(at));
+            }
+            text
+        }
+        State::Killing { leader: who, give_up_at, look_at, .. } => {
+            let mut text = format!("Killing, {}; give up after {}", leader(who), after(give_up_at));
+            if let Some(at) = look_at {
+                let _ = write!(text, "; look after {}", after(at));
+            }
+            text
+        }
+        State::Cleaning { give_up_at, next } => {
+            let next = match next {
+                Next::Retry { .. } => "Backoff",
+                Next::Down => "Down",
+                Next::Failed => "Failed",
+            };
+            let mut text = format!("Cleaning, then {next}");
+            if let Some(at) = give_up_at {
+                let _ = write!(text, "; give up after {}", after(at));
+            }
+            text
+        }
+        State::Backoff { retry_at } => format!("Backoff for {}", after(retry_at)),
+        State::Failed => "Failed".into(),
+    }
+}
+
+/// What is done, but for what is only said.
+fn say_action(action: Action) -> Option<String> {
+    let name = |pid: Pid| match pid {
+        LEADER => "the leader",
+        MEMBER => "the member",
+        ORPHAN => "the orphan",
+        _ => "someone",
+    };
+    Some(match action {
+        Action::Spawn { .. } => "start".into(),
+        Action::Kill { target: Target::Group(_), signal, .. } => format!("{signal} to the group"),
+        Action::Kill { target: Target::Process(pid), signal, .. } => {
+            format!("{signal} to {}", name(pid))
+        }
+        Action::Reap { pid } => format!("reap {}", name(pid)),
+        Action::Hold { pid } => format!("hold {}", name(pid)),
+        Action::Survey { .. } => "survey".into(),
+        Action::GiveTerminal { .. } => "give the terminal".into(),
+        Action::Suspend { .. } => "stop foster itself".into(),
+        Action::Report(Report::Unkillable { .. }) => "report what cannot be killed".into(),
+        Action::Report(_) => return None,
+        Action::Exit { code } => format!("end with {code}"),
+    })
+}
+
+fn supervisor() -> Config {
+    Config::supervisor(vec![service()])
+}
+
+fn init() -> Config {
+    Config::init(service())
+}
+
+fn service() -> ServiceConfig {
+    ServiceConfig { argv: Argv::new(["app"]), port: None, in_shell: false }
+}
+
+fn spawned() -> Event {
+    Event::Spawned { service: SERVICE, pid: LEADER, run: RUN }
+}
+
+fn exited(pid: Pid, status: ExitStatus) -> Event {
+    Event::Exited { pid, status }
+}
+
+fn signal(signal: Signal) -> Event {
+    Event::Signal(Signalled { signal, value: None, by_kernel: false })
+}
+
+fn member(adopted: bool) -> Survivor {
+    Survivor { pid: MEMBER, group: LEADER, mark: Mark::None, adopted }
+}
+
+fn escaped(mark: Mark) -> Survivor {
+    Survivor { pid: ORPHAN, group: ORPHAN, mark, adopted: true }
+}
+
+const SERVICE: ServiceId = ServiceId(0);
+const RUN: RunId = RunId { service: SERVICE, nonce: 1 };
+const LEADER: Pid = Pid(10);
+const MEMBER: Pid = Pid(11);
+const ORPHAN: Pid = Pid(12);
+
+const HEAD: &str = "\
+# The table of states
+
+What one service does in each state with whatever it is told. This file is printed by the machine
+itself (`src/supervisor/`) and compared by a test; `UPDATE=1 cargo test --test model states` writes
+it anew. What a machine only says is left out, and so is what cannot be told in a state. *Done* is
+in order; a *survey* asks who lives, once all else is done and nothing else is known.
+
+*Down* and *Failed* are for good: whatever a service is told there, it does nothing. When every
+service is in one of them, foster ends; where one is *Failed*, the others are stopped first.
+";
+
+const SUPERVISOR: &str = "\
+One `--wrap`, and all else by default. A stop is asked for by TERM, INT or QUIT.
+";
+
+const INIT: &str = "\
+`foster COMMAND`, and all else by default. A stop is asked for by TERM; INT and QUIT go on to the
+command like any other signal, until a stop is under way.
+";
