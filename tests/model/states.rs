@@ -265,6 +265,8 @@ fn say_action(action: Action) -> Option<String> {
         Action::Suspend { .. } => "stop foster itself".into(),
         Action::Report(Report::Unkillable { .. }) => "report what cannot be killed".into(),
         Action::Report(_) => return None,
+        Action::KillAll { signal } => format!("{signal} to all that runs"),
+        Action::EndMachine { .. } => "end the machine".into(),
         Action::Exit { code } => format!("end with {code}"),
     })
 }

@@ -66,8 +66,7 @@ impl Launch {
     }
 
     pub fn args<S: AsRef<OsStr>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
-        self.args
-            .extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
+        self.args.extend(args.into_iter().map(|arg| arg.as_ref().to_owned()));
         self
     }
 
@@ -128,11 +127,7 @@ impl Launch {
             }
         }
         let mut terminal = None;
-        let mut stdin = if self.input {
-            Stdio::piped()
-        } else {
-            Stdio::null()
-        };
+        let mut stdin = if self.input { Stdio::piped() } else { Stdio::null() };
         let mut script: Vec<OsString> = Vec::new();
         if !matches!(self.place, Place::Child | Place::Pid1 | Place::Job) {
             let (master, slave) = Terminal::open();
@@ -164,10 +159,7 @@ impl Launch {
 
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear().envs(self.env);
-        command
-            .stdin(stdin)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(directory) = self.directory {
             command.current_dir(directory);
         }
@@ -202,27 +194,14 @@ unsafe fn forget_the_surroundings() {
     unsafe {
         for number in 1..=64 {
             let none = std::ptr::null_mut::<u64>();
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                number,
-                default.as_ptr(),
-                none,
-                8_usize,
-            );
+            libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), none, 8_usize);
         }
-        libc::close_range(
-            3,
-            libc::c_uint::MAX,
-            libc::CLOSE_RANGE_CLOEXEC as libc::c_int,
-        );
+        libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int);
         // Away from the developer's terminal, which some subjects would take.
         libc::setsid();
         // Should the test be killed, nothing of it stays.
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
-        let none = libc::rlimit {
-            rlim_cur: 0,
-            rlim_max: 0,
-        };
+        let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
     }
 }
@@ -234,10 +213,7 @@ pub fn probe() -> &'static str {
     static PATH: OnceLock<String> = OnceLock::new();
     PATH.get_or_init(|| {
         let test = std::env::current_exe().expect("a test knows its own path");
-        let profile = test
-            .ancestors()
-            .nth(2)
-            .expect("tests are built in PROFILE/deps");
+        let profile = test.ancestors().nth(2).expect("tests are built in PROFILE/deps");
         let path = profile.join("examples/probe");
         if !is_current(&path) {
             let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
@@ -248,14 +224,9 @@ pub fn probe() -> &'static str {
             }
             let built = build.current_dir(env!("CARGO_MANIFEST_DIR")).status();
             let built = built.expect("cargo runs").success();
-            assert!(
-                built && path.exists(),
-                "no probe at {path:?}: cargo build --example probe"
-            );
+            assert!(built && path.exists(), "no probe at {path:?}: cargo build --example probe");
         }
-        path.into_os_string()
-            .into_string()
-            .expect("a target directory in UTF-8")
+        path.into_os_string().into_string().expect("a target directory in UTF-8")
     })
 }
 
@@ -282,10 +253,4 @@ const LINK: i32 = 99;
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// util-linux's unshare: with its own death it kills the namespace's PID 1, and so everything.
-const UNSHARE: [&str; 5] = [
-    "unshare",
-    "--fork",
-    "--pid",
-    "--mount-proc",
-    "--kill-child=KILL",
-];
+const UNSHARE: [&str; 5] = ["unshare", "--fork", "--pid", "--mount-proc", "--kill-child=KILL"];

@@ -24,21 +24,13 @@ pub fn stat(pid: i32) -> Option<Stat> {
     let mut fields = tail.split(' ');
     let state = fields.next()?.chars().next()?;
     let mut number = || fields.next()?.parse().ok();
-    Some(Stat {
-        name,
-        state,
-        parent: number()?,
-        group: number()?,
-        session: number()?,
-    })
+    Some(Stat { name, state, parent: number()?, group: number()?, session: number()? })
 }
 
 /// A field of /proc/PID/status, such as `SigIgn`.
 pub fn status(pid: i32, field: &str) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let value = text
-        .lines()
-        .find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    let value = text.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
     Some(value?.trim().to_string())
 }
 
@@ -50,9 +42,7 @@ pub fn signal_set(pid: i32, field: &str) -> String {
 /// The children of a process, the oldest first.
 pub fn children(pid: i32) -> Vec<i32> {
     let text = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
-    text.split_whitespace()
-        .filter_map(|word| word.parse().ok())
-        .collect()
+    text.split_whitespace().filter_map(|word| word.parse().ok()).collect()
 }
 
 /// The children, their children, and so on.
@@ -69,19 +59,14 @@ pub fn descendants(pid: i32) -> Vec<i32> {
 
 /// The pid that a process has in its own PID namespace.
 pub fn inner_pid(pid: i32) -> Option<i32> {
-    status(pid, "NSpid")?
-        .split_whitespace()
-        .last()?
-        .parse()
-        .ok()
+    status(pid, "NSpid")?.split_whitespace().last()?.parse().ok()
 }
 
 /// The descriptors that a process has open.
 pub fn descriptors(pid: i32) -> Vec<i32> {
     let listed = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process lives");
-    let mut all: Vec<i32> = listed
-        .filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
-        .collect();
+    let mut all: Vec<i32> =
+        listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
     all.sort_unstable();
     all
 }
@@ -94,10 +79,9 @@ pub fn directory(pid: i32) -> String {
 
 /// Waits until a process is in one of `states`, such as `T` or `Z`.
 pub fn await_state(pid: i32, states: &str) {
-    until(
-        &format!("process {pid} did not come to state {states}"),
-        || stat(pid).filter(|stat| states.contains(stat.state)),
-    );
+    until(&format!("process {pid} did not come to state {states}"), || {
+        stat(pid).filter(|stat| states.contains(stat.state))
+    });
 }
 
 /// Waits until a process sleeps, which is where it waits for what comes next.
@@ -108,8 +92,6 @@ pub fn await_sleep(pid: i32) {
 /// Waits until a process is gone, or only a zombie that someone else should reap.
 pub fn await_death(pid: i32) {
     until(&format!("process {pid} did not end"), || {
-        stat(pid)
-            .is_none_or(|stat| "ZX".contains(stat.state))
-            .then_some(())
+        stat(pid).is_none_or(|stat| "ZX".contains(stat.state)).then_some(())
     });
 }

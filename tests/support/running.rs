@@ -70,21 +70,10 @@ impl Running {
         let stdout = Stream::new(host.stdout.take().expect("it is piped").into());
         let stderr = Stream::new(host.stderr.take().expect("it is piped").into());
         let parent = connection.map(|connection| ParentLink {
-            connection: connection
-                .try_clone()
-                .expect("a descriptor can be duplicated")
-                .into(),
+            connection: connection.try_clone().expect("a descriptor can be duplicated").into(),
             events: Stream::new(connection),
         });
-        Self {
-            host,
-            place,
-            pid: None,
-            stdout,
-            stderr,
-            parent,
-            terminal,
-        }
+        Self { host, place, pid: None, stdout, stderr, parent, terminal }
     }
 
     /// The pid of the subject, as seen from the test.
@@ -100,9 +89,7 @@ impl Running {
                 let inner = self.started().0;
                 let parent = self.first_child(host);
                 let all = procfs::children(parent);
-                let found = all
-                    .iter()
-                    .find(|pid| procfs::inner_pid(**pid) == Some(inner));
+                let found = all.iter().find(|pid| procfs::inner_pid(**pid) == Some(inner));
                 *found.unwrap_or_else(|| panic!("the subject is gone: {}", self.describe()))
             }
         };
@@ -164,20 +151,12 @@ impl Running {
     pub fn expect_quiet(&mut self, time: Duration) {
         let pid = self.pid();
         let end = process_descriptor(pid).expect("the subject lives");
-        let sources = [
-            self.stdout.source(),
-            self.stderr.source(),
-            Some(end.as_fd()),
-        ];
+        let sources = [self.stdout.source(), self.stderr.source(), Some(end.as_fd())];
         let sources: Vec<BorrowedFd> = sources.into_iter().flatten().collect();
         let something = await_any(&sources, Instant::now() + time);
         self.stdout.fill();
         self.stderr.fill();
-        assert!(
-            !something,
-            "something happened within {time:?}: {}",
-            self.describe()
-        );
+        assert!(!something, "something happened within {time:?}: {}", self.describe());
     }
 
     /// Waits for the next line on standard output.
@@ -201,9 +180,7 @@ impl Running {
 
     /// Waits for a line of standard output that starts like this, and returns the rest of it.
     pub fn expect_prefix(&mut self, prefix: &str) -> String {
-        self.pump(&format!("a line {prefix:?}..."), |run| {
-            rest_of_line(&mut run.stdout, prefix)
-        })
+        self.pump(&format!("a line {prefix:?}..."), |run| rest_of_line(&mut run.stdout, prefix))
     }
 
     /// The same for standard error.
@@ -217,10 +194,7 @@ impl Running {
     pub fn expect_all_errors(&mut self, lines: &[&str]) {
         self.pump(&format!("error lines {lines:?}"), |run| {
             let text = run.stderr.text();
-            lines
-                .iter()
-                .all(|line| text.lines().any(|one| one == *line))
-                .then_some(())
+            lines.iter().all(|line| text.lines().any(|one| one == *line)).then_some(())
         });
     }
 
@@ -237,14 +211,8 @@ impl Running {
 
     /// Writes a line to the subject's standard input, a pipe.
     pub fn write_line(&mut self, line: &str) {
-        let input = self
-            .host
-            .stdin
-            .as_mut()
-            .expect("the launch was `with_input`");
-        input
-            .write_all(format!("{line}\n").as_bytes())
-            .expect("the subject takes input");
+        let input = self.host.stdin.as_mut().expect("the launch was `with_input`");
+        input.write_all(format!("{line}\n").as_bytes()).expect("the subject takes input");
     }
 
     /// The terminal that the subject runs on.
@@ -291,11 +259,7 @@ impl Running {
         let status = self.wait_for_status();
         self.stdout.fill();
         self.stderr.fill();
-        Output {
-            status,
-            stdout: self.stdout.text(),
-            stderr: self.stderr.text(),
-        }
+        Output { status, stdout: self.stdout.text(), stderr: self.stderr.text() }
     }
 
     /// Waits for the end, and keeps what else lives in the PID namespace of a [`Place::Job`].
@@ -316,17 +280,12 @@ impl Running {
         }
         let end = process_descriptor(self.host.id() as i32).expect("the host is not reaped yet");
         self.pump_until("the subject to end", Wait::End(end.as_fd()), |run| {
-            run.host
-                .try_wait()
-                .expect("the host is our child")
-                .map(Status::from)
+            run.host.try_wait().expect("the host is our child").map(Status::from)
         })
     }
 
     fn first_child(&self, pid: i32) -> i32 {
-        until(&format!("{pid} started no process"), || {
-            procfs::children(pid).first().copied()
-        })
+        until(&format!("{pid} started no process"), || procfs::children(pid).first().copied())
     }
 
     fn parent_link(&mut self) -> &mut ParentLink {
@@ -358,12 +317,8 @@ impl Running {
             }
             let streams = [Some(&self.stdout), Some(&self.stderr)];
             let events = self.parent.as_ref().map(|parent| &parent.events);
-            let mut sources: Vec<BorrowedFd> = streams
-                .into_iter()
-                .chain([events])
-                .flatten()
-                .filter_map(Stream::source)
-                .collect();
+            let mut sources: Vec<BorrowedFd> =
+                streams.into_iter().chain([events]).flatten().filter_map(Stream::source).collect();
             if let Wait::End(end) = wait {
                 sources.push(end);
             }
@@ -376,24 +331,15 @@ impl Running {
 
     /// Whether a job has ended and left nothing behind, so that nothing can come any more.
     fn is_over(&self) -> bool {
-        let told = self
-            .parent
-            .as_ref()
-            .map(|parent| parent.events.text())
-            .unwrap_or_default();
+        let told = self.parent.as_ref().map(|parent| parent.events.text()).unwrap_or_default();
         self.has_parent()
-            && told
-                .lines()
-                .any(|line| line.starts_with("exited") || line.starts_with("killed"))
+            && told.lines().any(|line| line.starts_with("exited") || line.starts_with("killed"))
             && procfs::descendants(self.host.id() as i32).len() <= 1
     }
 
     /// Whether the subject is the job of a probe, and not only something below it.
     fn has_parent(&self) -> bool {
-        matches!(
-            self.place,
-            Place::Job | Place::Foreground | Place::Background
-        )
+        matches!(self.place, Place::Job | Place::Foreground | Place::Background)
     }
 
     /// Everything that helps to see why a test failed.
@@ -431,9 +377,7 @@ impl Drop for Running {
             _ => {
                 // A stopped process starts no more, so that none is missed.
                 send(host, "STOP");
-                procfs::descendants(host)
-                    .into_iter()
-                    .for_each(|pid| send(pid, "KILL"));
+                procfs::descendants(host).into_iter().for_each(|pid| send(pid, "KILL"));
             }
         }
         let _ = self.host.kill();

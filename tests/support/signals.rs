@@ -14,19 +14,15 @@ pub fn name(number: i32) -> String {
 pub fn number(name: &str) -> i32 {
     match NAMES.iter().find(|(known, _)| *known == name) {
         Some((_, number)) => *number,
-        None => name
-            .parse()
-            .unwrap_or_else(|_| panic!("{name:?} is no signal")),
+        None => name.parse().unwrap_or_else(|_| panic!("{name:?} is no signal")),
     }
 }
 
 /// The names in a mask such as `SigBlk` of /proc/PID/status, in the order of their numbers.
 pub fn names_in_mask(hexadecimal: &str) -> String {
     let mask = u64::from_str_radix(hexadecimal.trim(), 16).expect("a mask is hexadecimal");
-    let names: Vec<String> = (1..=64)
-        .filter(|number| mask & (1 << (number - 1)) != 0)
-        .map(name)
-        .collect();
+    let names: Vec<String> =
+        (1..=64).filter(|number| mask & (1 << (number - 1)) != 0).map(name).collect();
     names.join(" ")
 }
 

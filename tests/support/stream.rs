@@ -24,11 +24,7 @@ impl Stream {
         let flags = fcntl(&source, FcntlArg::F_GETFL).expect("a descriptor has flags");
         let flags = OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK;
         fcntl(&source, FcntlArg::F_SETFL(flags)).expect("it can be made non-blocking");
-        Self {
-            source: Some(source.into()),
-            text: Vec::new(),
-            looked: 0,
-        }
+        Self { source: Some(source.into()), text: Vec::new(), looked: 0 }
     }
 
     /// Everything that came so far.
@@ -80,10 +76,8 @@ impl Stream {
 ///
 /// False at the deadline, or when there is nothing left to wait for.
 pub fn await_any(sources: &[BorrowedFd<'_>], deadline: Instant) -> bool {
-    let mut ready: Vec<PollFd> = sources
-        .iter()
-        .map(|source| PollFd::new(*source, PollFlags::POLLIN))
-        .collect();
+    let mut ready: Vec<PollFd> =
+        sources.iter().map(|source| PollFd::new(*source, PollFlags::POLLIN)).collect();
     loop {
         let left = deadline.saturating_duration_since(Instant::now());
         let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);

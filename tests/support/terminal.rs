@@ -34,31 +34,19 @@ impl Terminal {
         attributes.local_flags.remove(LocalFlags::ECHO);
         attributes.output_flags.remove(OutputFlags::OPOST);
         tcsetattr(&slave, SetArg::TCSANOW, &attributes).expect("attributes can be set");
-        (
-            Self {
-                master: Some(master),
-            },
-            slave,
-        )
+        (Self { master: Some(master) }, slave)
     }
 
     /// Types text, or a control character such as [`INTERRUPT`].
     pub fn type_text(&mut self, text: &str) {
         let master = self.master.as_mut().expect("the terminal is there");
-        master
-            .write_all(text.as_bytes())
-            .expect("the terminal takes input");
+        master.write_all(text.as_bytes()).expect("the terminal takes input");
     }
 
     /// Changes the size, which sends WINCH to the foreground group.
     pub fn resize(&self, rows: u16, columns: u16) {
         let master = self.master.as_ref().expect("the terminal is there");
-        let size = libc::winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
+        let size = libc::winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         // SAFETY: TIOCSWINSZ reads the winsize that it is given.
         let done = unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &raw const size) };
         assert_eq!(done, 0, "the size can be set");

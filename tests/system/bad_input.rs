@@ -29,7 +29,10 @@ fn a_command_and_a_wrap() {
 
 #[test]
 fn an_unknown_option_names_the_one_meant() {
-    refused(foster().args(["--wrp", "echo no"]), "--wrp: there is no such option: did you mean --wrap?");
+    refused(
+        foster().args(["--wrp", "echo no"]),
+        "--wrp: there is no such option: did you mean --wrap?",
+    );
     refused(foster().arg("--zzz").probe("say=no"), "--zzz: there is no such option");
 }
 
@@ -60,7 +63,10 @@ fn values_in_the_environment_that_cannot_be_read() {
 
 #[test]
 fn a_backoff_above_its_maximum() {
-    refused(foster().args(["--backoff", "20s"]).probe("say=no"), "--backoff: 20s is above --backoff-max");
+    refused(
+        foster().args(["--backoff", "20s"]).probe("say=no"),
+        "--backoff: 20s is above --backoff-max",
+    );
 }
 
 #[test]

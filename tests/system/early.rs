@@ -33,7 +33,8 @@ fn term_right_after_the_start_of_pid_1_reaches_the_child_a_thousand_times() {
 #[test]
 fn any_signal_right_after_the_start_of_pid_1_reaches_the_child() {
     for attempt in 0..TRIES / 2 {
-        let number = [libc::SIGUSR1, libc::SIGINT, libc::SIGSEGV, libc::SIGHUP, 40][attempt as usize % 5];
+        let number =
+            [libc::SIGUSR1, libc::SIGINT, libc::SIGSEGV, libc::SIGHUP, 40][attempt as usize % 5];
         let mut run = Early::start(Namespace::Own, &["--"]);
         run.await_blocked_signals();
         wait(attempt);

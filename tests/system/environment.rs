@@ -12,7 +12,8 @@ const GIVEN: [(&str, &str); 4] =
 fn an_init_hands_on_its_environment_as_it_is_and_in_its_order() {
     let words = ["Z=1", "A=2", "EMPTY=", "A=again", "no equals sign", "X=a=b", "PORT=x"];
     let launch = Launch::new("sh").args(["-c", "exec env -i \"$@\"", "sh"]).args(["Z=1", "A=2"]);
-    let output = launch.args(["EMPTY=", "X=a=b", "PORT=x"]).arg(binary()).args([probe(), "environ"]);
+    let output =
+        launch.args(["EMPTY=", "X=a=b", "PORT=x"]).arg(binary()).args([probe(), "environ"]);
     let direct = Launch::new("env").arg("-i").args(["Z=1", "A=2", "EMPTY=", "X=a=b", "PORT=x"]);
     let direct = direct.args([probe(), "environ"]).output();
     assert_eq!(output.output().stdout, direct.stdout);

@@ -61,7 +61,10 @@ fn an_idle_foster_makes_no_system_call_without_signalfd_and_timerfd_either() {
 #[test]
 fn a_foster_that_has_restarted_a_service_is_as_idle_as_before() {
     let folder = Folder::new();
-    let line = folder.script("app", "#!/bin/sh\n[ -e $0.2 ] && echo second && exec sleep 60\n: > $0.2\nexit 1\n");
+    let line = folder.script(
+        "app",
+        "#!/bin/sh\n[ -e $0.2 ] && echo second && exec sleep 60\n: > $0.2\nexit 1\n",
+    );
     let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Pid1).start();
     run.expect("second");
     assert_waits_in_one_call(&watch(&mut run, Duration::from_secs(1)));

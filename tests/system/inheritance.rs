@@ -83,7 +83,8 @@ fn descriptors_0_to_2_that_were_closed_stay_closed_for_the_child() {
         ("close=0 close=1 close=2", vec![]),
     ] {
         for more in ["", " deny=signalfd4,timerfd_create:ENOSYS"] {
-            for launch in [foster().probe("pause"), wrapped("pause"), foster().arg("-vvv").probe("pause")]
+            for launch in
+                [foster().probe("pause"), wrapped("pause"), foster().arg("-vvv").probe("pause")]
             {
                 let script = format!("{closed}{more}");
                 let mut run = launch.inheriting(&script).place(Place::Pid1).start();

@@ -40,7 +40,8 @@ impl Crash {
 
 /// The processes in a namespace by name, but for zombies and the namespace's own PID 1.
 fn alive(run: &mut Running, name: &str) -> Vec<i32> {
-    let is = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.name == name && stat.state != 'Z');
+    let is =
+        |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.name == name && stat.state != 'Z');
     let mut all = run.everything();
     all.remove(0);
     all.retain(is);

@@ -19,7 +19,9 @@ fn with_stderr_a_full_pipe_that_nobody_reads_signals_deaths_and_stops_are_seen_t
         let folder = Folder::new();
         let pipe = folder.fifo("stderr");
         let script = format!("close=2 full={pipe}{more}");
-        let launch = foster().args(["-vvv", "--"]).probe("fork { trap=app } block=USR1,HUP orphans=200 say=made await=TERM");
+        let launch = foster()
+            .args(["-vvv", "--"])
+            .probe("fork { trap=app } block=USR1,HUP orphans=200 say=made await=TERM");
         let mut run = launch.inheriting(&script).place(Place::Pid1).start();
         run.expect_all(&["app trapping", "made"]);
         for _ in 0..50 {
@@ -164,13 +166,15 @@ fn a_stderr_that_nobody_has_open_any_more_does_no_harm_and_sends_the_child_no_pi
 #[test]
 fn a_full_disk_does_no_harm() {
     let launch = quick(foster()).args(["-vvv", "--max-restarts", "3", "--wrap"]);
-    let output = launch.arg(probe_line("say=run exit=3")).inheriting("close=2 open=/dev/full").output();
+    let output =
+        launch.arg(probe_line("say=run exit=3")).inheriting("close=2 open=/dev/full").output();
     assert_eq!((output.code(), output.stdout.as_str()), (3, "run\nrun\nrun\nrun\n"));
 }
 
 #[test]
 fn a_flood_of_lines_is_written_whole_or_not_at_all() {
-    let mut run = foster().args(["-vvv", "--"]).probe("block=USR1 orphans=3000 say=made pause").start();
+    let mut run =
+        foster().args(["-vvv", "--"]).probe("block=USR1 orphans=3000 say=made pause").start();
     run.expect("made");
     let pid = run.pid();
     until("zombies stay", || (procfs::children(pid).len() == 1).then_some(()));

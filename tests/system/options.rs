@@ -30,7 +30,10 @@ fn restart_never_runs_a_service_once() {
 #[test]
 fn restart_on_failure_stops_at_the_first_success() {
     let folder = crate::subject::Folder::new();
-    let script = folder.script("app", "#!/bin/sh\necho run\n[ -e \"$0.done\" ] && exit 0\n: > \"$0.done\"\nexit 1\n");
+    let script = folder.script(
+        "app",
+        "#!/bin/sh\necho run\n[ -e \"$0.done\" ] && exit 0\n: > \"$0.done\"\nexit 1\n",
+    );
     let output = quick(foster()).args(["--restart", "on-failure", "--wrap", &script]).output();
     assert_eq!((output.code(), output.stdout.as_str()), (0, "run\nrun\n"));
 }

@@ -57,14 +57,16 @@ fn orphans_are_reaped_while_a_dead_leader_is_held_for_its_group() {
     let script = "fork { ignore=TERM say=member orphans=500 say=made await=HUP orphans=500 say=more \
                   pause } say=leader pause";
     let launch = foster().args(["--stop-timeout", "infinity", "--"]);
-    let mut run = launch.probe(&script.replace("                  ", "")).place(Place::Pid1).start();
+    let mut run =
+        launch.probe(&script.replace("                  ", "")).place(Place::Pid1).start();
     run.expect_all(&["made", "leader"]);
     run.signal("TERM");
     let pid = run.pid();
     // The leader, held as a zombie, and the member.
     until("the leader is not held", || {
         let children = procfs::children(pid);
-        let zombies = children.iter().filter(|pid| procfs::stat(**pid).is_some_and(|s| s.state == 'Z'));
+        let zombies =
+            children.iter().filter(|pid| procfs::stat(**pid).is_some_and(|s| s.state == 'Z'));
         (children.len() == 2 && zombies.count() == 1).then_some(())
     });
     run.signal("HUP");
@@ -89,8 +91,9 @@ fn signals_are_read_after_every_batch_of_64_orphans_at_the_latest() {
     for line in text.lines() {
         // A read of signals gives whole records of 128 bytes, or none.
         let reads_signals = line.starts_with("read(") && line.contains(", 8192)");
-        let reaps = (line.starts_with("waitid(") && !line.contains("WNOWAIT") && line.ends_with("= 0"))
-            || (line.starts_with("wait4(") && !line.ends_with("= 0") && !line.contains("= -1"));
+        let reaps =
+            (line.starts_with("waitid(") && !line.contains("WNOWAIT") && line.ends_with("= 0"))
+                || (line.starts_with("wait4(") && !line.ends_with("= 0") && !line.contains("= -1"));
         if reads_signals {
             batch = 0;
         } else if reaps {

@@ -74,7 +74,10 @@ fn starts() {
         assert!(run.expect_error("foster: info: exit (pid ").ends_with(") exited with status 3"));
         assert!(at >= expected, "start at {at:?}, not at {expected:?}");
         // What seven starts of a shell and a namespace take on a busy machine.
-        assert!(at < expected + Duration::from_millis(1500), "start at {at:?}, not at {expected:?}");
+        assert!(
+            at < expected + Duration::from_millis(1500),
+            "start at {at:?}, not at {expected:?}"
+        );
     }
     run.signal("TERM");
     assert_eq!(run.wait().code(), 3);
@@ -103,7 +106,8 @@ fn killed_after_ten_seconds(mut run: Running) {
 
 fn clean_up() {
     let app = probe_line("block=TERM say=up await=TERM sleep=2000 say=clean exit=0");
-    for args in [["--wrap".to_owned(), format!("{app}; exit 5")], ["--".to_owned(), String::new()]] {
+    for args in [["--wrap".to_owned(), format!("{app}; exit 5")], ["--".to_owned(), String::new()]]
+    {
         let launch = match args[0].as_str() {
             "--" => foster().args(["--", "sh", "-c", &format!("{app}; exit 5")]),
             _ => foster().args(args),

@@ -122,10 +122,9 @@ fn a_missing_command_counts_as_a_restart_that_was_not_healthy() {
 
 #[test]
 fn no_room_for_a_process_is_an_error_of_an_init_with_one_line() {
-    for (error, text) in [
-        ("EAGAIN", "Resource temporarily unavailable"),
-        ("ENOMEM", "Cannot allocate memory"),
-    ] {
+    for (error, text) in
+        [("EAGAIN", "Resource temporarily unavailable"), ("ENOMEM", "Cannot allocate memory")]
+    {
         let deny = format!("deny=clone,clone3,fork,vfork:{error}");
         let output = foster().probe("exit=1").inheriting(&deny).output();
         let line = format!("foster: error: cannot start '{}': {text}\n", probe());
@@ -137,7 +136,8 @@ fn no_room_for_a_process_is_an_error_of_an_init_with_one_line() {
 fn no_room_for_a_process_does_not_bring_a_supervisor_down() {
     for error in ["EAGAIN", "ENOMEM"] {
         let deny = format!("deny=clone,clone3,fork,vfork:{error}");
-        let mut run = quick(foster()).arg("--wrap").arg(probe_line("exit=1")).inheriting(&deny).start();
+        let mut run =
+            quick(foster()).arg("--wrap").arg(probe_line("exit=1")).inheriting(&deny).start();
         for _ in 0..5 {
             run.expect_error("foster: error: cannot start");
         }

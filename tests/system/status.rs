@@ -12,9 +12,15 @@ fn an_init_ends_with_the_childs_code() {
 
 #[test]
 fn an_init_ends_with_128_and_the_number_of_the_signal_that_killed_the_child() {
-    for (name, code) in
-        [("HUP", 129), ("INT", 130), ("ABRT", 134), ("KILL", 137), ("SEGV", 139), ("TERM", 143), ("40", 168)]
-    {
+    for (name, code) in [
+        ("HUP", 129),
+        ("INT", 130),
+        ("ABRT", 134),
+        ("KILL", 137),
+        ("SEGV", 139),
+        ("TERM", 143),
+        ("40", 168),
+    ] {
         for place in [Place::Child, Place::Pid1] {
             assert_eq!(foster().probe(&format!("die={name}")).place(place).output().code(), code);
         }
@@ -77,7 +83,8 @@ fn a_supervisor_that_was_stopped_ends_with_another_status_where_there_was_one() 
 
 #[test]
 fn a_supervisor_ends_with_the_first_status_that_was_no_success() {
-    let line = |ms, code| probe_line(&format!("block=TERM say=up await=TERM sleep={ms} exit={code}"));
+    let line =
+        |ms, code| probe_line(&format!("block=TERM say=up await=TERM sleep={ms} exit={code}"));
     let launch = foster().arg("--wrap").arg(line(400, 5)).arg("--wrap").arg(line(0, 0));
     let mut run = launch.arg("--wrap").arg(line(150, 6)).start();
     run.expect_all(&["up", "up", "up"]);

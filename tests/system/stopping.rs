@@ -141,7 +141,8 @@ fn a_service_is_down_when_its_whole_group_is_gone_not_when_its_leader_is() {
 #[test]
 fn sh_c_around_an_app_that_takes_a_while_to_clean_up_lets_it_finish() {
     // dash dies of the group's TERM at once. `real_time` does the same with two seconds.
-    let line = format!("{}; exit 5", probe_line("block=TERM say=up await=TERM sleep=300 say=clean"));
+    let line =
+        format!("{}; exit 5", probe_line("block=TERM say=up await=TERM sleep=300 say=clean"));
     for launch in [foster().args(["--wrap", &line]), foster().args(["--", "sh", "-c", &line])] {
         let mut run = launch.place(Place::Pid1).start();
         run.expect("up");
@@ -182,7 +183,8 @@ fn the_deadline_holds_for_the_last_member() {
 
 #[test]
 fn at_the_deadline_what_escaped_the_group_is_killed_too() {
-    let script = "ignore=TERM fork { setsid say=daemon pause } fork { say=member pause } say=up pause";
+    let script =
+        "ignore=TERM fork { setsid say=daemon pause } fork { say=member pause } say=up pause";
     for launch in [wrapped(script), foster().probe(script)] {
         let launch = launch.env("FOSTER_STOP_TIMEOUT", "100ms").place(Place::Job);
         let mut run = launch.start();

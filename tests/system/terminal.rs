@@ -36,7 +36,8 @@ fn the_foreground_goes_back_to_fosters_own_group_at_the_end() {
             run.signal("TERM");
         }
         // The parent, like a shell, tells what it found before it takes the terminal itself.
-        let end = run.expect_event(if script.starts_with("die") { "exited 137 " } else { "exited " });
+        let end =
+            run.expect_event(if script.starts_with("die") { "exited 137 " } else { "exited " });
         assert!(end.ends_with(&format!("foreground {job}")), "{script}: {end}");
     }
 }
@@ -50,7 +51,8 @@ fn the_foreground_goes_back_when_the_command_cannot_be_started() {
 
 #[test]
 fn a_background_job_steals_nothing() {
-    let mut run = foster().arg("--").probe("say=up foreground trap").place(Place::Background).start();
+    let mut run =
+        foster().arg("--").probe("say=up foreground trap").place(Place::Background).start();
     run.expect("trapping");
     let (_, shell) = run.started();
     assert_eq!(run.foreground(), shell);
@@ -193,7 +195,8 @@ fn a_stop_request_ends_a_foster_that_was_suspended_with_its_child() {
 
 #[test]
 fn ctrl_z_does_not_freeze_a_session_leader() {
-    let mut run = foster().arg("--").probe("say=up read exit=4").place(Place::TerminalLeader).start();
+    let mut run =
+        foster().arg("--").probe("say=up read exit=4").place(Place::TerminalLeader).start();
     run.expect("up");
     let child = run.child();
     for _ in 0..5 {
@@ -261,7 +264,8 @@ fn a_window_that_changes_its_size_is_told_once() {
 #[test]
 fn stdout_and_stderr_may_be_redirected_and_the_terminal_is_given_all_the_same() {
     // The harness does that to all of these; here stdin is redirected too, and one is left.
-    let launch = foster().arg("--").probe("say=up pause").inheriting("close=2 open=/dev/tty close=0");
+    let launch =
+        foster().arg("--").probe("say=up pause").inheriting("close=2 open=/dev/tty close=0");
     let mut run = launch.place(Place::TerminalLeader).start();
     run.expect("up");
     let child = run.child();

@@ -199,13 +199,17 @@ fn a_supervisor_under_a_supervisor_clears_away_what_is_its_own() {
     // Of three daemons the one of the run that lives is left.
     let daemons = |run: &mut crate::support::Running| {
         let all = run.everything();
-        let leads = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| {
-            stat.name == "probe" && stat.session == *pid && stat.state != 'Z'
-        });
+        let leads = |pid: &i32| {
+            procfs::stat(*pid).is_some_and(|stat| {
+                stat.name == "probe" && stat.session == *pid && stat.state != 'Z'
+            })
+        };
         all.into_iter().filter(leads).count()
     };
     // The app itself leads a session too.
-    crate::support::patience::until("two sessions of probes", || (daemons(&mut run) == 2).then_some(()));
+    crate::support::patience::until("two sessions of probes", || {
+        (daemons(&mut run) == 2).then_some(())
+    });
     run.signal("TERM");
     run.wait_for_status();
     assert_eq!(run.everything().len(), 1);

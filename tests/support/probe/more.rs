@@ -102,8 +102,7 @@ fn await_signal(number: i32) {
 
 /// The next signal of a set, and the value that came with it.
 fn next_signal(mask: u64) -> Option<(i32, Option<usize>)> {
-    let patience =
-        libc::timespec { tv_sec: LIFETIME.as_secs() as libc::time_t, tv_nsec: 0 };
+    let patience = libc::timespec { tv_sec: LIFETIME.as_secs() as libc::time_t, tv_nsec: 0 };
     loop {
         // SAFETY: a siginfo_t is plain data, which the call fills in.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };

@@ -41,9 +41,7 @@ pub fn run(options: &str, command: &[OsString]) -> ! {
 
     let mut chld = SigSet::empty();
     chld.add(Signal::SIGCHLD);
-    let mask = chld
-        .thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK)
-        .expect("a mask");
+    let mask = chld.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).expect("a mask");
     let deaths = SignalFd::with_flags(&chld, SfdFlags::SFD_CLOEXEC).expect("a signalfd");
 
     // SAFETY: the probe has one thread, so that everything works in the child as before.
@@ -57,12 +55,7 @@ pub fn run(options: &str, command: &[OsString]) -> ! {
     };
     // Both do it, so that it is done whoever comes first.
     enter_group(job, mode);
-    let mut parent = Parent {
-        connection,
-        deaths,
-        job,
-        mode,
-    };
+    let mut parent = Parent { connection, deaths, job, mode };
     let group = unistd::getpgrp();
     parent.tell(&format!("started {job} {group}"));
     parent.serve()
@@ -77,10 +70,7 @@ struct Parent<'a> {
 
 impl Parent<'_> {
     fn serve(&mut self) -> ! {
-        let commands = self
-            .connection
-            .try_clone()
-            .expect("cannot duplicate the connection");
+        let commands = self.connection.try_clone().expect("cannot duplicate the connection");
         let mut commands = BufReader::new(commands);
         loop {
             let mut ready = [
@@ -167,9 +157,7 @@ fn enter_group(job: Pid, mode: &str) {
 fn set_foreground(group: Pid) {
     let mut ttou = SigSet::empty();
     ttou.add(Signal::SIGTTOU);
-    let mask = ttou
-        .thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK)
-        .expect("a mask");
+    let mask = ttou.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).expect("a mask");
     // SAFETY: tcsetpgrp takes two numbers.
     unsafe { libc::tcsetpgrp(0, group.as_raw()) };
     mask.thread_set_mask().expect("a mask");

@@ -67,10 +67,8 @@ pub fn say(line: impl AsRef<[u8]>) {
 
 /// Becomes `command`; does not return.
 pub fn exec(command: &[OsString]) -> ! {
-    let words: Vec<CString> = command
-        .iter()
-        .map(|word| CString::new(word.as_bytes()).expect("no NUL inside"))
-        .collect();
+    let words: Vec<CString> =
+        command.iter().map(|word| CString::new(word.as_bytes()).expect("no NUL inside")).collect();
     let error = unistd::execvp(&words[0], &words).expect_err("exec returns only to fail");
     fail(&format!("cannot execute {:?}: {error}", words[0]));
 }
@@ -94,17 +92,13 @@ fn run(words: &[OsString]) {
             "ignored" => say(mask("SigIgn", "ignored:")),
             "caught" => say(mask("SigCgt", "caught:")),
             "fds" => say(descriptors()),
-            "cwd" => say(format!(
-                "cwd: {}",
-                std::env::current_dir().expect("a cwd").display()
-            )),
+            "cwd" => say(format!("cwd: {}", std::env::current_dir().expect("a cwd").display())),
             "env" => say(variable(value)),
             "environ" => std::env::vars_os().for_each(|(name, value)| {
                 say([name.as_bytes(), b"=", value.as_bytes()].concat());
             }),
             "args" => {
-                rest.iter()
-                    .for_each(|word| say([b"arg: ", word.as_bytes()].concat()));
+                rest.iter().for_each(|word| say([b"arg: ", word.as_bytes()].concat()));
                 std::process::exit(0);
             }
             "read" => say(read_line()),
@@ -144,28 +138,18 @@ fn run(words: &[OsString]) {
 
 fn split(word: &OsStr) -> (String, &OsStr) {
     let bytes = word.as_bytes();
-    let end = bytes
-        .iter()
-        .position(|byte| *byte == b'=')
-        .unwrap_or(bytes.len());
+    let end = bytes.iter().position(|byte| *byte == b'=').unwrap_or(bytes.len());
     let value = bytes.get(end + 1..).unwrap_or_default();
-    (
-        String::from_utf8_lossy(&bytes[..end]).into_owned(),
-        OsStr::from_bytes(value),
-    )
+    (String::from_utf8_lossy(&bytes[..end]).into_owned(), OsStr::from_bytes(value))
 }
 
 fn number(value: &OsStr) -> i32 {
     let text = value.to_string_lossy();
-    text.parse()
-        .unwrap_or_else(|_| fail(&format!("{text:?} is no number")))
+    text.parse().unwrap_or_else(|_| fail(&format!("{text:?} is no number")))
 }
 
 fn each_signal(names: &OsStr, mut action: impl FnMut(i32)) {
-    names
-        .to_string_lossy()
-        .split(',')
-        .for_each(|name| action(signals::number(name)));
+    names.to_string_lossy().split(',').for_each(|name| action(signals::number(name)));
 }
 
 fn ids() -> String {
@@ -176,10 +160,7 @@ fn ids() -> String {
 
 fn mask(field: &str, label: &str) -> String {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc is mounted");
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix(field))
-        .expect("the field");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("the field");
     let names = signals::names_in_mask(line.trim_start_matches(':'));
     format!("{label} {names}").trim_end().to_string()
 }
@@ -264,10 +245,7 @@ fn trap(who: &str) -> ! {
     all.thread_set_mask().expect("cannot block signals");
     let tell = |what: &str| say(format!("{who} {what}").trim_start());
     tell("trapping");
-    let patience = libc::timespec {
-        tv_sec: LIFETIME.as_secs() as libc::time_t,
-        tv_nsec: 0,
-    };
+    let patience = libc::timespec { tv_sec: LIFETIME.as_secs() as libc::time_t, tv_nsec: 0 };
     loop {
         // SAFETY: a siginfo_t is plain data, which the call fills in.
         let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
@@ -366,10 +344,7 @@ fn leader() {
     unistd::setsid().expect("cannot become a session leader");
     // SAFETY: TIOCSCTTY takes a number.
     if unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } != 0 {
-        fail(&format!(
-            "standard input is no terminal to take: {}",
-            Errno::last()
-        ));
+        fail(&format!("standard input is no terminal to take: {}", Errno::last()));
     }
 }
 

@@ -21,20 +21,14 @@ pub fn deny(rule: &str) {
         filter.push(statement(LOAD, CALL_NUMBER));
         if name == "kill" {
             // Signal 0 only asks whether somebody is there, and that stays allowed.
-            filter.extend([
-                unless_equal(number(name), 4),
-                statement(LOAD, SECOND_ARGUMENT),
-            ]);
+            filter.extend([unless_equal(number(name), 4), statement(LOAD, SECOND_ARGUMENT)]);
             filter.extend([unless_equal(0, 1), statement(JUMP, 1), fail]);
         } else {
             filter.extend([unless_equal(number(name), 1), fail]);
         }
     }
     filter.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
-    let program = libc::sock_fprog {
-        len: filter.len() as u16,
-        filter: filter.as_mut_ptr(),
-    };
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
     // SAFETY: the program and its filter live until the call returns, and the kernel copies both.
     let done = unsafe {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, YES, NO, NO, NO) == 0
@@ -47,11 +41,7 @@ pub fn deny(rule: &str) {
 
 /// Where a filter finds what it looks at.
 const CALL_NUMBER: u32 = 0;
-const SECOND_ARGUMENT: u32 = if cfg!(target_endian = "little") {
-    24
-} else {
-    28
-};
+const SECOND_ARGUMENT: u32 = if cfg!(target_endian = "little") { 24 } else { 28 };
 
 /// prctl reads machine words, and an int would leave half of each undefined.
 const YES: libc::c_ulong = 1;
@@ -63,23 +53,13 @@ const JUMP: u32 = libc::BPF_JMP | libc::BPF_JA;
 const RETURN: u32 = libc::BPF_RET | libc::BPF_K;
 
 fn statement(code: u32, k: u32) -> libc::sock_filter {
-    libc::sock_filter {
-        code: code as u16,
-        jt: 0,
-        jf: 0,
-        k,
-    }
+    libc::sock_filter { code: code as u16, jt: 0, jf: 0, k }
 }
 
 /// Skips so many lines, unless what was loaded is this.
 fn unless_equal(value: i64, skipped: u8) -> libc::sock_filter {
     let code = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-    libc::sock_filter {
-        code,
-        jt: 0,
-        jf: skipped,
-        k: value as u32,
-    }
+    libc::sock_filter { code, jt: 0, jf: skipped, k: value as u32 }
 }
 
 fn number(name: &str) -> i64 {
