@@ -51,17 +51,11 @@ impl Log {
         }
     }
 
-    /// Says what foster did besides what the machine decides.
-    pub fn note(&self, what: fmt::Arguments<'_>) {
-        if self.config.log.voice == Voice::Foster && self.level >= LevelFilter::Info {
-            self.log(Level::Info, what);
-        }
-    }
-
-    /// Says that something failed which foster will try again or do without.
-    pub fn trouble(&self, what: fmt::Arguments<'_>) {
-        if self.config.log.voice == Voice::Foster && self.level >= LevelFilter::Warn {
-            self.log(Level::Warn, what);
+    /// Says what the machine knows nothing of: that foster did something for itself, or that
+    /// something failed which it will try again or do without.
+    pub fn say(&self, level: Level, what: fmt::Arguments<'_>) {
+        if self.config.log.voice == Voice::Foster && self.level >= level_filter(level) {
+            self.log(level, what);
         }
     }
 

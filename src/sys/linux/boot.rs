@@ -19,6 +19,7 @@ use nix::mount::{MsFlags, mount, umount};
 use nix::sys::reboot::{RebootMode, reboot, set_cad_enabled};
 use nix::unistd;
 
+use foster::config::Level;
 use foster::exit::MachineEnd;
 
 use crate::log::Log;
@@ -48,9 +49,12 @@ pub fn set_up(log: &Log) {
         let Mount { kind, place, .. } = wanted;
         match mounted {
             Mounted::Before => {}
-            Mounted::Now => log.note(format_args!("mounted {kind} on {place}")),
+            Mounted::Now => log.say(Level::Info, format_args!("mounted {kind} on {place}")),
             Mounted::Failed(errno) => {
-                log.trouble(format_args!("cannot mount {kind} on {place}: {}", errno.desc()));
+                log.say(
+                    Level::Warn,
+                    format_args!("cannot mount {kind} on {place}: {}", errno.desc()),
+                );
             }
         }
     }
@@ -144,7 +148,10 @@ fn put_away_file_systems(log: Option<&Log>) {
         let outcome = if result.is_ok() { "read-only now" } else { "left as it is" };
         if let Some(log) = log {
             let place = place.display();
-            log.trouble(format_args!("cannot unmount {place}, which is in use: {outcome}"));
+            log.say(
+                Level::Warn,
+                format_args!("cannot unmount {place}, which is in use: {outcome}"),
+            );
         }
     }
     let _ = make_read_only(OsStr::new("/"));

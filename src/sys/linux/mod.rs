@@ -26,7 +26,7 @@ use nix::errno::Errno;
 use nix::libc;
 
 use foster::cli::Say;
-use foster::config::{Config, Session};
+use foster::config::{Config, Level, Session};
 use foster::driver::Backend;
 use foster::exit::MachineEnd;
 use foster::process::{Pid, RunId, ServiceId, Target};
@@ -232,7 +232,8 @@ impl Sys {
         if let Err(error) = self.signals.while_waiting(|| poll.poll(ready, timeout))
             && error.kind() != io::ErrorKind::Interrupted
         {
-            self.log.trouble(format_args!("cannot wait for events ({error}); trying again"));
+            self.log
+                .say(Level::Warn, format_args!("cannot wait for events ({error}); trying again"));
             std::thread::sleep(Duration::from_millis(100));
         }
         if self.ready.iter().any(|event| event.token() == TIMER) {

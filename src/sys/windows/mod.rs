@@ -23,7 +23,7 @@ use std::time::Duration;
 use windows_sys::Win32::Foundation::{ERROR_NOT_FOUND, HANDLE, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::{INFINITE, WaitForMultipleObjects};
 
-use foster::config::Config;
+use foster::config::{Config, Level};
 use foster::driver::Backend;
 use foster::exit::ExitStatus;
 use foster::process::{OsError, Pid, RunId, ServiceId, Target};
@@ -119,7 +119,7 @@ impl Sys {
             }
             Err(error) => {
                 if let Err(argument) = spawn::check(service, self.world) {
-                    self.log.trouble(format_args!("{argument}"));
+                    self.log.say(Level::Warn, format_args!("{argument}"));
                 }
                 Event::SpawnFailed { service: id, error }
             }
@@ -137,7 +137,7 @@ impl Sys {
                 Some(job) if signal == Signal::KILL => job.terminate(code),
                 Some(job) => console::send_break(leader).or_else(|error| {
                     let why = OsError(error.raw_os_error().unwrap_or_default());
-                    self.log.trouble(format_args!(
+                    self.log.say(Level::Warn, format_args!(
                         "cannot send Ctrl-Break to group {leader} ({why}): ending its job at once"
                     ));
                     job.terminate(code)
@@ -180,7 +180,10 @@ impl Backend for Sys {
             Ok(handle) if handle == self.timer.as_raw() => self.timer.went_off(),
             Ok(handle) => events.extend(self.runs.ended(handle)),
             Err(error) => {
-                self.log.trouble(format_args!("cannot wait for events ({error}); trying again"));
+                self.log.say(
+                    Level::Warn,
+                    format_args!("cannot wait for events ({error}); trying again"),
+                );
                 std::thread::sleep(Duration::from_millis(100));
             }
         }
