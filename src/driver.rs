@@ -136,8 +136,11 @@ impl Default for Driver {
 /// Room for what one action brings; a survey may bring more.
 const ANSWERS: usize = 4;
 
-/// Room for what one wait brings: a full read of signals, and a death.
-const NEWS: usize = 24;
+/// How many signals a wait brings at the most: more would take memory that nothing else needs.
+pub const SIGNALS_AT_ONCE: usize = 16;
+
+/// Room for what one wait brings: a full read of signals, and some deaths and stops.
+const NEWS: usize = SIGNALS_AT_ONCE + 8;
 
 /// How many turns with news there may be at least before time is looked at: some milliseconds.
 const PATIENCE: usize = 256;

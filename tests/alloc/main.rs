@@ -8,7 +8,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use foster::config::{Argv, Config, ServiceConfig};
-use foster::driver::{Backend, Driver};
+use foster::driver::{Backend, Driver, SIGNALS_AT_ONCE};
 use foster::exit::ExitStatus;
 use foster::process::{Mark, Pid, RunId, ServiceId};
 use foster::signal::Signal;
@@ -60,7 +60,7 @@ struct World {
 
 #[derive(Clone, Copy)]
 enum News {
-    Signals(Signal, u32),
+    Signals(Signal, usize),
     Death(Pid),
 }
 
@@ -113,7 +113,7 @@ fn nothing_is_allocated_once_foster_runs() {
     let before = COUNT.get();
     for round in 0..1000 {
         // A full read of signals, all of which go on to all services.
-        world.news = Some(News::Signals(Signal::RTMIN, 64));
+        world.news = Some(News::Signals(Signal::RTMIN, SIGNALS_AT_ONCE));
         turn(&mut driver, &mut machine, &mut world);
         // An orphan comes and goes.
         world.news = Some(News::Death(Pid(1_000_000)));

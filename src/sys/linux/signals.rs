@@ -10,11 +10,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 
 use nix::libc::{self, c_int};
 
+use foster::driver::SIGNALS_AT_ONCE;
 use foster::signal::Signal;
 use foster::supervisor::{Event, Signalled};
-
-/// How many signals one read takes. More would lie on a page of the stack that nothing else needs.
-const BATCH: usize = 16;
 
 /// Signals, as they come in.
 pub struct Signals {
@@ -94,10 +92,10 @@ impl Signals {
         let mut batch = Batch::default();
         match &self.source {
             Source::Signalfd(descriptor) => {
-                let mut infos: [mem::MaybeUninit<libc::signalfd_siginfo>; BATCH] =
-                    [const { mem::MaybeUninit::uninit() }; BATCH];
+                let mut infos: [mem::MaybeUninit<libc::signalfd_siginfo>; SIGNALS_AT_ONCE] =
+                    [const { mem::MaybeUninit::uninit() }; SIGNALS_AT_ONCE];
                 let count = read_records(descriptor, &mut infos);
-                batch.more = count == BATCH;
+                batch.more = count == SIGNALS_AT_ONCE;
                 for info in &infos[..count] {
                     // SAFETY: the kernel has filled in the first `count` records.
                     let info = unsafe { info.assume_init_ref() };
@@ -111,9 +109,9 @@ impl Signals {
                 }
             }
             Source::SelfPipe(descriptor) => {
-                let mut records = [const { mem::MaybeUninit::<Record>::uninit() }; BATCH];
+                let mut records = [const { mem::MaybeUninit::<Record>::uninit() }; SIGNALS_AT_ONCE];
                 let count = read_records(descriptor, &mut records);
-                batch.more = count == BATCH;
+                batch.more = count == SIGNALS_AT_ONCE;
                 for record in &records[..count] {
                     // SAFETY: the handler writes whole records, which a pipe keeps whole.
                     self.tell(unsafe { record.assume_init_read() }, &mut batch, events);
