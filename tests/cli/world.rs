@@ -12,16 +12,22 @@ pub struct World {
     pub variables: Vec<(String, OsString)>,
     pub programs: Vec<&'static str>,
     pub platform: Platform,
+    pub machine: bool,
 }
 
 impl World {
     pub fn new() -> Self {
         let programs = vec!["app", "/bin/app", "echo", "api"];
-        World { variables: Vec::new(), programs, platform: Platform::Linux }
+        World { variables: Vec::new(), programs, platform: Platform::Linux, machine: false }
     }
 
     pub fn windows() -> Self {
         World { platform: Platform::Windows, ..World::new() }
+    }
+
+    /// One in which foster is PID 1 of a machine.
+    pub fn machine() -> Self {
+        World { machine: true, ..World::new() }
     }
 
     pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
@@ -67,6 +73,10 @@ impl Surroundings for World {
 
     fn own_pid(&self) -> Pid {
         Pid(7)
+    }
+
+    fn is_machine(&self) -> bool {
+        self.machine
     }
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use foster::config::{
-    Argv, Config, ForwardTo, INIT_STOP_REQUESTS, JobControl, Leftovers, Level, LogFormat, Restart,
-    SUPERVISOR_STOP_REQUESTS, Session,
+    Argv, Config, ForwardTo, INIT_STOP_REQUESTS, JobControl, Leftovers, Level, LogFormat,
+    MACHINE_STOP_REQUESTS, Restart, SUPERVISOR_STOP_REQUESTS, Session,
 };
-use foster::signal::Signal;
+use foster::signal::{Signal, SignalSet};
 
 use crate::world::World;
 
@@ -277,6 +277,22 @@ fn options_without_a_variable() {
     assert_eq!(config(&["--session"]).session, Session::Own);
     assert!(config(&["--boot"]).setup.boot);
     assert!(!config(&["--boot", "--no-boot"]).setup.boot);
+}
+
+#[test]
+fn the_init_of_a_machine_stops_by_the_signals_that_end_machines_and_tells_what_it_does() {
+    let config = |args: &[&str]| World::machine().config(&[&["foster"], args].concat());
+    let requests = |signals| MACHINE_STOP_REQUESTS.union(SignalSet::of(signals));
+    let command = config(&["app"]);
+    assert!(command.setup.boot);
+    assert_eq!(command.stop.requests, requests(&[]));
+    assert_eq!(command.log.level, Level::Info);
+    assert_eq!(config(&["--wrap", "app"]).stop.requests, requests(&[Signal::QUIT]));
+    assert_eq!(config(&["-q", "app"]).log.level, Level::Error);
+    let told_not_to = config(&["--no-boot", "app"]);
+    assert!(!told_not_to.setup.boot);
+    assert_eq!(told_not_to.stop.requests, INIT_STOP_REQUESTS);
+    assert_eq!(told_not_to.log.level, Level::Warn);
 }
 
 #[test]
