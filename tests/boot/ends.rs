@@ -1,0 +1,135 @@
+//! How the machine ends, and what comes before.
+
+use crate::machine::{Booted, Ending, Machine};
+use crate::starts::CONSOLE;
+
+#[test]
+fn sigterm_reboots() {
+    assert_eq!(ends_by_command("kill -TERM 1", "SIGTERM", "rebooting"), Ending::Reboot);
+}
+
+#[test]
+fn sigusr1_halts() {
+    assert_eq!(ends_by_command("kill -USR1 1", "SIGUSR1", "halting"), Ending::Halt);
+}
+
+#[test]
+fn sigusr2_powers_off() {
+    assert_eq!(ends_by_command("kill -USR2 1", "SIGUSR2", "powering off"), Ending::PowerOff);
+}
+
+#[test]
+fn the_power_failure_powers_off() {
+    assert_eq!(ends_by_command("kill -PWR 1", "SIGPWR", "powering off"), Ending::PowerOff);
+}
+
+#[test]
+fn ctrl_alt_del_reboots() {
+    let machine = with_two_services();
+    machine.press_ctrl_alt_del();
+    assert_eq!(ends(machine, "SIGINT", "rebooting"), Ending::Reboot);
+}
+
+#[test]
+fn a_second_ctrl_alt_del_waits_for_nobody() {
+    let scripts = [("app", "trap '' TERM INT; echo app: up; while :; do sleep 1; done")];
+    let mut machine = Machine::new(&scripts).boot("-- --stop-timeout infinity --wrap app");
+    machine.expect("app: up");
+    machine.press_ctrl_alt_del();
+    machine.expect("foster: info: SIGINT: stopping");
+    machine.press_ctrl_alt_del();
+    machine.expect("foster: warning: app has not ended: sending SIGKILL");
+    machine.expect("foster: info: rebooting");
+    assert_eq!(machine.ending(), Ending::Reboot);
+}
+
+#[test]
+fn a_command_that_ends_powers_off_once_what_it_left_has_ended_too() {
+    let scripts = [
+        (
+            "daemon",
+            "trap 'echo daemon: put away; exit' TERM; echo daemon: up; while :; do sleep 1; done",
+        ),
+        ("stubborn", "trap '' TERM; echo stubborn: up; while :; do sleep 1; done"),
+        ("main", "setsid daemon & setsid stubborn & read line; echo main: $line; exit 3"),
+    ];
+    let mut machine = Machine::new(&scripts).boot("-- --stop-timeout 2s main");
+    machine.expect_parts(&["daemon: up", "stubborn: up"]);
+    machine.type_line("go");
+    machine.expect("main: go");
+    machine.expect_part(" exited with status 3");
+    machine.expect("foster: info: sending SIGTERM to all that still run");
+    machine.expect("daemon: put away");
+    machine.expect("foster: info: sending SIGKILL to all that still run");
+    machine.expect("foster: info: powering off");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn a_service_that_gives_up_powers_off() {
+    let scripts = [("crash", "exit 3")];
+    let mut machine = Machine::new(&scripts)
+        .boot("-- --max-restarts 2 --backoff 10ms --wrap \"sleep 1000\" --wrap crash");
+    machine.expect_part("foster: error: giving up on crash");
+    machine.expect("foster: info: stopping");
+    machine.expect_part("foster: info: sleep (pid ");
+    machine.expect("foster: info: powering off");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn a_command_that_cannot_be_started_powers_off() {
+    let mut machine = Machine::new(&[]).boot("-- no-such-command");
+    machine.expect("foster: error: cannot start 'no-such-command': no such command");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn a_command_line_that_cannot_be_read_powers_off() {
+    let mut machine = Machine::new(&[]).boot("-- --no-such-option");
+    machine.expect_part("foster: --no-such-option: there is no such option");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn nothing_to_run_powers_off() {
+    let mut machine = Machine::new(&[]).boot("");
+    machine.expect_part("foster: no command: ");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn no_boot_overrules_so_that_the_end_is_the_kernels_business() {
+    let mut machine =
+        Machine::new(&[("look", "mount; echo mounts: $?; exit 4")]).boot("-- --no-boot /bin/look");
+    machine.expect("mounts: 1");
+    assert_eq!(machine.ending(), Ending::Panic);
+    assert!(machine.seen().contains("exitcode=0x00000400"), "{}", machine.seen());
+    assert!(!machine.seen().contains("mounted"), "{}", machine.seen());
+}
+
+/// A machine with an app that cleans up, and a service that obeys the console.
+fn with_two_services() -> Booted {
+    let app = "trap 'echo app: cleaning up; sleep 1; echo app: done; exit' TERM; echo app: up; \
+               while :; do sleep 1; done";
+    let scripts = [("app", app), ("console", CONSOLE)];
+    let mut machine = Machine::new(&scripts).boot("-- --wrap app --wrap console");
+    machine.expect_parts(&["app: up", "console: listening"]);
+    machine
+}
+
+fn ends_by_command(command: &str, signal: &str, words: &str) -> Ending {
+    let mut machine = with_two_services();
+    machine.type_line(command);
+    ends(machine, signal, words)
+}
+
+/// The ordinary stop, then the end that the kernel tells.
+fn ends(mut machine: Booted, signal: &str, words: &str) -> Ending {
+    machine.expect(&format!("foster: info: {signal}: stopping"));
+    machine.expect("app: cleaning up");
+    machine.expect("app: done");
+    machine.expect_part("foster: info: app (pid ");
+    machine.expect(&format!("foster: info: {words}"));
+    machine.ending()
+}

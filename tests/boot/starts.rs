@@ -1,0 +1,92 @@
+//! What the machine is like when its command runs.
+
+use crate::machine::{Ending, Machine};
+
+#[test]
+fn it_mounts_what_is_missing_takes_the_console_and_reaps() {
+    let mut machine = Machine::new(&[("console", CONSOLE)]).boot("-- --wrap console");
+    for place in [("devtmpfs", "/dev"), ("proc", "/proc"), ("sysfs", "/sys"), ("tmpfs", "/run")] {
+        machine.expect(&format!("foster: info: mounted {} on {}", place.0, place.1));
+    }
+    machine.expect_part("foster: info: console (pid ");
+    machine.expect("console: listening");
+    for (question, answer) in [
+        ("readlink /proc/1/exe", "/init"),
+        ("echo \"the path is $PATH\"", &format!("the path is {PATH}")),
+        ("cat /proc/sys/kernel/ctrl-alt-del", "0"),
+        ("ls /sys/kernel/mm >/dev/null && echo sysfs works", "sysfs works"),
+        ("echo hi >/run/file && cat /run/file", "hi"),
+        ("ls -d /dev/ttyS0", "/dev/ttyS0"),
+        ("readlink /proc/1/fd/2", "/dev/console"),
+        ("probe orphans=1000 && echo 1000 orphans", "1000 orphans"),
+        // Whatever ends while this looks is the reader's own child.
+        ("grep -l '^State:.Z' /proc/[0-9]*/status || echo no zombies", "no zombies"),
+        ("cat /proc/1/stat | grep -o '^1 (init) S 0 1 1 '", "1 (init) S 0 1 1 "),
+    ] {
+        machine.type_line(question);
+        machine.expect(answer);
+    }
+    machine.type_line("kill -USR2 1");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+    machine.off();
+}
+
+#[test]
+fn what_is_mounted_already_is_left_alone() {
+    let mut machine = Machine::new(&[("look", "grep -c ' /proc \\| /dev \\| /run ' /proc/mounts")]);
+    machine.add_foster("bin/foster");
+    let init = "mount -t proc none /proc; mount -t devtmpfs none /dev; mount -t tmpfs own /run; \
+                exec foster look";
+    machine.add("init", format!("#!/bin/sh\n/bin/busybox mkdir /proc /run\n{init}\n").as_bytes());
+    let mut machine = machine.boot("");
+    machine.expect("foster: info: mounted sysfs on /sys");
+    machine.expect("3");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+    let seen = machine.off();
+    assert_eq!(seen.matches("foster: info: mounted").count(), 1, "{seen}");
+}
+
+#[test]
+fn closed_descriptors_are_opened_on_the_console_that_devtmpfs_brings() {
+    let mut machine =
+        Machine::new(&[("look", "for fd in 0 1 2; do readlink /proc/1/fd/$fd; done")]);
+    machine.add_foster("bin/foster");
+    let init = "rm /dev/console; exec foster look 0<&- 1>&- 2>&-";
+    machine.add("init", format!("#!/bin/sh\n{init}\n").as_bytes());
+    let mut machine = machine.boot("");
+    machine.expect("foster: info: mounted devtmpfs on /dev");
+    for _ in 0..3 {
+        machine.expect("/dev/console");
+    }
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn a_command_is_given_behind_two_dashes_on_the_kernel_command_line() {
+    let mut machine = Machine::new(&[]).boot("-- echo these are \"three words\"");
+    machine.expect("these are three words");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn a_service_is_given_as_a_variable_on_the_kernel_command_line() {
+    let mut machine = Machine::new(&[("console", CONSOLE)]).boot("WRAP_CMD=\"console with words\"");
+    machine.expect("console: listening with words");
+    machine.type_line("kill -USR2 1");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn the_initramfs_gives_arguments_in_the_first_line_of_its_init() {
+    let mut machine = Machine::new(&[]);
+    machine.add_foster("bin/foster");
+    machine.add("init", b"#!/bin/foster /bin/sh\necho a script under PID $PPID\n");
+    let mut machine = machine.boot("");
+    machine.expect("a script under PID 1");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+/// A service that does what is typed on the console.
+pub const CONSOLE: &str = "echo console: listening $*; while read -r line; do eval \"$line\"; done";
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
