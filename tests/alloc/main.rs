@@ -73,7 +73,7 @@ impl Backend for World {
         match self.news.take() {
             Some(News::Signals(signal, count)) => {
                 let signalled = |value| Signalled { signal, value: Some(value), by_kernel: false };
-                events.extend((0..u64::from(count)).map(|value| Event::Signal(signalled(value))));
+                events.extend((0..count as u64).map(|value| Event::Signal(signalled(value))));
             }
             Some(News::Death(pid)) => {
                 events.push(Event::Exited { pid, status: ExitStatus::Code(1) });
