@@ -41,9 +41,27 @@ windows: ## build foster.exe
 test-windows: ## build foster.exe and run tests/windows on it under Wine
 	@$(INSTALL) test std windows wine
 	.ci/windows test
+size: ## hold the static binary to its budget, and print what is largest in it
+	@$(INSTALL) std zig
+	@.ci/size
+dist: ## pack the static binary for ARCH with man page, completions, links and checksum
+	@$(INSTALL) std zig
+	@.ci/dist $(ARCH)
+test-arch: ## the static binaries of the other architectures, under qemu-user
+	@$(INSTALL) std zig qemu-user
+	.ci/arch aarch64 armv7 riscv64
+bench: ## measure foster beside its peers, and write docs/BENCHMARKS.md (minutes)
+	@$(INSTALL) std zig peers bench
+	cargo run -q --release --manifest-path tests/bench/Cargo.toml -- --foster $(STATIC) --docs docs
+bench-check: ## the same in short: fails when a ratio is clearly lost
+	@$(INSTALL) std zig peers bench
+	cargo run -q --release --manifest-path tests/bench/Cargo.toml -- --foster $(STATIC) --check
 install: build ## install binary, man page and the names it stands in for (DESTDIR, prefix)
 	install -D $${CARGO_TARGET_DIR:-target}/release/foster $(DESTDIR)$(prefix)/bin/foster
 	install -D -m 644 docs/man/foster.1 $(DESTDIR)$(prefix)/share/man/man1/foster.1
+	install -D -m 644 docs/completions/foster.bash \
+	  $(DESTDIR)$(prefix)/share/bash-completion/completions/foster
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat static test-static windows test-windows install
+.PHONY: help build demo test check pure test-compat static test-static windows test-windows size dist \
+  test-arch bench bench-check install
