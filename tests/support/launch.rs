@@ -1,7 +1,7 @@
 //! What is started, with what it inherits, and where.
 
 use std::ffi::{OsStr, OsString};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -118,51 +118,25 @@ impl Launch {
 
     /// Starts it.
     pub fn start(self) -> Running {
-        let mut words: Vec<OsString> = Vec::new();
-        if self.place != Place::Child {
-            words.extend(UNSHARE.iter().map(OsString::from));
-            // SAFETY: geteuid cannot fail and touches nothing.
-            if unsafe { libc::geteuid() } != 0 {
-                words.push("--map-root-user".into());
-            }
-        }
-        let mut terminal = None;
-        let mut stdin = if self.input { Stdio::piped() } else { Stdio::null() };
-        let mut script: Vec<OsString> = Vec::new();
-        if !matches!(self.place, Place::Child | Place::Pid1 | Place::Job) {
-            let (master, slave) = Terminal::open();
-            stdin = slave.into();
-            terminal = Some(master);
-            script.push("leader".into());
-        }
-        let mode = match self.place {
-            Place::Child | Place::Pid1 | Place::TerminalLeader => None,
-            Place::Job => Some("plain"),
-            Place::Foreground => Some("foreground"),
-            Place::Background => Some("background"),
-        };
-        if let Some(mode) = mode {
-            script.push(format!("parent={mode},{LINK}").into());
-            script.push(probe().into());
-        }
-        let link = (self.link || mode.is_some())
-            .then(|| UnixStream::pair().expect("a pair of sockets"))
-            .map(|(ours, theirs)| (OwnedFd::from(ours), OwnedFd::from(theirs)));
-        script.extend(self.before);
-        if !script.is_empty() {
-            words.push(probe().into());
-            words.extend(script);
-            words.push("exec".into());
-        }
-        words.push(self.program.clone());
-        words.extend(self.args);
-
+        let words = self.command_line();
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]).env_clear().envs(self.env);
-        command.stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         if let Some(directory) = self.directory {
             command.current_dir(directory);
         }
+        let mut terminal = None;
+        if self.place.has_terminal() {
+            let (master, slave) = Terminal::open();
+            command.stdin(slave);
+            terminal = Some(master);
+        } else if self.input {
+            command.stdin(Stdio::piped());
+        } else {
+            command.stdin(Stdio::null());
+        }
+        let needs_link = self.link || self.place.has_parent();
+        let link = needs_link.then(|| UnixStream::pair().expect("a pair of sockets"));
         let inherited = link.as_ref().map(|(_, theirs)| theirs.as_raw_fd());
         // SAFETY: between fork and exec there are only system calls that touch no memory.
         unsafe {
@@ -174,10 +148,59 @@ impl Launch {
                 Ok(())
             });
         }
-        let host = command.spawn().unwrap_or_else(|error| {
-            panic!("cannot start {:?}: {error}", words[0]);
-        });
-        Running::new(host, self.place, link.map(|(ours, _)| ours), terminal)
+        let host = command.spawn();
+        let host = host.unwrap_or_else(|error| panic!("cannot start {:?}: {error}", words[0]));
+        Running::new(host, self.place, link.map(|(ours, _)| ours.into()), terminal)
+    }
+
+    /// The subject with all that goes before it: unshare, and a probe that prepares the place.
+    fn command_line(&self) -> Vec<OsString> {
+        let mut words: Vec<OsString> = Vec::new();
+        if self.place != Place::Child {
+            words.extend(UNSHARE.iter().map(OsString::from));
+            // SAFETY: geteuid cannot fail and touches nothing.
+            if unsafe { libc::geteuid() } != 0 {
+                words.push("--map-root-user".into());
+            }
+        }
+        let mut script: Vec<OsString> = Vec::new();
+        if self.place.has_terminal() {
+            script.push("leader".into());
+        }
+        if let Some(mode) = self.place.mode_of_the_parent() {
+            script.push(format!("parent={mode},{LINK}").into());
+            script.push(probe().into());
+        }
+        script.extend(self.before.iter().cloned());
+        if !script.is_empty() {
+            words.push(probe().into());
+            words.extend(script);
+            words.push("exec".into());
+        }
+        words.push(self.program.clone());
+        words.extend(self.args.iter().cloned());
+        words
+    }
+}
+
+impl Place {
+    /// Whether standard input is a terminal.
+    fn has_terminal(self) -> bool {
+        matches!(self, Self::TerminalLeader | Self::Foreground | Self::Background)
+    }
+
+    /// Whether the subject is the job of a probe, see `probe/parent.rs`.
+    pub(super) fn has_parent(self) -> bool {
+        self.mode_of_the_parent().is_some()
+    }
+
+    fn mode_of_the_parent(self) -> Option<&'static str> {
+        match self {
+            Self::Child | Self::Pid1 | Self::TerminalLeader => None,
+            Self::Job => Some("plain"),
+            Self::Foreground => Some("foreground"),
+            Self::Background => Some("background"),
+        }
     }
 }
 
@@ -232,19 +255,12 @@ pub fn probe() -> &'static str {
 
 fn is_current(probe: &Path) -> bool {
     let modified = |path: &Path| path.metadata().and_then(|data| data.modified()).ok();
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
+    let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
+    let parts = support.join("probe").read_dir().expect("the sources can be listed");
+    let mut sources: Vec<PathBuf> = parts.map(|part| part.expect("a file").path()).collect();
+    sources.extend([support.join("probe.rs"), support.join("signals.rs")]);
     let built = modified(probe);
-    built.is_some()
-        && [
-            "probe.rs",
-            "signals.rs",
-            "probe/more.rs",
-            "probe/parent.rs",
-            "probe/script.rs",
-            "probe/seccomp.rs",
-        ]
-        .iter()
-        .all(|source| modified(&sources.join(source)) <= built)
+    built.is_some() && sources.iter().all(|source| modified(source) <= built)
 }
 
 /// The descriptor of the connection to a probe that is a parent.

@@ -34,5 +34,5 @@ pub fn until<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
 const PAUSE: Duration = Duration::from_millis(1);
 
 thread_local! {
-    static PATIENCE: Cell<Duration> = const { Cell::new(Duration::from_secs(20)) };
+    static PATIENCE: Cell<Duration> = const { Cell::new(Duration::from_secs(60)) };
 }

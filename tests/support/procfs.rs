@@ -62,13 +62,24 @@ pub fn inner_pid(pid: i32) -> Option<i32> {
     status(pid, "NSpid")?.split_whitespace().last()?.parse().ok()
 }
 
-/// The descriptors that a process has open.
-pub fn descriptors(pid: i32) -> Vec<i32> {
+/// The files that a process has open, by descriptor.
+pub fn open_files(pid: i32) -> Vec<(i32, String)> {
     let listed = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process lives");
-    let mut all: Vec<i32> =
-        listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    let mut all: Vec<(i32, String)> = listed
+        .filter_map(|entry| {
+            let entry = entry.ok()?;
+            let file = fs::read_link(entry.path()).ok()?;
+            let fd = entry.file_name().to_str()?.parse().ok()?;
+            Some((fd, file.to_string_lossy().into_owned()))
+        })
+        .collect();
     all.sort_unstable();
     all
+}
+
+/// The descriptors that a process has open.
+pub fn descriptors(pid: i32) -> Vec<i32> {
+    open_files(pid).into_iter().map(|(fd, _)| fd).collect()
 }
 
 /// The current directory of a process.

@@ -154,8 +154,7 @@ impl Running {
         let sources = [self.stdout.source(), self.stderr.source(), Some(end.as_fd())];
         let sources: Vec<BorrowedFd> = sources.into_iter().flatten().collect();
         let something = await_any(&sources, Instant::now() + time);
-        self.stdout.fill();
-        self.stderr.fill();
+        self.fill();
         assert!(!something, "something happened within {time:?}: {}", self.describe());
     }
 
@@ -257,14 +256,13 @@ impl Running {
     /// Waits for the end.
     pub fn wait(mut self) -> Output {
         let status = self.wait_for_status();
-        self.stdout.fill();
-        self.stderr.fill();
+        self.fill();
         Output { status, stdout: self.stdout.text(), stderr: self.stderr.text() }
     }
 
     /// Waits for the end, and keeps what else lives in the PID namespace of a [`Place::Job`].
     pub fn wait_for_status(&mut self) -> Status {
-        if self.has_parent() {
+        if self.place.has_parent() {
             return self.pump("the subject to end", |run| {
                 while let Some(line) = run.parent_link().events.line() {
                     let mut words = line.split_whitespace();
@@ -305,14 +303,15 @@ impl Running {
     ) -> T {
         let deadline = Instant::now() + patience();
         loop {
-            // Whoever is gone before the output is read cannot add to it after.
-            let over = matches!(wait, Wait::WhileSomethingRuns) && self.is_over();
-            self.stdout.fill();
-            self.stderr.fill();
-            if let Some(parent) = &mut self.parent {
-                parent.events.fill();
+            self.fill();
+            let mut found = check(self);
+            let mut over = matches!(wait, Wait::WhileSomethingRuns) && self.is_over();
+            if over && found.is_none() {
+                // Who is gone by now may have written since, but cannot write any more.
+                self.fill();
+                found = check(self);
             }
-            if let Some(found) = check(self) {
+            if let Some(found) = found {
                 return found;
             }
             let streams = [Some(&self.stdout), Some(&self.stderr)];
@@ -322,24 +321,27 @@ impl Running {
             if let Wait::End(end) = wait {
                 sources.push(end);
             }
-            let over = over || sources.is_empty();
+            over |= sources.is_empty();
             assert!(!over, "it ended, waiting for {what}: {}", self.describe());
             let more = await_any(&sources, deadline);
             assert!(more, "timed out waiting for {what}: {}", self.describe());
         }
     }
 
+    fn fill(&mut self) {
+        self.stdout.fill();
+        self.stderr.fill();
+        if let Some(parent) = &mut self.parent {
+            parent.events.fill();
+        }
+    }
+
     /// Whether a job has ended and left nothing behind, so that nothing can come any more.
     fn is_over(&self) -> bool {
         let told = self.parent.as_ref().map(|parent| parent.events.text()).unwrap_or_default();
-        self.has_parent()
+        self.place.has_parent()
             && told.lines().any(|line| line.starts_with("exited") || line.starts_with("killed"))
             && procfs::descendants(self.host.id() as i32).len() <= 1
-    }
-
-    /// Whether the subject is the job of a probe, and not only something below it.
-    fn has_parent(&self) -> bool {
-        matches!(self.place, Place::Job | Place::Foreground | Place::Background)
     }
 
     /// Everything that helps to see why a test failed.
@@ -372,7 +374,8 @@ impl Drop for Running {
             // With its PID 1 everything in the namespace dies, and then unshare ends by itself.
             Some(init) if self.place != Place::Child => {
                 send(*init, "KILL");
-                process_descriptor(host).is_some_and(|host| await_end(&host));
+                let end = process_descriptor(host).expect("it is not reaped yet");
+                await_end(&end);
             }
             _ => {
                 // A stopped process starts no more, so that none is missed.

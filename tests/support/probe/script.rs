@@ -9,7 +9,8 @@
 //! | `env=NAME`, `environ` | prints `NAME=value` or `NAME is unset`; all variables |
 //! | `args WORD...` | prints `arg: WORD` for each of the remaining words, and ends |
 //! | `read` | prints `read: LINE` for the next line of standard input, or `read: EOF` |
-//! | `tty`, `foreground`, `winsize` | prints `tty: yes` or the error, `foreground: 1`, `winsize: 24x80` |
+//! | `tty`, `foreground` | prints `tty: yes` or the error, `foreground: 1` |
+//! | `winsize` | prints `winsize: 24x80` |
 //! | `ignore=`, `default=`, `block=`, `unblock=` | followed by signals, separated by commas |
 //! | `trap` | blocks everything, prints `trapping`, then `got NAME` for each signal, for ever |
 //! | `trap=WHO` | the same with lines that start with WHO: `WHO trapping` |
