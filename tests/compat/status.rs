@@ -1,0 +1,162 @@
+//! The status at the end, and what no shim does of its own accord before that.
+
+use std::time::Duration;
+
+use crate::subject::{bug, catatonit, dumb_init, tini};
+use crate::support::{Launch, Place, Running};
+
+#[test]
+fn tini_passes_the_exit_code() {
+    for place in [Place::Child, Place::Pid1] {
+        passes_the_exit_code(tini().args(["-s", "--"]), place);
+    }
+}
+
+#[test]
+fn dumb_init_passes_the_exit_code() {
+    for place in [Place::Child, Place::Pid1] {
+        passes_the_exit_code(dumb_init(), place);
+        passes_the_exit_code(dumb_init().arg("-c"), place);
+    }
+}
+
+#[test]
+fn catatonit_passes_the_exit_code() {
+    for place in [Place::Child, Place::Pid1] {
+        passes_the_exit_code(catatonit().arg("--"), place);
+    }
+}
+
+#[test]
+fn tini_death_by_signal_is_128_and_the_number() {
+    death_by_signal_is_128_and_the_number(tini().args(["-s", "--"]));
+}
+
+#[test]
+fn dumb_init_death_by_signal_is_128_and_the_number() {
+    death_by_signal_is_128_and_the_number(dumb_init());
+}
+
+#[test]
+fn catatonit_death_by_signal_is_128_and_the_number() {
+    death_by_signal_is_128_and_the_number(catatonit().arg("--"));
+}
+
+#[test]
+fn tini_ends_when_the_child_dies_of_a_forwarded_signal() {
+    ends_by_a_forwarded_signal(tini().arg("--"));
+}
+
+#[test]
+fn dumb_init_ends_when_the_child_dies_of_a_forwarded_signal() {
+    ends_by_a_forwarded_signal(dumb_init());
+}
+
+#[test]
+fn catatonit_ends_when_the_child_dies_of_a_forwarded_signal() {
+    ends_by_a_forwarded_signal(catatonit().arg("--"));
+}
+
+#[test]
+fn no_shim_has_a_stop_deadline() {
+    // A supervisor's default is ten seconds; a drop-in waits as long as the child does.
+    let launches = [tini().args(["-s", "--"]), dumb_init(), catatonit().arg("--")];
+    let mut all: Vec<Running> = launches.map(|launch| launch.probe("trap").start()).into();
+    for run in &mut all {
+        run.expect("trapping");
+        run.signal("TERM");
+        run.expect("got TERM");
+    }
+    // The first one is watched for longer than that, and by then the others have had as long.
+    all[0].expect_quiet(Duration::from_millis(10_500));
+    for run in &mut all {
+        run.signal("USR1");
+        assert_eq!(run.line(), "got USR1");
+        assert_eq!(run.errors(), "");
+    }
+}
+
+#[test]
+fn no_shim_restarts_the_child() {
+    let launches = [tini().args(["-s", "--"]), dumb_init(), catatonit().arg("--")];
+    for launch in launches {
+        let launch = launch.env("FOSTER_RESTART", "always").env("FOSTER_BACKOFF", "1ms");
+        let output = launch.probe("say=started exit=3").output();
+        assert_eq!((output.code(), output.stdout.as_str()), (3, "started\n"));
+        assert_eq!(output.stderr, "");
+    }
+}
+
+#[test]
+fn no_shim_obeys_fosters_own_variables() {
+    let launches = [tini().args(["-s", "--"]), dumb_init(), catatonit().arg("--")];
+    for mut launch in launches {
+        for (name, value) in [
+            ("WRAP_CMD", "exit 9"),
+            ("FOSTER_REWRITE", "TERM:USR1"),
+            ("FOSTER_STOP_SIGNAL", "USR2"),
+            ("FOSTER_SUCCESS", "143,TERM"),
+            ("FOSTER_FORWARD_TO", "nobody"),
+            ("FOSTER_LOG", "trace"),
+        ] {
+            launch = launch.env(name, value);
+        }
+        let mut run = launch.probe("say=ready pause").start();
+        run.expect("ready");
+        run.signal("TERM");
+        let output = run.wait();
+        assert_eq!((output.code(), output.stderr.as_str()), (143, ""), "{output:?}");
+    }
+}
+
+#[test]
+fn tini_has_a_deadline_where_foster_is_told() {
+    bug("it knows no deadline", "timed out waiting for the subject to end", || {
+        has_a_deadline_where_foster_is_told(tini().args(["-s", "--"]));
+    });
+}
+
+#[test]
+fn dumb_init_has_a_deadline_where_foster_is_told() {
+    bug("it knows no deadline", "timed out waiting for the subject to end", || {
+        has_a_deadline_where_foster_is_told(dumb_init());
+    });
+}
+
+#[test]
+fn catatonit_has_a_deadline_where_foster_is_told() {
+    bug("it knows no deadline", "timed out waiting for the subject to end", || {
+        has_a_deadline_where_foster_is_told(catatonit().arg("--"));
+    });
+}
+
+fn passes_the_exit_code(launch: Launch, place: Place) {
+    for code in [0, 1, 2, 3, 127, 128, 143, 255] {
+        let output = launch.clone().probe(&format!("exit={code}")).place(place).output();
+        assert_eq!((output.code(), output.stderr.as_str()), (code, ""));
+    }
+}
+
+fn death_by_signal_is_128_and_the_number(launch: Launch) {
+    for (name, code) in [("HUP", 129), ("ABRT", 134), ("KILL", 137), ("TERM", 143), ("40", 168)] {
+        let output = launch.clone().probe(&format!("die={name}")).output();
+        assert_eq!((output.code(), output.stderr.as_str()), (code, ""), "{name}");
+    }
+}
+
+fn ends_by_a_forwarded_signal(launch: Launch) {
+    let mut run = launch.probe("say=ready pause").place(Place::Pid1).start();
+    run.expect("ready");
+    run.signal("TERM");
+    let output = run.wait();
+    assert_eq!((output.code(), output.stderr.as_str()), (143, ""));
+}
+
+fn has_a_deadline_where_foster_is_told(launch: Launch) {
+    let launch = launch.env("FOSTER_STOP_TIMEOUT", "100ms").probe("trap");
+    let mut run = launch.place(Place::Job).start();
+    run.expect("trapping");
+    run.signal("TERM");
+    run.expect("got TERM");
+    assert_eq!(run.wait().code(), 137);
+}

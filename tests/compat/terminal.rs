@@ -1,0 +1,419 @@
+//! Terminals: as the session's leader (`docker run -t`), as a foreground and as a background job.
+
+use crate::subject::{bug, catatonit, dumb_init, tini};
+use crate::support::procfs::{self, await_state};
+use crate::support::terminal::{INTERRUPT, SUSPEND};
+use crate::support::{Launch, Place, Running, probe};
+
+#[test]
+fn tini_leader_puts_the_child_in_the_foreground() {
+    puts_the_child_in_the_foreground(tini().arg("--"), Place::TerminalLeader);
+}
+
+#[test]
+fn catatonit_leader_puts_the_child_in_the_foreground() {
+    puts_the_child_in_the_foreground(catatonit().arg("--"), Place::TerminalLeader);
+}
+
+#[test]
+fn tini_job_puts_the_child_in_the_foreground() {
+    puts_the_child_in_the_foreground(tini().args(["-s", "--"]), Place::Foreground);
+}
+
+#[test]
+fn catatonit_job_puts_the_child_in_the_foreground() {
+    puts_the_child_in_the_foreground(catatonit().arg("--"), Place::Foreground);
+}
+
+#[test]
+fn dumb_init_leader_gives_the_terminal_to_the_childs_session() {
+    let launch = dumb_init().probe("ids tty foreground pause").place(Place::TerminalLeader);
+    let mut run = launch.start();
+    assert_eq!(run.line(), "pid=2 ppid=1 pgid=2 sid=2");
+    assert_eq!(run.line(), "tty: yes");
+    assert_eq!(run.line(), "foreground: 2");
+}
+
+#[test]
+fn dumb_init_job_leaves_the_child_without_a_terminal() {
+    let mut run = dumb_init().probe("tty pause").place(Place::Foreground).start();
+    assert_eq!(run.line(), "tty: ENXIO");
+    // The terminal stays with the job.
+    assert_eq!(run.foreground(), run.started().0);
+}
+
+#[test]
+fn dumb_init_c_shares_its_group_and_terminal() {
+    for place in [Place::TerminalLeader, Place::Foreground] {
+        let mut run = dumb_init().arg("-c").probe("ids tty foreground pause").place(place).start();
+        let ids = run.line();
+        let (init, child) = (run.pid(), run.child());
+        let group = |pid| procfs::stat(pid).expect("it lives").group;
+        assert_eq!(group(child), group(init), "{ids}");
+        assert_eq!(run.line(), "tty: yes");
+        let inner = procfs::inner_pid(init).expect("it lives");
+        assert_eq!(run.line(), format!("foreground: {inner}"));
+    }
+}
+
+#[test]
+fn tini_interrupt_arrives_once() {
+    interrupt_arrives_once(tini().arg("--"), Place::TerminalLeader);
+    interrupt_arrives_once(tini().args(["-s", "--"]), Place::Foreground);
+    interrupt_arrives_once(tini().args(["-g", "--"]), Place::TerminalLeader);
+}
+
+#[test]
+fn catatonit_interrupt_arrives_once() {
+    interrupt_arrives_once(catatonit().arg("--"), Place::TerminalLeader);
+    interrupt_arrives_once(catatonit().arg("--"), Place::Foreground);
+}
+
+#[test]
+fn dumb_init_interrupt_arrives_once() {
+    interrupt_arrives_once(dumb_init(), Place::TerminalLeader);
+    interrupt_arrives_once(dumb_init(), Place::Foreground);
+}
+
+#[test]
+fn dumb_init_c_leader_interrupt_arrives_once() {
+    bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
+        interrupt_arrives_once(dumb_init().arg("-c"), Place::TerminalLeader);
+    });
+}
+
+#[test]
+fn dumb_init_c_job_interrupt_arrives_once() {
+    bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
+        interrupt_arrives_once(dumb_init().arg("-c"), Place::Foreground);
+    });
+}
+
+#[test]
+fn tini_resize_arrives_once() {
+    resize_arrives_once(tini().arg("--"), Place::TerminalLeader);
+    resize_arrives_once(tini().args(["-s", "--"]), Place::Foreground);
+}
+
+#[test]
+fn catatonit_resize_arrives_once() {
+    resize_arrives_once(catatonit().arg("--"), Place::TerminalLeader);
+    resize_arrives_once(catatonit().arg("--"), Place::Foreground);
+}
+
+#[test]
+fn dumb_init_resize_arrives_once() {
+    resize_arrives_once(dumb_init(), Place::TerminalLeader);
+    resize_arrives_once(dumb_init(), Place::Foreground);
+}
+
+#[test]
+fn dumb_init_c_resize_arrives_once() {
+    bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
+        resize_arrives_once(dumb_init().arg("-c"), Place::TerminalLeader);
+    });
+}
+
+#[test]
+fn tini_hangup_arrives() {
+    hangup_arrives(tini().arg("--"));
+}
+
+#[test]
+fn catatonit_hangup_arrives() {
+    hangup_arrives(catatonit().arg("--"));
+}
+
+#[test]
+fn dumb_init_hangup_arrives() {
+    hangup_arrives(dumb_init());
+}
+
+#[test]
+fn dumb_init_c_hangup_arrives() {
+    hangup_arrives(dumb_init().arg("-c"));
+}
+
+#[test]
+fn dumb_init_swallows_the_signals_of_its_own_detaching() {
+    let mut run = dumb_init().probe("trap").place(Place::TerminalLeader).start();
+    run.expect("trapping");
+    // Giving up the terminal sent HUP and CONT to dumb-init's group; the child hears of neither.
+    run.signal("PWR");
+    assert_eq!(run.line(), "got PWR");
+    // The ones after that are meant for it.
+    run.signal("HUP");
+    assert_eq!(run.line(), "got HUP");
+    run.signal("CONT");
+    assert_eq!(run.line(), "got CONT");
+}
+
+#[test]
+fn dumb_init_job_swallows_no_signal() {
+    // It is no session leader, so giving up the terminal signalled nobody.
+    let mut run = trapping(dumb_init(), Place::Foreground);
+    run.signal("HUP");
+    assert_eq!(run.line(), "got HUP");
+    run.signal("CONT");
+    assert_eq!(run.line(), "got CONT");
+}
+
+#[test]
+fn tini_leader_resumes_the_child_by_cont() {
+    leader_resumes_the_child_by_cont(tini().arg("--"));
+}
+
+#[test]
+fn catatonit_leader_resumes_the_child_by_cont() {
+    leader_resumes_the_child_by_cont(catatonit().arg("--"));
+}
+
+#[test]
+fn dumb_init_leader_is_not_suspended() {
+    // The child's group has no parent to resume it, so that the kernel stops nobody.
+    for launch in [dumb_init(), dumb_init().arg("-c")] {
+        let mut run = reading(launch, Place::TerminalLeader);
+        run.terminal().type_text(SUSPEND);
+        run.terminal().type_text("hello\n");
+        assert_eq!(run.line(), "read: hello");
+    }
+}
+
+#[test]
+fn tini_leader_hosts_a_shell_with_job_control() {
+    hosts_a_shell_with_job_control(tini().arg("--"));
+}
+
+#[test]
+fn catatonit_leader_hosts_a_shell_with_job_control() {
+    bug(
+        "the shell's jobs inherit that TSTP is blocked",
+        "timed out waiting for the parent to tell \"stopped",
+        || {
+            hosts_a_shell_with_job_control(catatonit().arg("--"));
+        },
+    );
+}
+
+#[test]
+fn dumb_init_leader_hosts_a_shell_with_job_control() {
+    hosts_a_shell_with_job_control(dumb_init());
+}
+
+#[test]
+fn dumb_init_c_leader_hosts_a_shell_with_job_control() {
+    hosts_a_shell_with_job_control(dumb_init().arg("-c"));
+}
+
+#[test]
+fn tini_job_suspends_and_resumes_with_the_child() {
+    bug(
+        "the stopped child goes unnoticed: all is frozen",
+        "timed out waiting for the parent to tell \"stopped",
+        || {
+            job_suspends_and_resumes_with_the_child(tini().args(["-s", "--"]));
+        },
+    );
+}
+
+#[test]
+fn catatonit_job_suspends_and_resumes_with_the_child() {
+    bug("the child has TSTP blocked", "timed out waiting for the parent to tell \"stopped", || {
+        job_suspends_and_resumes_with_the_child(catatonit().arg("--"));
+    });
+}
+
+#[test]
+fn dumb_init_job_suspends_and_resumes_with_the_child() {
+    job_suspends_and_resumes_with_the_child(dumb_init());
+}
+
+#[test]
+fn dumb_init_c_job_suspends_and_resumes_with_the_child() {
+    job_suspends_and_resumes_with_the_child(dumb_init().arg("-c"));
+}
+
+#[test]
+fn tini_job_gives_the_foreground_back() {
+    bug("the foreground stays with the dead group", "a dead group", || {
+        gives_the_foreground_back(tini().args(["-s", "--"]));
+    });
+}
+
+#[test]
+fn catatonit_job_gives_the_foreground_back() {
+    bug("the foreground stays with the dead group", "a dead group", || {
+        gives_the_foreground_back(catatonit().arg("--"));
+    });
+}
+
+#[test]
+fn dumb_init_job_keeps_the_foreground() {
+    gives_the_foreground_back(dumb_init());
+    gives_the_foreground_back(dumb_init().arg("-c"));
+}
+
+#[test]
+fn tini_background_job_takes_nothing() {
+    bug("a background job takes the terminal", "took the terminal", || {
+        background_job_takes_nothing(tini().args(["-s", "--"]));
+    });
+}
+
+#[test]
+fn catatonit_background_job_takes_nothing() {
+    bug("a background job takes the terminal", "took the terminal", || {
+        background_job_takes_nothing(catatonit().arg("--"));
+    });
+}
+
+#[test]
+fn dumb_init_background_job_takes_nothing() {
+    background_job_takes_nothing(dumb_init());
+    background_job_takes_nothing(dumb_init().arg("-c"));
+}
+
+#[test]
+fn tini_background_job_that_reads_is_stopped_until_fg() {
+    bug(
+        "a background job takes the terminal",
+        "timed out waiting for the parent to tell \"stopped",
+        || {
+            background_job_that_reads_is_stopped_until_fg(tini().args(["-s", "--"]));
+        },
+    );
+}
+
+#[test]
+fn catatonit_background_job_that_reads_is_stopped_until_fg() {
+    bug(
+        "a background job takes the terminal",
+        "timed out waiting for the parent to tell \"stopped",
+        || {
+            background_job_that_reads_is_stopped_until_fg(catatonit().arg("--"));
+        },
+    );
+}
+
+fn puts_the_child_in_the_foreground(launch: Launch, place: Place) {
+    let mut run = launch.probe("ids tty foreground pause").place(place).start();
+    let ids = run.line();
+    let (init, child) = (run.pid(), run.child());
+    let inner = procfs::inner_pid(child).expect("the child lives");
+    assert!(ids.contains(&format!("pgid={inner} ")), "{ids}");
+    let session = |pid| procfs::stat(pid).expect("it lives").session;
+    assert_eq!(session(child), session(init));
+    assert_eq!(run.line(), "tty: yes");
+    assert_eq!(run.line(), format!("foreground: {inner}"));
+}
+
+/// Whatever comes first, the signal by the terminal or the one that is forwarded, two that are
+/// pending at once become one; hence the many rounds.
+fn interrupt_arrives_once(launch: Launch, place: Place) {
+    let mut run = trapping(launch, place);
+    for _ in 0..ROUNDS {
+        run.terminal().type_text(INTERRUPT);
+        assert_eq!(run.line(), "got INT");
+        // A later signal has a larger number, so that it comes last even among pending ones.
+        run.signal("PWR");
+        assert_eq!(run.line(), "got PWR");
+    }
+}
+
+fn resize_arrives_once(launch: Launch, place: Place) {
+    let mut run = trapping(launch, place);
+    for round in 0..ROUNDS {
+        run.terminal().resize(10 + round, 40);
+        assert_eq!(run.line(), "got WINCH");
+        run.signal("PWR");
+        assert_eq!(run.line(), "got PWR");
+    }
+}
+
+const ROUNDS: u16 = 30;
+
+fn hangup_arrives(launch: Launch) {
+    let mut run = trapping(launch, Place::TerminalLeader);
+    run.terminal().hang_up();
+    run.expect_all(&["got HUP", "got CONT"]);
+}
+
+fn leader_resumes_the_child_by_cont(launch: Launch) {
+    let mut run = reading(launch, Place::TerminalLeader);
+    run.terminal().type_text(SUSPEND);
+    run.terminal().type_text("hello\n");
+    // The child may be stopped a moment after a CONT, but the next one resumes it.
+    let pid = run.pid();
+    crate::support::patience::until("the child goes on", || {
+        crate::support::running::send(pid, "CONT");
+        run.line_so_far()
+    });
+}
+
+fn hosts_a_shell_with_job_control(launch: Launch) {
+    let words = ["parent=foreground,99", probe(), "say=ready", "read", "exit=5"];
+    let launch = launch.arg(probe()).args(words).with_link().place(Place::TerminalLeader);
+    let mut run = launch.start();
+    run.expect("ready");
+    run.terminal().type_text(SUSPEND);
+    run.expect_event("stopped TSTP");
+    run.command("fg");
+    run.expect_event("continued");
+    run.terminal().type_text("hello\n");
+    assert_eq!(run.line(), "read: hello");
+    run.expect_event("exited 5");
+}
+
+fn job_suspends_and_resumes_with_the_child(launch: Launch) {
+    let mut run = reading(launch, Place::Foreground);
+    let child = run.child();
+    for _ in 0..3 {
+        run.terminal().type_text(SUSPEND);
+        run.expect_event("stopped ");
+        await_state(child, "T");
+        run.command("fg");
+        run.expect_event("continued");
+        await_state(child, "S");
+    }
+    run.terminal().type_text("hello\n");
+    assert_eq!(run.line(), "read: hello");
+    run.expect_event("exited 5");
+}
+
+fn gives_the_foreground_back(launch: Launch) {
+    let mut run = launch.probe("exit=5").place(Place::Foreground).start();
+    let job = run.started().0;
+    let found = run.expect_event("exited 5 foreground ");
+    assert_eq!(found, job.to_string(), "the foreground is a dead group's");
+}
+
+fn background_job_takes_nothing(launch: Launch) {
+    let mut run = trapping(launch, Place::Background);
+    let shell = run.started().1;
+    assert_eq!(run.foreground(), shell, "the background job took the terminal");
+    run.signal("PWR");
+    run.expect("got PWR");
+    assert_eq!(run.foreground(), shell, "the background job took the terminal");
+}
+
+fn background_job_that_reads_is_stopped_until_fg(launch: Launch) {
+    let mut run = reading(launch, Place::Background);
+    run.expect_event("stopped ");
+    run.command("fg");
+    run.expect_event("continued");
+    run.terminal().type_text("hello\n");
+    assert_eq!(run.line(), "read: hello");
+    run.expect_event("exited 5");
+}
+
+fn trapping(launch: Launch, place: Place) -> Running {
+    let mut run = launch.probe("trap").place(place).start();
+    run.expect("trapping");
+    run
+}
+
+fn reading(launch: Launch, place: Place) -> Running {
+    let mut run = launch.probe("say=ready read exit=5").place(place).start();
+    run.expect("ready");
+    run
+}
