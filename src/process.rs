@@ -75,6 +75,8 @@ pub struct SpawnError {
     pub kind: SpawnErrorKind,
     /// The system's own error number (`errno`, or `GetLastError` on Windows).
     pub os: i32,
+    /// The process that could not become the command, where it came so far; it is no more.
+    pub pid: Option<Pid>,
 }
 
 /// The kinds of failure that a user does something different about.

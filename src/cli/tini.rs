@@ -140,6 +140,8 @@ pub(super) fn render(
         }
         Report::StartFailed { service, error } => {
             let (program, why) = (Program { config, id: service }, OsError(error.os));
+            // It is the child that says so in tini.
+            lines.own_pid = error.pid.unwrap_or(own_pid);
             lines.say(Level::Error, format_args!("exec {program} failed: {why}"))?;
         }
         Report::Ended { pid, status, .. } => {

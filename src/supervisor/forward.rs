@@ -2,6 +2,7 @@
 //! what it does when its child is stopped.
 
 use crate::config::{ForwardTo, Session};
+use crate::signal::SignalSet;
 
 use super::{Action, Instant, JobControl, Pid, Report, Signal, Signalled, Supervisor, Target};
 
@@ -45,7 +46,7 @@ impl Supervisor {
             let Some((pid, alive)) = service.group() else { continue };
             let shared = self.config.session == Session::Shared;
             // The terminal has sent it to foster's whole group, the child included.
-            if shared && signalled.by_kernel {
+            if shared && signalled.by_kernel && KEYS.contains(signalled.signal) {
                 continue;
             }
             let target = match self.config.forward.to {
@@ -113,6 +114,10 @@ impl Supervisor {
             && self.config.session == Session::Group
     }
 }
+
+/// What the terminal sends to its whole foreground group, for a key or a change of size. The HUP
+/// and CONT of a hang-up go to the leader of the session alone (tty_ioctl(4)).
+const KEYS: SignalSet = SignalSet::of(&[Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH]);
 
 #[cfg(test)]
 mod tests {

@@ -142,7 +142,7 @@ fn pause_runs_nothing_and_ends_with_0_on_term_or_int() {
 fn reports_are_catatonits_lines_on_stderr() {
     let (pid, signal) = (Pid(12), Signal::TERM);
     let target = Target::Process(pid);
-    let error = SpawnError { kind: SpawnErrorKind::NotFound, os: 2 };
+    let error = SpawnError { kind: SpawnErrorKind::NotFound, os: 2, pid: None };
     for (report, line) in [
         (Report::Started { service: SERVICE, pid }, "DEBUG (catatonit:7): pid1 (12) spawned: app"),
         (

@@ -181,8 +181,10 @@ fn help_and_version_go_to_stderr_with_0() {
 
 #[test]
 fn a_start_that_fails_is_told_even_without_being_asked_for_more() {
-    let failed =
-        |kind, os| Report::StartFailed { service: SERVICE, error: SpawnError { kind, os } };
+    let failed = |kind, os| Report::StartFailed {
+        service: SERVICE,
+        error: SpawnError { kind, os, pid: None },
+    };
     let line = |text: &str| Some((Stream::Err, text.to_owned()));
     assert_eq!(
         said(&config(&["app"]), failed(SpawnErrorKind::NotFound, 2)),

@@ -367,7 +367,9 @@ impl Judge {
         let requests = self.config.stop.requests;
         let again = self.stop.is_some() && signal == Signal::INT;
         if !(requests.contains(signal) || requests.contains(sent) || again) {
-            return self.owe_all(sent, signalled.value, signalled.by_kernel);
+            let keys = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH];
+            let by_key = signalled.by_kernel && keys.contains(&signal);
+            return self.owe_all(sent, signalled.value, by_key);
         }
         self.interrupts += u32::from(signal == Signal::INT);
         match &mut self.stop {
@@ -401,8 +403,8 @@ impl Judge {
         }
     }
 
-    fn owe_all(&mut self, signal: Signal, value: Option<u64>, by_kernel: bool) {
-        if self.config.session == Session::Shared && by_kernel {
+    fn owe_all(&mut self, signal: Signal, value: Option<u64>, by_key: bool) {
+        if self.config.session == Session::Shared && by_key {
             return;
         }
         for index in 0..self.services.len() {

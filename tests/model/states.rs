@@ -80,7 +80,7 @@ fn states() -> Vec<(&'static str, Vec<Told>)> {
 }
 
 fn inputs() -> Vec<(&'static str, Told)> {
-    let no_program = SpawnError { kind: SpawnErrorKind::NotFound, os: 2 };
+    let no_program = SpawnError { kind: SpawnErrorKind::NotFound, os: 2, pid: None };
     vec![
         ("the start succeeds", Told::Event(spawned())),
         (

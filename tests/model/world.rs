@@ -342,7 +342,7 @@ impl World {
     fn spawn(&mut self, service: ServiceId, events: &mut Vec<Event>) {
         if self.fail_starts > 0 {
             self.fail_starts -= 1;
-            let error = SpawnError { kind: SpawnErrorKind::Resources, os: 11 };
+            let error = SpawnError { kind: SpawnErrorKind::Resources, os: 11, pid: None };
             return self.say(Event::SpawnFailed { service, error }, events);
         }
         let place = match self.config.session {

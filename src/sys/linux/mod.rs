@@ -116,6 +116,9 @@ impl Sys {
             .register(&mut SourceFd(&signals.descriptor()), SIGNALS, Interest::READABLE)
             .map_err(trying("wait for signals (epoll_ctl)"))?;
         let terminal = Terminal::new();
+        if config.services.is_empty() {
+            setup::settle_in(&config.setup, &[poll.as_raw_fd(), signals.descriptor()]);
+        }
         let spawner = Spawner::new(&config, world, signals.dispositions);
         Ok(Sys {
             poll,

@@ -69,6 +69,8 @@ enum Progress {
     Silent,
     /// The command could not be executed.
     Failed(Errno),
+    /// It was not allowed a session of its own.
+    NoSession(Errno),
 }
 
 impl Spawner {
@@ -178,10 +180,10 @@ impl Spawner {
         let pid = self.clone_child()?;
         match self.plan.progress {
             Progress::Silent => Ok(pid),
-            Progress::Failed(errno) => {
+            Progress::Failed(errno) | Progress::NoSession(errno) => {
                 // It has ended by now, and was never a service's.
                 let _ = super::reap::waitid(libc::P_PID, pid.0, libc::WEXITED);
-                Err(self.failure(service, errno))
+                Err(self.failure(service, pid, errno))
             }
         }
     }
@@ -196,15 +198,16 @@ impl Spawner {
         match unsafe { libc::clone(child, end.cast(), flags, plan.cast()) } {
             -1 => {
                 let os = Errno::last_raw();
-                Err(SpawnError { kind: SpawnErrorKind::Resources, os })
+                Err(SpawnError { kind: SpawnErrorKind::Resources, os, pid: None })
             }
             pid => Ok(Pid(pid as u32)),
         }
     }
 
     /// Tells a failed exec as what a user does something different about.
-    fn failure(&mut self, service: &ServiceConfig, errno: Errno) -> SpawnError {
+    fn failure(&mut self, service: &ServiceConfig, pid: Pid, errno: Errno) -> SpawnError {
         let kind = match errno {
+            _ if self.plan.progress == Progress::NoSession(errno) => SpawnErrorKind::Resources,
             Errno::ENOENT if self.plan.any_file_exists(service.argv.program()) => {
                 SpawnErrorKind::BadInterpreter
             }
@@ -216,7 +219,7 @@ impl Spawner {
             }
             _ => SpawnErrorKind::NotExecutable,
         };
-        SpawnError { kind, os: errno as i32 }
+        SpawnError { kind, os: errno as i32, pid: Some(pid) }
     }
 }
 
@@ -240,20 +243,19 @@ impl Variable {
 extern "C" fn child(plan: *mut c_void) -> c_int {
     // SAFETY: `clone_child` passes its plan, which nobody else touches as long as this runs.
     let plan = unsafe { &mut *plan.cast::<Plan>() };
-    let errno = plan.execute();
-    plan.progress = Progress::Failed(errno);
+    plan.progress = plan.execute();
     // This code is seen only where memory is not shared and so nothing else can be told.
-    let code = if errno == Errno::ENOENT { 127 } else { 126 };
+    let code = if plan.progress == Progress::Failed(Errno::ENOENT) { 127 } else { 126 };
     // SAFETY: it ends the child and touches nothing of foster's.
     unsafe { libc::_exit(code) }
 }
 
 impl Plan {
     /// Turns the child into the command; comes back only with the reason why it is not.
-    fn execute(&mut self) -> Errno {
-        // SAFETY: all of these are system calls on values that are there; none of them fails in
-        // a way that matters: a group and a session can be made by a process that was just made,
-        // and a terminal that went away is no reason not to run.
+    fn execute(&mut self) -> Progress {
+        // SAFETY: all of these are system calls on values that are there. A group can be made by
+        // a process that was just made, and so can a session, unless somebody forbids it; a
+        // terminal that went away is no reason not to run.
         unsafe {
             match self.session {
                 Session::Group => {
@@ -262,12 +264,13 @@ impl Plan {
                         libc::tcsetpgrp(self.terminal, libc::getpid());
                     }
                 }
-                Session::Own => {
-                    libc::setsid();
-                }
-                Session::OwnWithTerminal => {
-                    libc::setsid();
-                    libc::ioctl(0, libc::TIOCSCTTY, 0);
+                Session::Own | Session::OwnWithTerminal => {
+                    if libc::setsid() < 0 {
+                        return Progress::NoSession(Errno::last());
+                    }
+                    if self.session == Session::OwnWithTerminal {
+                        libc::ioctl(0, libc::TIOCSCTTY, 0);
+                    }
                 }
                 Session::Shared => {}
             }
@@ -281,7 +284,7 @@ impl Plan {
         }
         // What comes from here on reaches the child as the command will see it.
         signals::set_mask(self.mask);
-        self.search()
+        Progress::Failed(self.search())
     }
 
     /// Looks for the command as execvp(3) does, and executes it.

@@ -51,12 +51,16 @@ enum NoCommand {
 /// Starts a service.
 pub fn spawn(service: &ServiceConfig, world: World) -> Result<Started, SpawnError> {
     let mut command = command(service, world).map_err(|error| match error {
-        NoCommand::NotFound => {
-            SpawnError { kind: SpawnErrorKind::NotFound, os: ERROR_FILE_NOT_FOUND as i32 }
-        }
-        NoCommand::Unsafe(_) => {
-            SpawnError { kind: SpawnErrorKind::NotExecutable, os: ERROR_BAD_ARGUMENTS as i32 }
-        }
+        NoCommand::NotFound => SpawnError {
+            kind: SpawnErrorKind::NotFound,
+            os: ERROR_FILE_NOT_FOUND as i32,
+            pid: None,
+        },
+        NoCommand::Unsafe(_) => SpawnError {
+            kind: SpawnErrorKind::NotExecutable,
+            os: ERROR_BAD_ARGUMENTS as i32,
+            pid: None,
+        },
     })?;
     let environment = service
         .port
@@ -65,7 +69,7 @@ pub fn spawn(service: &ServiceConfig, world: World) -> Result<Started, SpawnErro
     let (process, thread, pid) =
         create_asleep(&mut command, environment.as_deref()).map_err(|error| {
             let os = error.raw_os_error().unwrap_or_default();
-            SpawnError { kind: kind_of(os), os }
+            SpawnError { kind: kind_of(os), os, pid: None }
         })?;
     job.assign(&process).and_then(|()| wake(&thread)).map_err(|error| {
         // It has not run a single instruction, and must not run outside of the job.
@@ -167,7 +171,11 @@ fn wide(text: &OsStr) -> Vec<u16> {
 }
 
 fn no_room(error: io::Error) -> SpawnError {
-    SpawnError { kind: SpawnErrorKind::Resources, os: error.raw_os_error().unwrap_or_default() }
+    SpawnError {
+        kind: SpawnErrorKind::Resources,
+        os: error.raw_os_error().unwrap_or_default(),
+        pid: None,
+    }
 }
 
 fn kind_of(os: i32) -> SpawnErrorKind {

@@ -45,7 +45,7 @@ fn every_report_has_a_line() {
     let (signal, status) = (Signal::TERM, ExitStatus::Code(3));
     let shell = ServiceId(1);
     let delay = Duration::from_millis(1500);
-    let error = |kind, os| SpawnError { kind, os };
+    let error = |kind, os| SpawnError { kind, os, pid: None };
     let not_found = error(SpawnErrorKind::NotFound, 2);
     let no_shell = error(SpawnErrorKind::NoShell, 2);
     for (report, line) in [
