@@ -54,9 +54,14 @@ impl Bed {
         for name in CHILDREN {
             compile(name, work)?;
         }
+        let subjects = crate::subjects::all(foster, work);
+        // Pages of a file that was only just written count as dirty memory of whoever maps them.
+        for program in subjects.iter().flat_map(|subject| &subject.programs) {
+            File::open(program)?.sync_all()?;
+        }
         Ok(Bed {
             effort,
-            subjects: crate::subjects::all(foster, work),
+            subjects,
             work: work.into(),
             random: RefCell::new(Random::new(seed)),
             folders: Cell::new(0),

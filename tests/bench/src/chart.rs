@@ -12,7 +12,9 @@ type Panel = (&'static str, &'static str, &'static str, fn(&Row) -> bool);
 
 const PANELS: [Panel; 6] = [
     // A dynamic program is small because what it needs is elsewhere.
-    ("size", "size", "Size of the static programs", |row| row.remark == "static"),
+    ("size", "size", "Size of the static programs", |row| {
+        row.remark == "static" && row.subject != "floor (restart)"
+    }),
     ("memory", "resident", "Resident memory, idle", |row| row.subject != "floor (restart)"),
     ("start", "p10", "Start to exit of a trivial child", |_| true),
     ("reap", "p10", "Processor time per orphan reaped", |_| true),

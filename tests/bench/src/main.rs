@@ -169,7 +169,9 @@ fn losses(tables: &[Table]) -> Vec<String> {
         let bound = target.say(goal, tables);
         Some(format!(
             "{}, {} of {}: {came}, not {bound}",
-            table.title, target.column, target.subject
+            table.title,
+            goal.column.unwrap_or(target.column),
+            target.subject
         ))
     };
     TARGETS.iter().filter_map(lost).collect()

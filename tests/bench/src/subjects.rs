@@ -56,9 +56,8 @@ impl Subject {
         match self.name {
             "foster" => self.init(&["-q", "--"], child),
             "floor" => self.init(&[], child),
-            // Without -c the orphans are in a session of their own, and with it in a scheduling
-            // group (autogroup): dumb-init then wakes for each single one, at five times the cost,
-            // which says more about the kernel than about dumb-init.
+            // Without -c its children are in a session, and so in a scheduling group, of their own:
+            // what that costs says more about the kernel than about dumb-init.
             "dumb-init" => self.init(&["-c", "--"], child),
             _ => self.init(&["--"], child),
         }

@@ -15,8 +15,8 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
     if seconds != 10 {
         how += " Given for 10 s.";
     }
-    let mut table = Table::new("idle", "Idle", how);
-    table.columns = vec![Column { name: "context switches in 10 s", unit: "" }];
+    let mut table = Table::new("idle", "Idle, context switches", how);
+    table.columns = vec![Column { name: "in 10 s", unit: "" }];
 
     // All of them at once: who is idle does not disturb the others.
     for subject in &bed.subjects {

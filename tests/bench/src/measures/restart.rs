@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
-    let rounds = bed.effort.pick(40, 6);
+    let rounds = bed.effort.pick(40, 8);
     let subjects = bed.supervisors();
     // All of them run side by side, so that a round waits only once for those who hold back.
     let mut running: Vec<Option<Running>> = subjects.iter().map(|_| None).collect();
