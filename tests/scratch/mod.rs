@@ -77,7 +77,7 @@ fn build(what: &[&str], file: &str) -> PathBuf {
     let mut build = Command::new(cargo);
     build.args(["build", "--quiet", "--target", host]).args(what);
     build.arg("--target-dir").arg(&folder).current_dir(env!("CARGO_MANIFEST_DIR"));
-    build.env("RUSTFLAGS", "-Ctarget-feature=+crt-static");
+    build.env("RUSTFLAGS", "-Ctarget-feature=+crt-static -Cstrip=symbols");
     run(&mut build);
     folder.join(host).join("debug").join(file)
 }

@@ -15,6 +15,8 @@
 //! | `chroot=PATH` | the root directory from then on |
 //! | `proc=none`, `proc=outer` | from then on /proc is empty, or what the last mount hid |
 //! | `full=PATH` | opens a FIFO that nobody reads as the lowest free descriptor, and fills it up |
+//! | `processes` | prints `1 S foster`: pid, state and name of every other process |
+//! | `eat=N` | fills N MiB of memory |
 //! | `socket=PATH` | connects to a socket in the file system with the lowest free descriptor |
 
 use std::ffi::{CString, OsStr};
@@ -52,6 +54,8 @@ pub fn run(verb: &str, value: &OsStr) -> bool {
         }
         "proc" => change_proc(value == "none"),
         "full" => fill(value),
+        "processes" => processes(),
+        "eat" => drop(std::hint::black_box(vec![1_u8; (number(value) as usize) << 20])),
         "socket" => {
             let stream = UnixStream::connect(value).expect("somebody listens");
             let _ = stream.into_raw_fd();
@@ -59,6 +63,19 @@ pub fn run(verb: &str, value: &OsStr) -> bool {
         _ => return false,
     }
     true
+}
+
+fn processes() {
+    let own = std::process::id();
+    let entries = std::fs::read_dir("/proc").expect("/proc is mounted").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    for pid in pids.filter(|pid| *pid != own) {
+        // It may be gone by now.
+        let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { continue };
+        let Some((name, rest)) = stat.rsplit_once(") ") else { continue };
+        let name = name.split_once('(').map_or("", |(_, name)| name);
+        say(format!("{pid} {} {name}", &rest[..1]));
+    }
 }
 
 fn number(value: &OsStr) -> u64 {

@@ -1,0 +1,21 @@
+//! foster in real containers: runc, Docker and gVisor.
+//!
+//! `make test-containers` runs these, as root: it installs the runtimes and a static busybox.
+//! The images hold foster and a static app, and nothing else; those with a shell hold busybox
+//! too. Docker's daemon is the test's own, with its data in a folder that goes with it.
+#![cfg(target_os = "linux")]
+
+#[allow(dead_code, unused_imports, reason = "the harness serves other tests too")]
+#[path = "../support/mod.rs"]
+mod support;
+
+#[path = "../scratch/mod.rs"]
+mod scratch;
+
+mod container;
+mod contract;
+mod daemon;
+mod docker;
+mod docker_init;
+mod oci;
+mod shell;
