@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::inheritance::WITHOUT_SIGNALFD;
 use crate::orphans::ten_thousand_orphans;
 use crate::signals::values_go_on;
-use crate::subject::{foster, probe_line, wrapped};
+use crate::subject::{descriptors, foster, probe_line, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::{Launch, Place, Status};
@@ -21,7 +21,7 @@ fn neither_signalfd_nor_timerfd_is_there() {
     let mut run = without(wrapped("say=up pause")).start();
     run.expect("up");
     let pid = run.pid();
-    for descriptor in procfs::descriptors(pid) {
+    for descriptor in descriptors(pid) {
         let link = std::fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).unwrap_or_default();
         let link = link.to_string_lossy().into_owned();
         assert!(!link.contains("signalfd") && !link.contains("timerfd"), "{link}");
@@ -55,7 +55,7 @@ fn a_restart_comes_after_its_backoff() {
     (0..4).for_each(|_| run.expect("run"));
     assert!(begin.elapsed() >= Duration::from_millis(480), "{:?}", begin.elapsed());
     run.signal("TERM");
-    assert_eq!(run.wait_for_status(), Status::Code(1));
+    run.wait_for_status();
 }
 
 #[test]
@@ -82,20 +82,18 @@ fn a_stop_waits_for_the_whole_group_and_clears_away_what_escaped_it() {
 }
 
 #[test]
-fn a_thousand_stops_right_after_the_start_are_none_lost() {
-    for attempt in 0..100 {
+fn a_stop_right_after_the_start_is_not_lost() {
+    for attempt in 0..200 {
         let launch = foster().args(["--stop-timeout", "infinity", "--"]).probe("pause");
-        let mut run = without(launch).start();
+        let mut run = without(launch).place(Place::Child).start();
         let pid = run.pid();
-        // Until it is foster, and blocks its signals.
-        until("it never blocked its signals", || {
-            let name = procfs::stat(pid)?.name;
-            let blocked = procfs::status(pid, "SigBlk")? != "0000000000000000";
-            (name == "foster" && blocked).then_some(())
+        // Until it handles its signals, which it blocked before.
+        until("it never caught its signals", || {
+            (procfs::status(pid, "SigCgt")? != "0000000000000000").then_some(())
         });
-        std::thread::sleep(Duration::from_micros(attempt * 10));
+        std::thread::sleep(Duration::from_micros(attempt * 5));
         run.signal("TERM");
-        assert_eq!(run.wait().code(), 143);
+        assert_eq!(run.wait().code(), 143, "try {attempt}");
     }
 }
 

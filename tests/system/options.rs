@@ -47,13 +47,16 @@ fn restart_on_failure_does_not_restart_what_counts_as_success() {
 
 #[test]
 fn restart_always_supervises_a_command_too() {
-    let mut run = quick(foster()).args(["--restart", "always"]).probe("env=PORT exit=1").start();
+    let launch = quick(foster()).args(["-v", "--restart", "always"]);
+    let mut run = launch.probe("env=PORT exit=1").start();
     for _ in 0..3 {
         // PORT is touched only with --wrap.
         assert_eq!(run.line(), "PORT is unset");
     }
+    // And so INT is a stop request.
     run.signal("INT");
-    assert_eq!(run.wait().code(), 0);
+    run.expect_error("foster: info: SIGINT: stopping");
+    run.wait_for_status();
 }
 
 #[test]

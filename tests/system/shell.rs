@@ -1,8 +1,8 @@
 //! "--wrap and the shell."
 
 use crate::subject::{Folder, foster, probe_line, quick};
+use crate::support::probe;
 use crate::support::procfs;
-use crate::support::{Place, probe};
 
 #[test]
 fn a_line_without_shell_syntax_is_split_and_run_directly() {
@@ -51,7 +51,7 @@ fn a_shell_that_is_needed_and_not_there_is_told_with_the_form_that_needs_none() 
     assert_eq!((output.code(), output.stderr.as_str()), (127, line));
     // And as in all that cannot be started, it is tried again.
     let launch = quick(foster()).env("PATH", folder.word("")).args(["--wrap", "exit 3"]);
-    let mut run = launch.place(Place::Pid1).start();
+    let mut run = launch.start();
     for _ in 0..3 {
         run.expect_error("foster: error: cannot start 'exit 3': it needs a shell");
     }

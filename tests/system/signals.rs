@@ -7,6 +7,7 @@ use nix::libc;
 use crate::inheritance::WITHOUT_SIGNALFD;
 use crate::subject::{foster, kill, probe_line, queue, quick, signal_name, wrapped};
 use crate::support::procfs;
+use crate::support::running::send;
 use crate::support::{Launch, Place, Running};
 
 #[test]
@@ -136,45 +137,38 @@ pub fn send_while_stopped(run: &mut Running, send: impl FnOnce(i32)) {
 }
 
 #[test]
-fn a_signal_that_may_not_be_sent_is_a_log_line_and_nothing_more() {
-    let mut run = foster().arg("--").probe("say=up pause").inheriting("deny=kill:EPERM").start();
-    run.expect("up");
-    run.signal("USR1");
-    let line = run.expect_error("foster: warning: cannot send SIGUSR1 to group ");
-    assert!(line.ends_with(": Operation not permitted"), "{line}");
-    run.signal("HUP");
-    run.expect_error("foster: warning: cannot send SIGHUP to group ");
-    // A stop that cannot be carried out does not bring it down either.
-    run.signal("TERM");
-    run.expect_error("foster: warning: cannot send SIGTERM to group ");
-    let child = run.child();
-    crate::support::running::send(child, "KILL");
-    assert_eq!(run.wait().code(), 137);
+fn eperm_or_esrch_on_forwarding_is_a_log_line_and_nothing_more() {
+    for (error, text) in [("EPERM", "Operation not permitted"), ("ESRCH", "No such process")] {
+        let deny = format!("deny=kill:{error}");
+        let mut run = foster().arg("--").probe("say=up pause").inheriting(&deny).start();
+        run.expect("up");
+        // A stop that cannot be carried out does not bring it down either.
+        for signal in ["USR1", "HUP", "TERM"] {
+            run.signal(signal);
+            let start = format!("foster: warning: cannot send SIG{signal} to group ");
+            let line = run.expect_error(&start);
+            assert!(line.ends_with(&format!(": {text}")), "{line}");
+        }
+        let child = run.child();
+        send(child, "KILL");
+        assert_eq!(run.wait().code(), 137);
+    }
 }
 
 #[test]
-fn a_signal_for_a_group_that_is_no_more_is_a_log_line_and_nothing_more() {
-    // The child moves into foster's own group.
-    let mut run = foster().arg("--").probe("join say=up exit=0").start();
-    run.expect("up");
-    assert_eq!(run.wait().code(), 0);
-    let mut run = foster().arg("--").probe("join say=up pause").start();
-    run.expect("up");
+fn a_child_that_left_its_group_empty_is_reached_all_the_same() {
+    let mut run = foster().arg("--").probe("join trap").start();
+    run.expect("trapping");
     run.signal("USR1");
-    let line = run.expect_error("foster: warning: cannot send SIGUSR1 to group ");
-    assert!(line.ends_with(": No such process"), "{line}");
+    assert_eq!(run.line(), "got USR1");
+    let mut run = foster().args(["--stop-timeout", "200ms", "--"]).probe("join trap").start();
+    run.expect("trapping");
     let child = run.child();
-    crate::support::running::send(child, "KILL");
-    assert_eq!(run.wait().code(), 137);
-}
-
-#[test]
-fn a_stop_reaches_a_child_that_left_its_group() {
-    let launch = foster().args(["--stop-timeout", "200ms", "--"]);
-    let mut run = launch.probe("join ignore=TERM say=up pause").start();
-    run.expect("up");
     run.signal("TERM");
-    assert_eq!(run.wait().code(), 137);
+    assert_eq!([run.line(), run.line()], ["got TERM", "got CONT"]);
+    let output = run.wait();
+    assert_eq!(output.code(), 137);
+    assert!(procfs::stat(child).is_none(), "{output:?}");
 }
 
 #[test]

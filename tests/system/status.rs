@@ -128,7 +128,7 @@ fn its_own_failure_is_125() {
     assert_eq!(foster().output().code(), 125);
     assert_eq!(foster().arg("--no-such-option").output().code(), 125);
     // No descriptor is left for the event queue.
-    let output = foster().probe("exit=0").inheriting("limit=nofile:3").output();
+    let output = foster().probe("exit=0").inheriting("limit=nofile:4").output();
     assert_eq!((output.code(), output.stdout.as_str()), (125, ""));
     assert!(output.stderr.contains("nothing was started"), "{output:?}");
     assert_eq!(Launch::new(binary()).output().code(), 125);

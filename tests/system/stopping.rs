@@ -11,7 +11,8 @@ use crate::support::{Launch, Place, Status, probe};
 #[test]
 fn term_int_and_quit_stop_what_is_supervised() {
     for signal in ["TERM", "INT", "QUIT"] {
-        let supervised = quick(foster()).args(["--restart", "on-failure"]).probe("say=up pause");
+        let supervised = quick(foster()).args(["-v", "--restart", "on-failure"]);
+        let supervised = supervised.probe("say=up pause");
         for launch in [wrapped("say=up pause"), supervised] {
             let mut run = launch.start();
             run.expect("up");

@@ -135,8 +135,12 @@ pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// The pids in a text such as `a (pid 12) started`, as their own namespace has them.
-pub fn pid_in(text: &str) -> i32 {
-    let rest = text.split_once("(pid ").expect("a pid").1;
-    rest.split_once(')').expect("a pid").0.parse().expect("a pid")
+/// The descriptors that a process has open.
+pub fn descriptors(pid: i32) -> Vec<i32> {
+    let listed = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process lives");
+    let number =
+        |entry: std::io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
+    let mut all: Vec<i32> = listed.filter_map(number).collect();
+    all.sort_unstable();
+    all
 }

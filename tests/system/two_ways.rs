@@ -1,8 +1,9 @@
 //! "Two ways to run": one command as an init, or command lines that are kept running.
 
-use crate::subject::{binary, foster, probe_line, quick, wrapped};
+use crate::subject::{Folder, binary, foster, probe_line, quick, wrapped};
+use crate::support::patience::until;
 use crate::support::procfs;
-use crate::support::{Launch, Place, probe};
+use crate::support::{Launch, Place, Status, probe};
 
 #[test]
 fn a_command_is_started_directly_with_its_arguments_as_they_are() {
@@ -55,7 +56,7 @@ fn options_stop_at_the_first_word_that_is_none() {
 
 #[test]
 fn options_stop_after_two_dashes() {
-    let folder = crate::subject::Folder::new();
+    let folder = Folder::new();
     folder.script("-V", "#!/bin/sh\necho run");
     let path = format!("{}:/bin", folder.word(""));
     let output = foster().env("PATH", path).args(["--", "-V"]).output();
@@ -64,7 +65,7 @@ fn options_stop_after_two_dashes() {
 
 #[test]
 fn a_command_is_looked_for_on_path() {
-    let folder = crate::subject::Folder::new();
+    let folder = Folder::new();
     let here = folder.script("here", "#!/bin/sh\necho found");
     let path = format!("/nowhere:{}:/bin", here.strip_suffix("/here").expect("a folder"));
     assert_eq!(foster().env("PATH", path).arg("here").output().stdout, "found\n");
@@ -139,7 +140,7 @@ fn a_hundred_services_run_side_by_side_and_stop_together() {
     lines.extend(["helper"; 100]);
     run.expect_all(&lines);
     run.signal("TERM");
-    assert_eq!(run.wait_for_status(), crate::support::Status::Code(0));
+    assert_eq!(run.wait_for_status(), Status::Code(0));
     // Nothing but the namespace's own PID 1 is left.
     assert_eq!(run.everything().len(), 1);
 }
@@ -179,7 +180,7 @@ fn one_foster_runs_under_another() {
 
 #[test]
 fn a_supervisor_under_a_supervisor_clears_away_what_is_its_own() {
-    let folder = crate::subject::Folder::new();
+    let folder = Folder::new();
     // The daemon of each run escapes the group; the third run stays.
     let app = folder.script(
         "app",
@@ -196,19 +197,14 @@ fn a_supervisor_under_a_supervisor_clears_away_what_is_its_own() {
     let launch = quick(foster()).arg("--wrap").arg(inner).place(Place::Job);
     let mut run = launch.start();
     run.expect("app trapping");
-    // Of three daemons the one of the run that lives is left.
-    let daemons = |run: &mut crate::support::Running| {
-        let all = run.everything();
-        let leads = |pid: &i32| {
-            procfs::stat(*pid).is_some_and(|stat| {
-                stat.name == "probe" && stat.session == *pid && stat.state != 'Z'
-            })
-        };
-        all.into_iter().filter(leads).count()
+    // Of three daemons that of the run that lives is left; the app leads a session too.
+    let leads = |pid: &i32| {
+        procfs::stat(*pid)
+            .is_some_and(|stat| stat.name == "probe" && stat.session == *pid && stat.state != 'Z')
     };
-    // The app itself leads a session too.
-    crate::support::patience::until("two sessions of probes", || {
-        (daemons(&mut run) == 2).then_some(())
+    until("two sessions of probes", || {
+        let leaders = run.everything().into_iter().filter(leads).count();
+        (leaders == 2).then_some(())
     });
     run.signal("TERM");
     run.wait_for_status();

@@ -195,7 +195,12 @@ impl Sys {
             match (target, value) {
                 (Target::Process(pid), Some(value)) => queue(pid, number, value),
                 (Target::Process(pid), None) => libc::kill(pid.0 as i32, number),
-                (Target::Group(pid), _) => libc::kill(-(pid.0 as i32), number),
+                (Target::Group(pid), _) => match libc::kill(-(pid.0 as i32), number) {
+                    // Its leader has left it empty, by a setpgid of its own; the leader is not
+                    // reaped, so that its id is nobody else's.
+                    -1 if Errno::last() == Errno::ESRCH => libc::kill(pid.0 as i32, number),
+                    sent => sent,
+                },
             }
         };
         (result != 0).then(|| Event::KillFailed { target, signal, os: Errno::last_raw() })

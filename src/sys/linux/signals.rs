@@ -7,6 +7,7 @@
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
 
 use nix::libc::{self, c_int};
 
@@ -78,7 +79,8 @@ impl Signals {
         match &self.source {
             Source::Signalfd(_) => wait(),
             Source::SelfPipe(_) => {
-                set_mask(0);
+                // What no handler takes stays blocked, so that it kills nobody.
+                set_mask(!self.dispositions.changed);
                 let result = wait();
                 block_all();
                 result
@@ -212,6 +214,21 @@ fn read_records<T>(descriptor: &OwnedFd, records: &mut [mem::MaybeUninit<T>]) ->
     usize::try_from(length).unwrap_or(0) / size_of::<T>()
 }
 
+/// Has the handler of a signal run to its end before that of another begins: of several that are
+/// pending the kernel prepares the first one's handler first, and so runs it last (signal(7)).
+fn let_nothing_interrupt(signal: c_int) -> io::Result<()> {
+    // SAFETY: what sigaction fills in it also takes; only the mask is another.
+    unsafe {
+        let mut action = mem::zeroed::<libc::sigaction>();
+        libc::sigaction(signal, ptr::null(), &raw mut action);
+        libc::sigfillset(&raw mut action.sa_mask);
+        match libc::sigaction(signal, &raw const action, ptr::null_mut()) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
 /// Has a handler write a record of every signal into a pipe; gives the end to read.
 fn self_pipe(dispositions: &mut Dispositions) -> io::Result<OwnedFd> {
     let mut ends = [0; 2];
@@ -223,10 +240,9 @@ fn self_pipe(dispositions: &mut Dispositions) -> io::Result<OwnedFd> {
         (OwnedFd::from_raw_fd(ends[0]), ends[1])
     };
     for signal in 1..=64 {
-        if matches!(signal, libc::SIGKILL | libc::SIGSTOP | 32 | 33) {
-            continue;
-        }
-        if set_disposition(signal, libc::SIG_DFL)? == libc::SIG_IGN {
+        // KILL and STOP are nobody's, and the C library keeps two or three for itself.
+        let Ok(old) = set_disposition(signal, libc::SIG_DFL) else { continue };
+        if old == libc::SIG_IGN {
             dispositions.ignored |= bit(signal);
         }
         dispositions.changed |= bit(signal);
@@ -250,6 +266,7 @@ fn self_pipe(dispositions: &mut Dispositions) -> io::Result<OwnedFd> {
         };
         // SAFETY: the handler does nothing but what signal-safety(7) allows.
         unsafe { signal_hook_registry::register_unchecked(signal, handler)? };
+        let_nothing_interrupt(signal)?;
     }
     Ok(reader)
 }

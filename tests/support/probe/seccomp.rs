@@ -13,6 +13,7 @@ pub fn deny(rule: &str) {
         "ENOSYS" => libc::ENOSYS,
         "EAGAIN" => libc::EAGAIN,
         "ENOMEM" => libc::ENOMEM,
+        "ESRCH" => libc::ESRCH,
         _ => script::fail(&format!("no such error here: {error}")),
     };
     let mut filter = Vec::new();
