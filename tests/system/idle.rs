@@ -69,7 +69,8 @@ fn a_foster_that_has_restarted_a_service_is_as_idle_as_before() {
         "app",
         "#!/bin/sh\n[ -e $0.2 ] && echo second && exec sleep 60\n: > $0.2\nexit 1\n",
     );
-    let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Pid1).start();
+    let launch = quick(foster()).args(["-q", "--wrap", &line]);
+    let mut run = launch.place(Place::Pid1).start();
     run.expect("second");
     assert_waits_in_one_call(&watch(&mut run, Duration::from_secs(1)));
 }

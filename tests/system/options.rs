@@ -97,7 +97,7 @@ fn a_healthy_run_resets_the_backoff_and_the_restart_count() {
     for line in ["20ms, restart 1", "40ms, restart 2", "20ms, restart 1", "40ms, restart 2"] {
         run.expect_error(&format!("foster: info: app starts again in {line} in a row"));
     }
-    run.expect_error("foster: error: giving up on app: 2 restarts in a row");
+    run.expect_error("foster: error: giving up on app: no healthy run in 2 restarts in a row");
     assert_eq!(run.wait().code(), 1);
 }
 
