@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::inheritance::WITHOUT_SIGNALFD;
 use crate::orphans::ten_thousand_orphans;
 use crate::signals::values_go_on;
-use crate::subject::{descriptors, foster, probe_line, wrapped};
+use crate::subject::{foster, probe_line, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::{Launch, Place, Status};
@@ -21,7 +21,7 @@ fn neither_signalfd_nor_timerfd_is_there() {
     let mut run = without(wrapped("say=up pause")).start();
     run.expect("up");
     let pid = run.pid();
-    for descriptor in descriptors(pid) {
+    for descriptor in procfs::descriptors(pid) {
         let link = std::fs::read_link(format!("/proc/{pid}/fd/{descriptor}")).unwrap_or_default();
         let link = link.to_string_lossy().into_owned();
         assert!(!link.contains("signalfd") && !link.contains("timerfd"), "{link}");

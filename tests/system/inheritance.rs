@@ -1,7 +1,7 @@
 //! "The child gets exactly the signal mask and dispositions that foster was started with, all
 //! descriptors that foster inherited and none that it opened", and odd ones do no harm.
 
-use crate::subject::{Folder, descriptors, foster, probe_line, quick, wrapped};
+use crate::subject::{Folder, foster, probe_line, quick, wrapped};
 use crate::support::procfs;
 use crate::support::{Launch, Place, Running, Status, probe};
 
@@ -87,7 +87,7 @@ fn descriptors_0_to_2_that_were_closed_stay_closed_for_the_child() {
                 let script = format!("{closed}{more}");
                 let mut run = launch.inheriting(&script).place(Place::Pid1).start();
                 let child = named_child(&mut run);
-                assert_eq!(descriptors(child), expected, "{script}");
+                assert_eq!(procfs::descriptors(child), expected, "{script}");
             }
         }
     }

@@ -134,13 +134,3 @@ pub fn is_root() -> bool {
     // SAFETY: geteuid cannot fail.
     unsafe { libc::geteuid() == 0 }
 }
-
-/// The descriptors that a process has open.
-pub fn descriptors(pid: i32) -> Vec<i32> {
-    let listed = fs::read_dir(format!("/proc/{pid}/fd")).expect("the process lives");
-    let number =
-        |entry: std::io::Result<fs::DirEntry>| entry.ok()?.file_name().to_str()?.parse().ok();
-    let mut all: Vec<i32> = listed.filter_map(number).collect();
-    all.sort_unstable();
-    all
-}

@@ -1,11 +1,12 @@
 //! Who lives: foster's children, and what is left of process groups, read from /proc.
 //!
 //! Where /proc cannot be read, or is that of another PID namespace, children are found by asking
-//! the kernel about every process id that is in use.
+//! the kernel about every process id that may be a child's.
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::mem;
+use std::ptr;
 use std::str;
 
 use nix::libc;
@@ -23,13 +24,16 @@ pub struct Children {
     own_pid: Pid,
     /// Whether /proc can be read and is that of foster's own PID namespace; looked at once.
     proc: Option<bool>,
+    /// The newest process id when it was asked for last, and whether it was ever less than before.
+    newest: Pid,
+    ids_began_anew: bool,
     /// What was read last, kept for the next time.
     text: Vec<u8>,
 }
 
 impl Children {
     pub fn new(own_pid: Pid) -> Children {
-        Children { own_pid, proc: None, text: Vec::new() }
+        Children { own_pid, proc: None, newest: own_pid, ids_began_anew: false, text: Vec::new() }
     }
 
     /// Whether any child lives. One system call, and most often the answer is no.
@@ -42,16 +46,23 @@ impl Children {
     /// Lists all children, dead and alive.
     pub fn list(&mut self, list: &mut Vec<Pid>) {
         list.clear();
-        if self.has_proc() && self.read("/proc/thread-self/children") {
-            let words = self.text.split(|byte| *byte == b' ');
-            list.extend(words.filter_map(|word| Some(Pid(number(word)?))));
-        } else if self.has_proc() {
-            for_each_process(|pid| {
-                let stat = self.stat(pid);
-                list.extend(stat.filter(|stat| stat.parent == self.own_pid).map(|_| pid));
-            });
-        } else {
-            list_by_asking(list);
+        if !self.has_proc() {
+            return self.list_by_asking(list);
+        }
+        match self.try_read("/proc/thread-self/children") {
+            Ok(()) => {
+                let words = self.text.split(|byte| *byte == b' ');
+                list.extend(words.filter_map(|word| Some(Pid(number(word)?))));
+            }
+            // A kernel without `CONFIG_PROC_CHILDREN`.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                for_each_process(|pid| {
+                    let stat = self.stat(pid);
+                    list.extend(stat.filter(|stat| stat.parent == self.own_pid).map(|_| pid));
+                });
+            }
+            // No descriptor is free.
+            Err(_) => self.list_by_asking(list),
         }
     }
 
@@ -130,8 +141,31 @@ impl Children {
 
     /// Reads a whole file into `text`; says whether that went well.
     fn read(&mut self, path: &str) -> bool {
+        self.try_read(path).is_ok()
+    }
+
+    fn try_read(&mut self, path: &str) -> io::Result<()> {
         self.text.clear();
-        File::open(path).is_ok_and(|mut file| file.read_to_end(&mut self.text).is_ok())
+        File::open(path)?.read_to_end(&mut self.text).map(drop)
+    }
+
+    /// Finds children without /proc: the kernel says of an id whether it is a child's. Children
+    /// are younger than foster, so that their ids lie between its own and the newest, until ids
+    /// begin anew.
+    fn list_by_asking(&mut self, list: &mut Vec<Pid>) {
+        let newest = newest_pid();
+        if let Some(pid) = newest {
+            self.ids_began_anew |= pid < self.newest;
+            self.newest = pid;
+        }
+        let range = match newest {
+            Some(newest) if !self.ids_began_anew => self.own_pid.0 + 1..=newest.0,
+            _ => 2..=LARGEST_PID,
+        };
+        let is_child = |pid: &u32| {
+            waitid(libc::P_PID, *pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).is_ok()
+        };
+        list.extend(range.filter(is_child).map(Pid));
     }
 }
 
@@ -181,13 +215,21 @@ fn for_each_process(mut visit: impl FnMut(Pid)) {
     }
 }
 
-/// Finds children without /proc: of every id up to the newest, and past it where ids have begun
-/// anew, the kernel says whether it is a child's.
-fn list_by_asking(list: &mut Vec<Pid>) {
-    let is_child = |pid: &u32| {
-        waitid(libc::P_PID, *pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).is_ok()
-    };
-    list.extend((2..=LARGEST_PID).filter(is_child).map(Pid));
+/// The newest process id: that of a process which ends at once, and whose end nobody is told.
+fn newest_pid() -> Option<Pid> {
+    // SAFETY: without flags this is a fork, but for a signal at the end; the child ends itself
+    // before it touches anything.
+    unsafe {
+        match libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) {
+            0 => libc::_exit(0),
+            pid => {
+                let pid = u32::try_from(pid).ok()?;
+                // Only by this flag is it seen as a child at all.
+                libc::waitpid(pid as i32, ptr::null_mut(), libc::__WCLONE);
+                Some(Pid(pid))
+            }
+        }
+    }
 }
 
 fn number(word: &[u8]) -> Option<u32> {
