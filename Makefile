@@ -28,6 +28,9 @@ pure: ## build the library for a target without an operating system
 test-compat: ## the contract of tini, dumb-init and catatonit: ours, then the originals
 	@$(INSTALL) test peers
 	cargo test --test compat
+	$(MAKE) test-theirs
+test-theirs: ## the same contract against the originals, bugs included
+	@$(INSTALL) test peers
 	INIT_UNDER_TEST=theirs cargo test --test compat
 static: ## build the static binary for ARCH (x86_64, aarch64, armv7, riscv64)
 	@$(INSTALL) std zig
@@ -63,5 +66,5 @@ install: build ## install binary, man page and the names it stands in for (DESTD
 	  $(DESTDIR)$(prefix)/share/bash-completion/completions/foster
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat static test-static windows test-windows size dist \
+.PHONY: help build demo test check pure test-compat test-theirs static test-static windows test-windows size dist \
   test-arch bench bench-check install

@@ -56,7 +56,7 @@ pub fn idle_supervisor() -> Running {
 
 #[test]
 fn an_idle_foster_makes_no_system_call_without_signalfd_and_timerfd_either() {
-    let launch = quick(foster()).arg("--wrap").arg(probe_line("say=up pause"));
+    let launch = quick(foster()).args(["-q", "--wrap"]).arg(probe_line("say=up pause"));
     let mut run = launch.inheriting(WITHOUT_SIGNALFD).place(Place::Pid1).start();
     run.expect("up");
     assert_waits_in_one_call(&watch(&mut run, Duration::from_secs(1)));

@@ -201,6 +201,8 @@ fn keep_orphans_spares_what_is_outside_the_group_and_kills_the_group() {
         run.expect_all(&["daemon", "member", "ready"]);
         crash.crash();
         run.expect("second");
+        // The one that got SIGKILL may take a moment; the daemon and the second run stay.
+        until("the group is gone", || (alive(&mut run, "probe").len() <= 2).then_some(()));
         assert_eq!(alive(&mut run, "probe").len(), 2);
     }
 }

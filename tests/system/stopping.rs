@@ -26,7 +26,7 @@ fn term_int_and_quit_stop_what_is_supervised() {
 
 #[test]
 fn term_stops_an_init() {
-    let mut run = foster().probe("say=up block=TERM await=TERM say=bye exit=4").start();
+    let mut run = foster().probe("block=TERM say=up await=TERM say=bye exit=4").start();
     run.expect("up");
     run.signal("TERM");
     let output = run.wait();
