@@ -6,6 +6,8 @@
 use std::ffi::{CString, c_char};
 use std::os::fd::AsFd;
 use std::ptr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::libc;
@@ -21,18 +23,18 @@ const TRIES: u32 = 100;
 
 #[test]
 fn term_right_after_the_start_of_pid_1_reaches_the_child_a_thousand_times() {
-    for attempt in 0..TRIES {
+    side_by_side(TRIES, |attempt| {
         let mut run = Early::start(Namespace::Own, &["--stop-timeout", "infinity", "--"]);
         run.await_blocked_signals();
         wait(attempt);
         kill(run.pid, libc::SIGTERM);
         assert_eq!(run.end(), Some(128 + libc::SIGTERM), "try {attempt}");
-    }
+    });
 }
 
 #[test]
 fn any_signal_right_after_the_start_of_pid_1_reaches_the_child() {
-    for attempt in 0..TRIES / 2 {
+    side_by_side(TRIES / 2, |attempt| {
         let number =
             [libc::SIGUSR1, libc::SIGINT, libc::SIGSEGV, libc::SIGHUP, 40][attempt as usize % 5];
         let mut run = Early::start(Namespace::Own, &["--"]);
@@ -40,25 +42,25 @@ fn any_signal_right_after_the_start_of_pid_1_reaches_the_child() {
         wait(attempt);
         kill(run.pid, number);
         assert_eq!(run.end(), Some(128 + number), "try {attempt}");
-    }
+    });
 }
 
 #[test]
 fn term_right_after_the_start_of_a_supervisor_stops_it_a_thousand_times() {
     let line = format!("{} pause", probe());
-    for attempt in 0..TRIES {
+    side_by_side(TRIES, |attempt| {
         let options = ["-q", "--stop-timeout", "infinity", "--wrap", &line];
         let mut run = Early::start(Namespace::Own, &options);
         run.await_blocked_signals();
         wait(attempt);
         kill(run.pid, libc::SIGTERM);
         assert_eq!(run.end(), Some(0), "try {attempt}");
-    }
+    });
 }
 
 #[test]
 fn term_at_any_moment_ends_a_foster_that_is_not_pid_1_a_thousand_times() {
-    for attempt in 0..TRIES {
+    side_by_side(TRIES, |attempt| {
         let mut run = Early::start(Namespace::Shared, &["--stop-timeout", "infinity", "--"]);
         // From before its first instruction on.
         wait(attempt * 2);
@@ -66,7 +68,20 @@ fn term_at_any_moment_ends_a_foster_that_is_not_pid_1_a_thousand_times() {
         // Either it got it as any program, and started nothing, or the child got it.
         let end = run.end();
         assert!(end.is_none_or(|code| code == 128 + libc::SIGTERM), "try {attempt}: {end:?}");
-    }
+    });
+}
+
+/// Runs many tries, most of whose time is the kernel's for namespaces, on several threads.
+fn side_by_side(tries: u32, attempt: impl Fn(u32) + Sync) {
+    let next = AtomicU32::new(0);
+    thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let mine = || Some(next.fetch_add(1, Ordering::Relaxed)).filter(|n| *n < tries);
+                std::iter::from_fn(mine).for_each(&attempt);
+            });
+        }
+    });
 }
 
 /// Lets a time pass that differs from try to try: half a millisecond in steps of 10 µs.
