@@ -19,7 +19,7 @@ use crate::support::procfs;
 use crate::support::stream::{await_any, process_descriptor};
 
 /// Tries of each kind.
-const TRIES: u32 = 100;
+const TRIES: u32 = 1000;
 
 #[test]
 fn term_right_after_the_start_of_pid_1_reaches_the_child_a_thousand_times() {
