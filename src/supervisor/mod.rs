@@ -79,6 +79,7 @@ impl fmt::Debug for Supervisor {
             .field("services", &self.services)
             .field("deadlines", &self.deadlines)
             .field("shutdown", &self.shutdown)
+            .field("machine", &self.machine)
             .field("outbox", &self.outbox)
             .field("live", &self.live)
             .field("waiting", &self.waiting)
