@@ -33,9 +33,9 @@ fn two_supervised_services_keep_all_promises() {
 }
 
 #[test]
-fn a_service_without_a_limit_of_restarts_keeps_all_promises() {
-    let setup = Setup { max_restarts: None, restart: Restart::OnFailure, ..base(1) };
-    search("on failure", setup, 3);
+fn a_service_that_is_slow_to_start_and_has_no_limit_of_restarts_keeps_all_promises() {
+    let restart = Restart::OnFailure;
+    search("slow", Setup { max_restarts: None, restart, slow: true, ..base(1) }, 3);
 }
 
 #[test]

@@ -109,6 +109,7 @@ fn supervised(dice: &mut Dice, services: usize) -> Setup {
         }),
         halts: false,
         eager: dice.one_in(2),
+        slow: dice.one_in(4),
     }
     .consistent()
 }

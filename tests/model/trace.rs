@@ -1,6 +1,6 @@
 //! A world and all that happens in it, as text: what a failure is saved as, and replayed from.
 
-use std::fmt::{self, Write};
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use foster::config::{
 };
 use foster::signal::{Signal, SignalSet};
 
-use crate::op::{Op, Step, When, duration};
+use crate::op::{Step, duration};
 use crate::world::Sim;
 
 /// What a world is made from, as far as worlds differ.
@@ -35,6 +35,8 @@ pub struct Setup {
     pub halts: bool,
     /// Whether deaths are told as soon as the one before is dealt with.
     pub eager: bool,
+    /// Whether what came of a start is told by the next wait, and not at once.
+    pub slow: bool,
 }
 
 /// A world and what happens in it.
@@ -122,6 +124,7 @@ impl Default for Setup {
             rewrite: None,
             halts: false,
             eager: false,
+            slow: false,
         }
     }
 }
@@ -130,7 +133,7 @@ impl Setup {
     /// The world as it begins.
     pub fn world(&self) -> Sim {
         let mut sim = Sim::new(self.config(), self.terminal);
-        sim.world.eager = self.eager;
+        (sim.world.eager, sim.world.slow) = (self.eager, self.slow);
         sim
     }
 
@@ -188,6 +191,7 @@ impl Setup {
             }
             "halts" => self.halts = value.parse().ok()?,
             "eager" => self.eager = value.parse().ok()?,
+            "slow" => self.slow = value.parse().ok()?,
             _ => return None,
         }
         Some(())
@@ -232,6 +236,7 @@ impl Setup {
         }
         line(self.halts, "halts", self.halts.to_string());
         line(self.eager, "eager", self.eager.to_string());
+        line(self.slow, "slow", self.slow.to_string());
         lines
     }
 }
@@ -320,6 +325,8 @@ fn every_trace_that_is_kept_keeps_all_promises_and_does_the_same_twice() {
 
 #[test]
 fn a_trace_is_read_back_as_it_was_written() {
+    use crate::op::{Op, When};
+
     let setup = Setup {
         services: 3,
         restart: Restart::OnFailure,
@@ -336,9 +343,7 @@ fn a_trace_is_read_back_as_it_was_written() {
         Step { when: When::Batch, op: Op::Signal(Signal::INT, None, true) },
     ];
     let trace = Trace { setup, steps };
-    let mut text = String::new();
-    write!(text, "# a comment\n\n{trace}").expect("a string takes everything");
-    assert_eq!(text.parse(), Ok(trace));
+    assert_eq!(format!("# a comment\n\n{trace}").parse(), Ok(trace));
 }
 
 /// `FOSTER_TRACE=file cargo test --test model -- --ignored show --nocapture` tells a trace as it

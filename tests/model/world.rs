@@ -49,6 +49,10 @@ pub struct World {
     amid: VecDeque<(u32, Op)>,
     /// Whether the death after the one that was just reaped is told at once.
     pub eager: bool,
+    /// Whether what came of a start is told by the next wait, and not at once.
+    pub slow: bool,
+    /// What came of starts and is still to be told.
+    starts: VecDeque<Event>,
     fail_starts: u32,
     /// What processes do, by service; the last one for all further runs.
     pub scripts: Vec<Vec<Script>>,
@@ -170,8 +174,8 @@ impl Sim {
         let world = &self.world;
         let _ = write!(
             out,
-            "{}{:?}{:?}{}",
-            world.suspended, world.signals, world.amid, world.fail_starts
+            "{}{:?}{:?}{}{:?}",
+            world.suspended, world.signals, world.amid, world.fail_starts, world.starts
         );
     }
 }
@@ -191,6 +195,8 @@ impl World {
             signals: VecDeque::new(),
             amid: VecDeque::new(),
             eager: false,
+            slow: false,
+            starts: VecDeque::new(),
             fail_starts: 0,
             record: None,
             digest: 0,
@@ -313,6 +319,9 @@ impl World {
             let Some(signalled) = self.signals.pop_front() else { break };
             self.say(Event::Signal(signalled), events);
         }
+        while let Some(event) = self.starts.pop_front() {
+            self.say(event, events);
+        }
         self.tell_death(events);
         if self.config.job_control == JobControl::FollowChild
             && self.config.session == Session::Group
@@ -323,8 +332,8 @@ impl World {
     }
 
     fn tell_death(&mut self, events: &mut Vec<Event>) {
-        // One at a time: the next is seen when this one is reaped or held.
-        if self.judge.told.is_some() {
+        // One at a time: the next is seen when this one is reaped or held. None before its start.
+        if self.judge.told.is_some() || !self.starts.is_empty() {
             return;
         }
         let Some(pid) = self.kernel.first_zombie() else { return };
@@ -343,7 +352,7 @@ impl World {
         if self.fail_starts > 0 {
             self.fail_starts -= 1;
             let error = SpawnError { kind: SpawnErrorKind::Resources, os: 11, pid: None };
-            return self.say(Event::SpawnFailed { service, error }, events);
+            return self.say_start(Event::SpawnFailed { service, error }, events);
         }
         let place = match self.config.session {
             Session::Group => Place::OwnGroup { session: FOSTER },
@@ -372,7 +381,15 @@ impl World {
             let Some(child) = self.kernel.fork(pid, kind) else { continue };
             self.kernel.get_mut(child).expect("it was just forked").manner = manner;
         }
-        self.say(Event::Spawned { service, pid, run }, events);
+        self.say_start(Event::Spawned { service, pid, run }, events);
+    }
+
+    fn say_start(&mut self, event: Event, events: &mut Vec<Event>) {
+        if self.slow {
+            self.starts.push_back(event);
+        } else {
+            self.say(event, events);
+        }
     }
 
     fn survey(&mut self, marks: bool, events: &mut Vec<Event>) {

@@ -235,6 +235,17 @@ fn a_stop_requested_while_a_service_starts_reaches_it() {
 }
 
 #[test]
+fn a_stop_requested_while_a_start_is_under_way_reaches_what_comes_of_it() {
+    for config in [supervisor(3), init()] {
+        let mut sim = world(config, [runs()]);
+        sim.world.slow = true;
+        sim.gets(Signal::TERM);
+        assert!(sim.ended.is_some());
+        assert_eq!(sim.living(), []);
+    }
+}
+
+#[test]
 fn a_second_sigint_while_a_service_starts_kills_it() {
     let mut sim = world(supervisor(2), [ends(s(0), 1), behaves(Manner::Ignore)]);
     sim.world.scripts[0] = vec![ends(s(0), 1), behaves(Manner::Ignore)];
