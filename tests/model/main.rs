@@ -7,6 +7,7 @@
 mod exhaustive;
 mod judge;
 mod kernel;
+mod mutants;
 mod op;
 mod random;
 mod scenarios;
