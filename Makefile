@@ -38,6 +38,14 @@ static: ## build the static binary for ARCH (x86_64, aarch64, armv7, riscv64)
 test-static: static ## run tests/system on the static binary
 	@$(INSTALL) test
 	FOSTER_UNDER_TEST=$(STATIC) cargo test --test system
+test-boot: static ## foster as the init of a machine: a real kernel, in QEMU
+	@$(INSTALL) test boot
+	FOSTER_UNDER_TEST=$(STATIC) cargo test --test boot
+test-containers: static ## foster in real containers: runc, Docker, gVisor (as root)
+	@$(INSTALL) test containers
+	FOSTER_UNDER_TEST=$(STATIC) cargo test --test containers
+prove: ## what takes minutes: deep searches of small worlds, long random ones, deliberate bugs
+	cargo test --test model -- --ignored --nocapture
 windows: ## build foster.exe
 	@$(INSTALL) std windows
 	@.ci/windows
@@ -66,5 +74,5 @@ install: build ## install binary, man page and the names it stands in for (DESTD
 	  $(DESTDIR)$(prefix)/share/bash-completion/completions/foster
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat test-theirs static test-static windows test-windows size dist \
+.PHONY: help build demo test check pure test-compat test-theirs static test-static test-boot test-containers prove windows test-windows size dist \
   test-arch bench bench-check install

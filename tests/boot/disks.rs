@@ -25,10 +25,10 @@ fn disks_are_put_away_before_the_end_and_one_in_use_can_only_be_read() {
     let seen = machine.off();
     assert!(!seen.contains("cannot unmount /mnt,"), "{seen}");
     for (disk, text) in disks.iter().zip(["kept\n", "kept too\n"]) {
-        let state = scratch::run(Command::new("dumpe2fs").arg("-h").arg(disk));
+        let state = scratch::run(Command::new("/sbin/dumpe2fs").arg("-h").arg(disk));
         assert!(state.contains("Filesystem state:         clean"), "{state}");
         assert!(!state.contains("needs_recovery"), "{state}");
-        let cat = scratch::run(Command::new("debugfs").args(["-R", "cat file"]).arg(disk));
+        let cat = scratch::run(Command::new("/sbin/debugfs").args(["-R", "cat file"]).arg(disk));
         assert_eq!(cat, text);
     }
 }

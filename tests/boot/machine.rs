@@ -84,7 +84,7 @@ impl Machine {
         let path = self.folder.path().join(format!("disk{}", self.disks.len()));
         let disk = fs::File::create(&path).and_then(|file| file.set_len(8 << 20));
         disk.expect("a disk can be made");
-        scratch::run(Command::new("mkfs.ext4").arg("-q").arg(&path));
+        scratch::run(Command::new("/sbin/mkfs.ext4").arg("-q").arg(&path));
         if self.disks.is_empty() {
             self.files.push(("modules".into(), libc::S_IFDIR | 0o755, Vec::new()));
             let drivers = first_in(&kernel().join("lib/modules")).join("kernel/drivers");
