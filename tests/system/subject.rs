@@ -4,7 +4,7 @@ use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::libc;
@@ -49,9 +49,13 @@ pub struct Folder(PathBuf);
 impl Folder {
     pub fn new() -> Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name =
-            format!("system-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let name = format!(
+            "foster-system-{}-{}",
+            std::process::id(),
+            NEXT.fetch_add(1, Ordering::Relaxed)
+        );
+        // Not in the target folder: that may lie where only its owner can go.
+        let path = std::env::temp_dir().join(name);
         fs::create_dir_all(&path).expect("a folder can be made");
         // Other users run in some of them.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("it is ours");
