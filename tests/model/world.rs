@@ -212,6 +212,7 @@ impl World {
     /// Lets something happen.
     pub fn apply(&mut self, op: Op) {
         let now = self.now;
+        self.spins = 0;
         match op {
             Op::Pass(_) | Op::Due | Op::End => {}
             Op::Stall(time) => {
