@@ -46,6 +46,10 @@ test-containers: static ## foster in real containers: runc, Docker, gVisor (as r
 	FOSTER_UNDER_TEST=$(STATIC) cargo test --test containers
 prove: ## what takes minutes: deep searches of small worlds, long random ones, deliberate bugs
 	cargo test --test model -- --ignored --nocapture
+fuzz: ## a minute of each fuzz target (installs cargo-fuzz)
+	@command -v cargo-fuzz >/dev/null || cargo install -q cargo-fuzz
+	cd tests/fuzz && for target in command_line words machine; do RUSTC_BOOTSTRAP=1 \
+	  cargo fuzz run --fuzz-dir . $$target -- -max_total_time=60 || exit; done
 windows: ## build foster.exe
 	@$(INSTALL) std windows
 	@.ci/windows
@@ -74,5 +78,5 @@ install: build ## install binary, man page and the names it stands in for (DESTD
 	  $(DESTDIR)$(prefix)/share/bash-completion/completions/foster
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat test-theirs static test-static test-boot test-containers prove windows test-windows size dist \
+.PHONY: help build demo test check pure test-compat test-theirs static test-static test-boot test-containers prove fuzz windows test-windows size dist \
   test-arch bench bench-check install
