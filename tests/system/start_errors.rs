@@ -1,7 +1,7 @@
 //! "A command that cannot be started": the code, the line, and the supervisor's next try.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use crate::subject::{Folder, binary, foster, is_root, probe_line, quick};
 use crate::support::{Launch, Place, Status, probe};
@@ -153,12 +153,7 @@ fn a_full_process_table_is_tried_again_until_there_is_room() {
         return eprintln!("skipped: it takes root to become a user of one's own");
     }
     let folder = Folder::new();
-    let word = |name: &str, from: &str| {
-        fs::copy(from, folder.path(name)).expect("a program can be copied");
-        let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(folder.path(name), mode).expect("it is ours");
-        folder.word(name)
-    };
+    let word = |name: &str, from: &str| folder.program(name, Path::new(from));
     let (foster, probe) = (word("foster", &binary()), word("probe", probe()));
     let uid = 40_000 + std::process::id() % 20_000;
     // Two processes of this user are one too many.

@@ -4,7 +4,8 @@ use std::ffi::CString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use nix::libc;
@@ -73,7 +74,18 @@ impl Folder {
 
     /// Makes a file that may be executed.
     pub fn script(&self, name: &str, text: impl AsRef<[u8]>) -> String {
-        fs::write(self.path(name), text).expect("a file can be written");
+        let draft = self.path(&format!("{name}.draft"));
+        fs::write(&draft, text).expect("a file can be written");
+        self.program(name, &draft)
+    }
+
+    /// Makes a copy of a file that may be executed. Another process writes it: what this one has
+    /// open for writing, a child of another test's may have too for a moment, and a file that
+    /// anyone may write to is not executed (ETXTBSY).
+    pub fn program(&self, name: &str, from: &Path) -> String {
+        let mut copy = Command::new("cp");
+        let status = copy.arg(from).arg(self.path(name)).status().expect("there is cp");
+        assert!(status.success(), "cp {from:?}: {status}");
         let mode = fs::Permissions::from_mode(0o755);
         fs::set_permissions(self.path(name), mode).expect("it is ours");
         self.word(name)
