@@ -8,10 +8,10 @@ use crate::support::procfs;
 fn a_line_without_shell_syntax_is_split_and_run_directly() {
     let mut run = quick(foster()).arg("--wrap").arg(probe_line("say=up pause")).start();
     run.expect("up");
+    run.expect_error("foster: info: probe (pid ");
     // The service's pid is the app.
     let child = run.child();
     assert_eq!(procfs::stat(child).expect("it lives").name, "probe");
-    assert!(run.errors().contains("probe (pid "), "{}", run.errors());
 
     let line = format!("{} args 'a  b' \"c d\" e\\ f '' '$X;' --", probe());
     let output = foster().args(["--restart", "never", "--wrap", &line]).output();

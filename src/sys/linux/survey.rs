@@ -114,7 +114,7 @@ impl Children {
 
     /// The mark of this foster's making in the environment of a process.
     fn mark(&mut self, pid: Pid, instance: u64) -> Mark {
-        if !self.has_proc() || !self.read(&format!("/proc/{pid}/environ")) {
+        if !self.has_proc() || !self.read_environment(pid) {
             return Mark::Unreadable;
         }
         let entries = self.text.split(|byte| *byte == 0);
@@ -125,9 +125,35 @@ impl Children {
         });
         match run {
             Some(run) => Mark::Run(run),
-            None if self.text.is_empty() && self.has_no_memory(pid) => Mark::Lost,
+            None if self.text.is_empty() && self.has_no_environment(pid) => Mark::Lost,
             None => Mark::None,
         }
+    }
+
+    /// Reads the environment of a process. One that is just executing a program has none for a
+    /// moment, between its old memory and its new one: that is waited out.
+    fn read_environment(&mut self, pid: Pid) -> bool {
+        for _ in 0..EXEC_PATIENCE {
+            if !self.read(&format!("/proc/{pid}/environ")) {
+                return false;
+            }
+            if !self.text.is_empty() || self.has_no_memory(pid) || !self.has_no_environment(pid) {
+                break;
+            }
+            // SAFETY: it lets another process run, and touches nothing.
+            unsafe { libc::sched_yield() };
+        }
+        self.read(&format!("/proc/{pid}/environ"))
+    }
+
+    /// Whether a process has no environment, not even an empty one: it is about to be a zombie,
+    /// or another program (proc_pid_stat(5), `env_end`).
+    fn has_no_environment(&mut self, pid: Pid) -> bool {
+        let end = |text: &[u8]| {
+            let words = text.get(text.iter().rposition(|byte| *byte == b')')? + 2..)?;
+            Some(words.split(|byte| *byte == b' ').nth(48)?.trim_ascii() == b"0")
+        };
+        self.read(&format!("/proc/{pid}/stat")) && end(&self.text).unwrap_or(false)
     }
 
     /// Whether a process has given up its memory already: it is about to be a zombie.
@@ -187,6 +213,9 @@ impl Stat {
         Some(Stat { parent, group, dead })
     }
 }
+
+/// How often a process that is executing a program is looked at again.
+const EXEC_PATIENCE: u32 = 1000;
 
 /// The mark of a run as it stands in the environment.
 pub fn print_mark(run: RunId) -> String {
