@@ -48,7 +48,7 @@ pub fn idle_init() -> Running {
 }
 
 pub fn idle_supervisor() -> Running {
-    let launch = quick(foster()).arg("--wrap").arg(probe_line("say=up pause"));
+    let launch = quick(foster()).args(["-q", "--wrap"]).arg(probe_line("say=up pause"));
     let mut run = launch.arg("--wrap").arg(probe_line("say=up pause")).place(Place::Pid1).start();
     run.expect_all(&["up", "up"]);
     run
