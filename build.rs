@@ -5,6 +5,8 @@ use std::env;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
+    // The static build leaves out what it names (.ci/static).
+    println!("cargo:rerun-if-changed=.ci/static.ld");
     println!("cargo:rustc-check-cfg=cfg(early_entry)");
     let variable = |name: &str| env::var(name).unwrap_or_default();
     let written_for = ["x86_64", "aarch64", "arm", "riscv64"];
