@@ -92,7 +92,8 @@ fn needs_cmd(line: &str) -> bool {
     let first = line.split_ascii_whitespace().next().unwrap_or_default();
     // `cd..` and `echo.` are builtins too.
     let word = first.split(['.', '\\', '/', ':']).next().unwrap_or_default();
-    let is_path = first.len() > word.len() && first[word.len()..].contains(char::is_alphanumeric);
+    let in_name = |byte: u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+    let is_path = first.bytes().skip(word.len()).any(in_name);
     !is_path && CMD_BUILTINS.iter().any(|builtin| builtin.eq_ignore_ascii_case(word))
 }
 

@@ -5,12 +5,9 @@
 //! kernel panics. When the machine ends and how is the state machine's to say
 //! (`supervisor/machine.rs`).
 
-use std::ffi::{CStr, OsStr, OsString};
-use std::fs;
+use std::ffi::{CStr, CString};
+use std::fmt;
 use std::os::fd::RawFd;
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -21,8 +18,11 @@ use nix::unistd;
 
 use foster::config::Level;
 use foster::exit::MachineEnd;
+use foster::process::OsError;
 
 use crate::log::Log;
+
+use super::file;
 
 /// Whether PID 1, which foster is, is that of a machine, and not of a container.
 pub fn is_machine() -> bool {
@@ -33,8 +33,8 @@ pub fn is_machine() -> bool {
     if unsafe { libc::getpgid(2) } != 0 {
         return false;
     }
-    fs::read_link("/proc/self/ns/pid")
-        .map_or(true, |namespace| namespace.as_os_str() == FIRST_PID_NAMESPACE)
+    file::read_link(c"/proc/self/ns/pid", &mut [0; 64])
+        .is_none_or(|namespace| namespace == FIRST_PID_NAMESPACE)
 }
 
 /// Makes a machine of what the kernel has left.
@@ -46,14 +46,14 @@ pub fn set_up(log: &Log) {
     for (wanted, mounted) in std::iter::once((&DEVICES, devices))
         .chain(FILE_SYSTEMS.iter().map(|wanted| (wanted, mount_missing(wanted))))
     {
-        let Mount { kind, place, .. } = wanted;
+        let (kind, place) = (Text(wanted.kind), Text(wanted.place));
         match mounted {
             Mounted::Before => {}
             Mounted::Now => log.say(Level::Info, format_args!("mounted {kind} on {place}")),
             Mounted::Failed(errno) => {
                 log.say(
                     Level::Warn,
-                    format_args!("cannot mount {kind} on {place}: {}", errno.desc()),
+                    format_args!("cannot mount {kind} on {place}: {}", OsError(errno as i32)),
                 );
             }
         }
@@ -65,10 +65,7 @@ pub fn set_up(log: &Log) {
 /// Opens the console, or where there is none /dev/null, as those of the descriptors 0 to 2 that
 /// are closed.
 pub fn take_console() {
-    let is_closed = |descriptor: &RawFd| {
-        // SAFETY: it takes any number.
-        unsafe { libc::fcntl(*descriptor, libc::F_GETFD) == -1 }
-    };
+    let is_closed = |descriptor: &RawFd| file::kind(*descriptor) == 0;
     // Each takes the lowest one that is free.
     for _ in (0..=libc::STDERR_FILENO).filter(is_closed) {
         let open = |path: &CStr| {
@@ -105,10 +102,10 @@ pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
 
 /// A file system that a machine should have.
 struct Mount {
-    kind: &'static str,
-    place: &'static str,
+    kind: &'static CStr,
+    place: &'static CStr,
     flags: MsFlags,
-    data: Option<&'static str>,
+    data: Option<&'static CStr>,
 }
 
 enum Mounted {
@@ -118,12 +115,13 @@ enum Mounted {
 }
 
 fn mount_missing(wanted: &Mount) -> Mounted {
-    let device = |path: &str| fs::metadata(path).map(|data| data.dev()).ok();
+    let device = |path: &CStr| file::status(path).map(|status| status.st_dev);
     let Mount { kind, place, flags, data } = *wanted;
-    if device(place).is_some_and(|device_there| Some(device_there) != device("/")) {
+    if device(place).is_some_and(|device_there| Some(device_there) != device(c"/")) {
         return Mounted::Before;
     }
-    let _ = fs::create_dir(place);
+    // SAFETY: the path is a string. Where it fails, so does what follows.
+    unsafe { libc::mkdir(place.as_ptr(), 0o755) };
     mount(Some(kind), place, Some(kind), flags, data)
         .map_or_else(Mounted::Failed, |()| Mounted::Now)
 }
@@ -131,39 +129,38 @@ fn mount_missing(wanted: &Mount) -> Mounted {
 /// Unmounts all that can be, the latest first; the rest, and the root, can only be read from now
 /// on.
 fn put_away_file_systems(log: Option<&Log>) {
-    let mounts = fs::read("/proc/self/mounts").unwrap_or_default();
+    let mut mounts = Vec::new();
+    let _ = file::read(c"/proc/self/mounts", &mut mounts);
     let places = mounts.split(|byte| *byte == b'\n').filter_map(|line| {
         let place = line.split(|byte| *byte == b' ').nth(1)?;
-        Some(unescape(place))
+        CString::new(unescape(place)).ok()
     });
-    let places: Vec<OsString> = places.collect();
-    let is_needed = |place: &&OsString| {
-        !["/", "/proc", "/sys", "/dev"].iter().any(|needed| place.as_os_str() == *needed)
-    };
+    let places: Vec<CString> = places.collect();
+    let is_needed =
+        |place: &&CString| ![c"/", c"/proc", c"/sys", c"/dev"].contains(&place.as_c_str());
     for place in places.iter().rev().filter(is_needed) {
-        if umount(place.as_os_str()).is_ok() {
+        if umount(place.as_c_str()).is_ok() {
             continue;
         }
-        let (place, result) = (Path::new(place), make_read_only(place));
+        let (place, result) = (Text(place), make_read_only(place));
         let outcome = if result.is_ok() { "read-only now" } else { "left as it is" };
         if let Some(log) = log {
-            let place = place.display();
             log.say(
                 Level::Warn,
                 format_args!("cannot unmount {place}, which is in use: {outcome}"),
             );
         }
     }
-    let _ = make_read_only(OsStr::new("/"));
+    let _ = make_read_only(c"/");
 }
 
-fn make_read_only(place: &OsStr) -> nix::Result<()> {
+fn make_read_only(place: &CStr) -> nix::Result<()> {
     let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-    mount(None::<&str>, place, None::<&str>, flags, None::<&str>)
+    mount(None::<&CStr>, place, None::<&CStr>, flags, None::<&CStr>)
 }
 
 /// A path of /proc/self/mounts, in which blanks and backslashes are written as `\040`.
-fn unescape(text: &[u8]) -> OsString {
+fn unescape(text: &[u8]) -> Vec<u8> {
     let mut path = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, others)) = rest.split_first() {
@@ -173,7 +170,16 @@ fn unescape(text: &[u8]) -> OsString {
         path.push(byte.unwrap_or(*first));
         rest = if byte.is_some() { &others[3..] } else { others };
     }
-    OsString::from_vec(path)
+    path
+}
+
+/// A C string as text.
+struct Text<'a>(&'a CStr);
+
+impl fmt::Display for Text<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.to_string_lossy())
+    }
 }
 
 fn sync() {
@@ -196,20 +202,24 @@ fn drain_console() {
 }
 
 /// The kernel's name for the PID namespace that it starts with (`PROC_PID_INIT_INO`).
-const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
+const FIRST_PID_NAMESPACE: &[u8] = b"pid:[4026531836]";
 
 /// Without it there may be no console to tell of the others.
-const DEVICES: Mount =
-    Mount { kind: "devtmpfs", place: "/dev", flags: MsFlags::MS_NOSUID, data: Some("mode=0755") };
+const DEVICES: Mount = Mount {
+    kind: c"devtmpfs",
+    place: c"/dev",
+    flags: MsFlags::MS_NOSUID,
+    data: Some(c"mode=0755"),
+};
 
 const FILE_SYSTEMS: [Mount; 3] = [
-    Mount { kind: "proc", place: "/proc", flags: NO_PROGRAMS, data: None },
-    Mount { kind: "sysfs", place: "/sys", flags: NO_PROGRAMS, data: None },
+    Mount { kind: c"proc", place: c"/proc", flags: NO_PROGRAMS, data: None },
+    Mount { kind: c"sysfs", place: c"/sys", flags: NO_PROGRAMS, data: None },
     Mount {
-        kind: "tmpfs",
-        place: "/run",
+        kind: c"tmpfs",
+        place: c"/run",
         flags: MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV),
-        data: Some("mode=0755"),
+        data: Some(c"mode=0755"),
     },
 ];
 

@@ -7,15 +7,15 @@
 //! whether it takes a line before it gets one.
 
 use std::cell::Cell;
-use std::fs::File;
+use std::ffi::CStr;
 use std::io::{self, Write};
-use std::mem;
-use std::os::fd::{AsRawFd, RawFd};
-use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use nix::libc;
 
 use foster::cli::Stream;
+
+use super::file;
 
 /// A stream for log lines: each is written at once, or dropped and counted.
 pub struct LogWriter {
@@ -29,7 +29,7 @@ enum Door {
     /// Not looked for yet.
     Unknown,
     /// A file of one's own.
-    Own(File),
+    Own(OwnedFd),
     /// A socket, for which a flag says not to wait.
     Socket,
     /// The stream itself: a plain file, which never makes anyone wait for a reader.
@@ -106,32 +106,20 @@ pub fn say(stream: Stream, text: &str) {
 }
 
 fn find_door(stream: RawFd) -> Door {
-    let name = format!("/proc/self/fd/{stream}");
-    // SAFETY: a stat of zeroes is valid, and fstat fills it in.
-    let mode = unsafe {
-        let mut status = mem::zeroed::<libc::stat>();
-        libc::fstat(stream, &raw mut status);
-        status.st_mode & libc::S_IFMT
-    };
-    match mode {
+    match file::kind(stream) {
         libc::S_IFSOCK => Door::Socket,
-        libc::S_IFIFO | libc::S_IFCHR => File::options()
-            .write(true)
-            .custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY)
-            .open(name)
-            .ok()
-            .filter(|file| is_same_kind(file, mode))
+        kind @ (libc::S_IFIFO | libc::S_IFCHR) => open_again(stream)
+            // Where /proc is not foster's own, that may have been something else.
+            .filter(|file| file::kind(file.as_raw_fd()) == kind)
             .map_or(Door::Ask, Door::Own),
         _ => Door::Plain,
     }
 }
 
-/// Whether what was opened is what was meant, where /proc is not foster's own.
-fn is_same_kind(file: &File, mode: libc::mode_t) -> bool {
-    file.metadata().is_ok_and(|data| {
-        let kind = data.file_type();
-        if mode == libc::S_IFIFO { kind.is_fifo() } else { kind.is_char_device() }
-    })
+fn open_again(stream: RawFd) -> Option<OwnedFd> {
+    let name = format!("/proc/self/fd/{stream}\0");
+    let name = CStr::from_bytes_until_nul(name.as_bytes()).ok()?;
+    file::open(name, libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY).ok()
 }
 
 fn takes_a_line(stream: RawFd) -> bool {

@@ -2,6 +2,7 @@
 
 mod boot;
 mod entry;
+mod file;
 mod heap;
 mod log;
 mod reap;
@@ -78,27 +79,35 @@ pub struct Sys {
 }
 
 /// Something that foster cannot run without could not be had.
-pub struct StartError {
-    tried: &'static str,
-    error: io::Error,
+pub enum StartError {
+    /// The system said no.
+    Failed { tried: &'static str, error: io::Error },
+    /// `--boot` elsewhere than on a machine.
+    NotPid1,
 }
 
 impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {}: {}; nothing was started", self.tried, self.error)
+        match self {
+            StartError::Failed { tried, error } => {
+                write!(f, "cannot {tried}: {error}; nothing was started")
+            }
+            StartError::NotPid1 => f.write_str(
+                "cannot be the init of a machine (--boot): only PID 1 can; nothing was started",
+            ),
+        }
     }
 }
 
 impl Sys {
     /// Sets up all that is needed before the first start.
     pub fn new(config: Rc<Config>, world: World) -> Result<Sys, StartError> {
-        let trying = |tried| move |error| StartError { tried, error };
+        let trying = |tried| move |error| StartError::Failed { tried, error };
         let own_pid = Pid(std::process::id());
         let log = Log::new(Rc::clone(&config), own_pid);
         if config.setup.boot {
             if own_pid != Pid(1) {
-                let error = io::Error::other("only PID 1 can");
-                return Err(trying("be the init of a machine (--boot)")(error));
+                return Err(StartError::NotPid1);
             }
             boot::set_up(&log);
         }

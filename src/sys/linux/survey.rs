@@ -3,8 +3,8 @@
 //! Where /proc cannot be read, or is that of another PID namespace, children are found by asking
 //! the kernel about every process id that may be a child's.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::ffi::CStr;
+use std::io;
 use std::mem;
 use std::ptr;
 use std::str;
@@ -14,6 +14,7 @@ use nix::libc;
 use foster::process::{Mark, Pid, RunId, ServiceId};
 use foster::supervisor::Survivor;
 
+use super::file;
 use super::reap::waitid;
 
 /// The variable that marks the processes of a run.
@@ -49,7 +50,7 @@ impl Children {
         if !self.has_proc() {
             return self.list_by_asking(list);
         }
-        match self.try_read("/proc/thread-self/children") {
+        match file::read(c"/proc/thread-self/children", &mut self.text) {
             Ok(()) => {
                 let words = self.text.split(|byte| *byte == b' ');
                 list.extend(words.filter_map(|word| Some(Pid(number(word)?))));
@@ -107,8 +108,10 @@ impl Children {
 
     fn has_proc(&mut self) -> bool {
         let own = self.own_pid;
-        let is_ours =
-            || fs::read_link("/proc/self").is_ok_and(|link| link.as_os_str() == &*own.to_string());
+        let is_ours = || {
+            let mut room = [0; 16];
+            file::read_link(c"/proc/self", &mut room).and_then(number) == Some(own.0)
+        };
         *self.proc.get_or_insert_with(is_ours)
     }
 
@@ -134,7 +137,7 @@ impl Children {
     /// moment, between its old memory and its new one: that is waited out.
     fn read_environment(&mut self, pid: Pid) -> bool {
         for _ in 0..EXEC_PATIENCE {
-            if !self.read(&format!("/proc/{pid}/environ")) {
+            if !self.read(pid, "environ") {
                 return false;
             }
             if !self.text.is_empty() || self.has_no_memory(pid) || !self.has_no_environment(pid) {
@@ -143,7 +146,7 @@ impl Children {
             // SAFETY: it lets another process run, and touches nothing.
             unsafe { libc::sched_yield() };
         }
-        self.read(&format!("/proc/{pid}/environ"))
+        self.read(pid, "environ")
     }
 
     /// Whether a process has no environment, not even an empty one: it is about to be a zombie,
@@ -153,26 +156,23 @@ impl Children {
             let words = text.get(text.iter().rposition(|byte| *byte == b')')? + 2..)?;
             Some(words.split(|byte| *byte == b' ').nth(48)?.trim_ascii() == b"0")
         };
-        self.read(&format!("/proc/{pid}/stat")) && end(&self.text).unwrap_or(false)
+        self.read(pid, "stat") && end(&self.text).unwrap_or(false)
     }
 
     /// Whether a process has given up its memory already: it is about to be a zombie.
     fn has_no_memory(&mut self, pid: Pid) -> bool {
-        self.read(&format!("/proc/{pid}/statm")) && self.text.starts_with(b"0 ")
+        self.read(pid, "statm") && self.text.starts_with(b"0 ")
     }
 
     fn stat(&mut self, pid: Pid) -> Option<Stat> {
-        self.read(&format!("/proc/{pid}/stat")).then(|| Stat::parse(&self.text))?
+        self.read(pid, "stat").then(|| Stat::parse(&self.text))?
     }
 
-    /// Reads a whole file into `text`; says whether that went well.
-    fn read(&mut self, path: &str) -> bool {
-        self.try_read(path).is_ok()
-    }
-
-    fn try_read(&mut self, path: &str) -> io::Result<()> {
-        self.text.clear();
-        File::open(path)?.read_to_end(&mut self.text).map(drop)
+    /// Reads what /proc tells of a process into `text`; says whether that went well.
+    fn read(&mut self, pid: Pid, what: &str) -> bool {
+        let path = format!("/proc/{pid}/{what}\0");
+        CStr::from_bytes_until_nul(path.as_bytes())
+            .is_ok_and(|path| file::read(path, &mut self.text).is_ok())
     }
 
     /// Finds children without /proc: the kernel says of an id whether it is a child's. Children
@@ -237,11 +237,11 @@ fn is_alive_child(pid: Pid) -> bool {
 }
 
 fn for_each_process(mut visit: impl FnMut(Pid)) {
-    for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
-        if let Some(pid) = number(entry.file_name().as_encoded_bytes()) {
+    file::for_each_name(c"/proc", |name| {
+        if let Some(pid) = number(name.to_bytes()) {
             visit(Pid(pid));
         }
-    }
+    });
 }
 
 /// The newest process id: that of a process which ends at once, and whose end nobody is told.
