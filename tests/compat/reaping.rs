@@ -1,6 +1,6 @@
 //! Orphans: who adopts and reaps them, and what becomes of the living when the child ends.
 
-use crate::subject::{catatonit, dumb_init, tini};
+use crate::subject::{bug, catatonit, dumb_init, tini};
 use crate::support::patience::until;
 use crate::support::procfs::{children, stat};
 use crate::support::running::send;
@@ -21,6 +21,25 @@ fn dumb_init_reaps_orphans_as_pid_1() {
 #[test]
 fn catatonit_reaps_orphans_as_pid_1() {
     reaps_orphans(catatonit().arg("--"), Place::Pid1);
+}
+
+#[test]
+fn tini_reaps_what_ended_before_it_started() {
+    reaps_what_ended_before_it_started(tini().args(["-s", "--"]));
+}
+
+#[test]
+fn dumb_init_reaps_what_ended_before_it_started() {
+    bug("it looks only when it is told", "timed out: the zombie is reaped", || {
+        reaps_what_ended_before_it_started(dumb_init());
+    });
+}
+
+#[test]
+fn catatonit_reaps_what_ended_before_it_started() {
+    bug("it looks only when it is told", "timed out: the zombie is reaped", || {
+        reaps_what_ended_before_it_started(catatonit().arg("--"));
+    });
 }
 
 #[test]
@@ -131,6 +150,14 @@ fn catatonit_does_not_end_when_the_child_stops() {
 }
 
 /// No zombie stays of many orphans, while the main child lives.
+/// `sh -c 'prepare & exec init -- app'` leaves one to a program that was not there when it ended.
+fn reaps_what_ended_before_it_started(launch: Launch) {
+    let mut run = launch.inheriting("zombie").probe("say=ready pause").start();
+    run.expect("ready");
+    let pid = run.pid();
+    until("the zombie is reaped", || (children(pid).len() == 1).then_some(()));
+}
+
 fn reaps_orphans(launch: Launch, place: Place) {
     let script = "orphans=200 say=made pause";
     let mut run = launch.probe(script).place(place).start();

@@ -141,7 +141,8 @@ impl Sys {
             leaders: Vec::with_capacity(config.services.len()),
             is_machine: world.is_machine,
             instance: if config.supervised { random() } else { 0 },
-            fates_pending: false,
+            // What ended before foster was there to be told is a zombie by now.
+            fates_pending: true,
             signals_pending: false,
             reaped: 0,
             list: Vec::new(),

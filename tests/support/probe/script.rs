@@ -19,6 +19,7 @@
 //! | `fork { ... }`, `orphan { ... }` | a child, or a grandchild without a parent, does the part |
 //! | `orphans=N` | makes N orphans that end at once, and waits until they have |
 //! | `tracee` | makes a child that is traced by this process; it prints `traced` and pauses |
+//! | `zombie` | makes a child that ends at once, waits until it has, and does not reap it |
 //! | `wait` | waits for all children |
 //! | `setsid`, `setpgid`, `leader` | `leader` is setsid with standard input as its terminal |
 //! | `subreaper` | adopts orphans |
@@ -37,7 +38,7 @@ use nix::fcntl::{OFlag, open};
 use nix::libc;
 use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::stat::Mode;
-use nix::sys::wait::waitpid;
+use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{self, ForkResult, Pid};
 
 use crate::{more, parent, seccomp, signals};
@@ -118,6 +119,7 @@ fn run(words: &[OsString]) {
             "orphan" => at += fork(rest, orphan),
             "orphans" => orphans(number(value)),
             "tracee" => tracee(),
+            "zombie" => zombie(),
             "wait" => while waitpid(None, None).is_ok() {},
             "setsid" => drop(unistd::setsid()),
             "setpgid" => drop(unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))),
@@ -330,6 +332,12 @@ fn orphans(count: i32) {
     drop(writer);
     // The end of the pipe comes when the last orphan has closed its copy by ending.
     let _ = unistd::read(&reader, &mut [0]);
+}
+
+fn zombie() {
+    let pid = start(|| {});
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
+    waitid(Id::Pid(pid), flags).expect("it ends");
 }
 
 fn tracee() {
