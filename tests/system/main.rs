@@ -19,6 +19,7 @@ mod environment;
 mod fallback;
 mod idle;
 mod inheritance;
+mod install;
 mod leftovers;
 mod log;
 mod options;
