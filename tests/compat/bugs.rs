@@ -93,6 +93,20 @@ fn dumb_init_survives_a_signal_that_it_may_not_forward() {
 }
 
 #[test]
+fn tini_g_reaches_a_child_that_left_its_group() {
+    bug("a group that is empty is signalled", "timed out waiting for a line", || {
+        reaches_a_child_that_left_its_group(tini().args(["-sg", "--"]));
+    });
+}
+
+#[test]
+fn catatonit_g_reaches_a_child_that_left_its_group() {
+    bug("a group that is empty is signalled", "timed out waiting for a line", || {
+        reaches_a_child_that_left_its_group(catatonit().args(["-g", "--"]));
+    });
+}
+
+#[test]
 fn catatonit_child_has_no_signal_blocked() {
     bug("the child keeps what was blocked to change the terminal", "TSTP TTIN TTOU", || {
         let output = catatonit().arg("--").probe("mask").output();
@@ -206,6 +220,13 @@ fn survives_a_signal_that_it_may_not_forward(launch: Launch) {
     });
     run.write_line("");
     assert_eq!(run.wait_for_status(), Status::Code(5), "{}", run.errors());
+}
+
+fn reaches_a_child_that_left_its_group(launch: Launch) {
+    let mut run = launch.probe("join trap").start();
+    run.expect("trapping");
+    run.signal("USR1");
+    assert_eq!(run.line(), "got USR1");
 }
 
 fn sleeps_when_idle(launch: Launch) {

@@ -169,14 +169,23 @@ fn catatonit_leader_resumes_the_child_by_cont() {
 }
 
 #[test]
+fn tini_leader_is_not_suspended() {
+    // Nobody is there who could resume it.
+    bug("the stopped child goes unnoticed: all is frozen", "timed out waiting for a line", || {
+        leader_is_not_suspended(tini().arg("--"));
+    });
+}
+
+#[test]
+fn catatonit_leader_is_not_suspended() {
+    leader_is_not_suspended(catatonit().arg("--"));
+}
+
+#[test]
 fn dumb_init_leader_is_not_suspended() {
     // The child's group has no parent to resume it, so that the kernel stops nobody.
-    for launch in [dumb_init(), dumb_init().arg("-c")] {
-        let mut run = reading(launch, Place::TerminalLeader);
-        run.terminal().type_text(SUSPEND);
-        run.terminal().type_text("hello\n");
-        assert_eq!(run.line(), "read: hello");
-    }
+    leader_is_not_suspended(dumb_init());
+    leader_is_not_suspended(dumb_init().arg("-c"));
 }
 
 #[test]
@@ -348,6 +357,13 @@ fn leader_resumes_the_child_by_cont(launch: Launch) {
         crate::support::running::send(pid, "CONT");
         run.line_so_far()
     });
+}
+
+fn leader_is_not_suspended(launch: Launch) {
+    let mut run = reading(launch, Place::TerminalLeader);
+    run.terminal().type_text(SUSPEND);
+    run.terminal().type_text("hello\n");
+    assert_eq!(run.line(), "read: hello");
 }
 
 fn hosts_a_shell_with_job_control(launch: Launch) {
