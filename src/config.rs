@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::exit::{CANNOT_RUN, NOT_FOUND, OWN_FAILURE, Success};
-use crate::process::SpawnErrorKind;
+use crate::process::{SpawnError, SpawnErrorKind};
 use crate::signal::{Signal, SignalSet};
 
 /// All that one run of foster is told.
@@ -202,8 +202,10 @@ pub struct StartFailure {
     pub denied: u32,
     /// It cannot be executed for another reason.
     pub not_executable: u32,
-    /// The system had no room for a process.
+    /// The system had no room for what it would have been.
     pub resources: u32,
+    /// There was no process that could have become it: no room for one, or no session.
+    pub no_process: u32,
 }
 
 impl Default for StartFailure {
@@ -216,20 +218,22 @@ impl Default for StartFailure {
             denied: CANNOT_RUN,
             not_executable: CANNOT_RUN,
             resources: OWN_FAILURE,
+            no_process: OWN_FAILURE,
         }
     }
 }
 
 impl StartFailure {
-    /// The code for one kind of failure.
+    /// The code for a failure.
     #[must_use]
-    pub fn code(&self, kind: SpawnErrorKind) -> u32 {
-        match kind {
+    pub fn code(&self, error: SpawnError) -> u32 {
+        match error.kind {
             SpawnErrorKind::NotFound | SpawnErrorKind::NoShell => self.not_found,
             SpawnErrorKind::BadInterpreter => self.bad_interpreter,
             SpawnErrorKind::Denied => self.denied,
             SpawnErrorKind::NotExecutable => self.not_executable,
-            SpawnErrorKind::Resources => self.resources,
+            SpawnErrorKind::Resources if error.pid.is_some() => self.resources,
+            SpawnErrorKind::Resources | SpawnErrorKind::NoSession => self.no_process,
         }
     }
 }
@@ -417,6 +421,8 @@ pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);
 mod tests {
     use super::*;
 
+    use crate::process::Pid;
+
     #[test]
     fn words_come_back_as_they_were_packed() {
         let argv = Argv::new(["sh", "", "a b"]);
@@ -446,8 +452,11 @@ mod tests {
             (SpawnErrorKind::Denied, 126),
             (SpawnErrorKind::NotExecutable, 126),
             (SpawnErrorKind::Resources, 125),
+            (SpawnErrorKind::NoSession, 125),
         ] {
-            assert_eq!(codes.code(kind), code, "{kind:?}");
+            for pid in [None, Some(Pid(7))] {
+                assert_eq!(codes.code(SpawnError { kind, os: 1, pid }), code, "{kind:?}");
+            }
         }
     }
 }

@@ -40,14 +40,11 @@ impl Log {
 
     /// Says a report, in its voice.
     pub fn report(&self, report: &Report) {
-        if self.config.log.voice != Voice::Foster {
-            let mut line = Line::default();
-            if let Some(stream) = cli::render(&self.config, report, self.own_pid, &mut line) {
-                LogWriter::new(stream).write_all(line.finish()).unwrap_or_default();
-            }
+        let (config, own_pid) = (&self.config, self.own_pid);
+        if config.log.voice != Voice::Foster {
+            cli::render(config, report, own_pid, &mut write_line);
         } else if level_filter(report.level()) <= self.level {
-            let text = Rendered(self, report);
-            self.log(report.level(), format_args!("{text}"));
+            cli::render(config, report, own_pid, &mut |_, line| self.log(report.level(), line));
         }
     }
 
@@ -89,16 +86,6 @@ impl Log {
     }
 }
 
-/// A report in the voice of its configuration.
-struct Rendered<'a>(&'a Log, &'a Report);
-
-impl fmt::Display for Rendered<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        cli::render(&self.0.config, self.1, self.0.own_pid, f);
-        Ok(())
-    }
-}
-
 /// A text as the inside of a JSON string.
 struct Escaped<'a>(&'a fmt::Arguments<'a>);
 
@@ -122,7 +109,18 @@ impl fmt::Display for Escaped<'_> {
     }
 }
 
-/// One line in memory that is never allocated; what does not fit is cut off.
+/// Writes a line as one piece. Only one with an uncommonly long name in it allocates.
+fn write_line(stream: Stream, line: fmt::Arguments<'_>) {
+    let mut writer = LogWriter::new(stream);
+    let mut short = Line::default();
+    let written = match writeln!(short, "{line}") {
+        Ok(()) => writer.write_all(&short.bytes[..short.length]),
+        Err(fmt::Error) => writer.write_all(format!("{line}\n").as_bytes()),
+    };
+    written.unwrap_or_default();
+}
+
+/// A line in memory that is never allocated, if it fits.
 struct Line {
     bytes: [u8; 512],
     length: usize,
@@ -134,21 +132,11 @@ impl Default for Line {
     }
 }
 
-impl Line {
-    /// The line, ended.
-    fn finish(&mut self) -> &[u8] {
-        self.length = self.length.min(self.bytes.len() - 1);
-        self.bytes[self.length] = b'\n';
-        &self.bytes[..=self.length]
-    }
-}
-
 impl fmt::Write for Line {
     fn write_str(&mut self, text: &str) -> fmt::Result {
-        let room = &mut self.bytes[self.length..];
-        let length = text.len().min(room.len());
-        room[..length].copy_from_slice(&text.as_bytes()[..length]);
-        self.length += length;
+        let room = self.bytes[self.length..].get_mut(..text.len()).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length += text.len();
         Ok(())
     }
 }

@@ -10,9 +10,8 @@ use std::ffi::OsString;
 use std::mem;
 use std::rc::Rc;
 
-use foster::cli::{self, Outcome, Say, Stream};
+use foster::cli::{self, Outcome};
 use foster::driver;
-use foster::exit::OWN_FAILURE;
 use foster::supervisor::Supervisor;
 
 /// Runs foster on its arguments, the name it was called by first; gives the code to end with.
@@ -24,10 +23,7 @@ fn run(args: Vec<OsString>, world: sys::World) -> u32 {
     };
     let mut platform = match sys::Sys::new(Rc::clone(&config), world) {
         Ok(platform) => platform,
-        Err(error) => {
-            let text = format!("foster: {error}\n");
-            return sys::say_last(world, &Say { stream: Stream::Err, text, code: OWN_FAILURE });
-        }
+        Err(error) => return sys::say_last(world, &error.say(&config)),
     };
     let mut supervisor = Supervisor::new(config, platform.facts());
     let code = driver::run(&mut supervisor, &mut platform);

@@ -94,6 +94,8 @@ pub enum SpawnErrorKind {
     NoShell,
     /// The system could not make a process now (EAGAIN, ENOMEM and the like).
     Resources,
+    /// The process was not allowed a session of its own.
+    NoSession,
 }
 
 impl fmt::Display for SpawnError {
@@ -107,9 +109,10 @@ impl fmt::Display for SpawnError {
                 "it needs a shell and there is no sh on PATH; give the program itself: \
                  foster -- COMMAND [ARG]...",
             ),
-            SpawnErrorKind::Denied | SpawnErrorKind::NotExecutable | SpawnErrorKind::Resources => {
-                write!(f, "{}", OsError(self.os))
-            }
+            SpawnErrorKind::Denied
+            | SpawnErrorKind::NotExecutable
+            | SpawnErrorKind::Resources
+            | SpawnErrorKind::NoSession => write!(f, "{}", OsError(self.os)),
         }
     }
 }

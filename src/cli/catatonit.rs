@@ -1,7 +1,7 @@
 //! catatonit's command line, environment and words.
 
 use std::ffi::OsString;
-use std::fmt::{self, Write};
+use std::fmt;
 
 use crate::config::{Config, ForwardTo, Level, StartFailure, Voice};
 use crate::exit::ExitStatus;
@@ -11,7 +11,7 @@ use crate::supervisor::Report;
 
 use super::getopt::{Getopt, Long};
 use super::voice::Program;
-use super::{Outcome, Say, Stream, Surroundings, drop_in};
+use super::{Outcome, Say, Sink, Stream, Surroundings, drop_in};
 
 /// Reads catatonit's command line and environment.
 pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outcome {
@@ -52,6 +52,7 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
         denied: 1,
         not_executable: 1,
         resources: 1,
+        no_process: 1,
     };
     config.setup.subreaper = true;
     config.setup.close_descriptors = true;
@@ -65,15 +66,10 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
 }
 
 /// Puts a report into catatonit's words.
-pub(super) fn render(
-    config: &Config,
-    report: &Report,
-    own_pid: Pid,
-    out: &mut dyn Write,
-) -> Result<Option<Stream>, fmt::Error> {
-    let mut say = |level: Level, line: fmt::Arguments<'_>| {
+pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut Sink<'_>) {
+    let mut say_as = |pid: Pid, level: Level, line: fmt::Arguments<'_>| {
         if level > config.log.level {
-            return Ok(None);
+            return;
         }
         let label = match level {
             Level::Error => "ERROR",
@@ -81,36 +77,48 @@ pub(super) fn render(
             Level::Info => "INFO",
             Level::Debug | Level::Trace => "DEBUG",
         };
-        write!(out, "{label} (catatonit:{own_pid}): {line}")?;
-        Ok(Some(Stream::Err))
+        out(Stream::Err, format_args!("{label} (catatonit:{pid}): {line}"));
     };
     match *report {
         Report::Started { service, pid } => {
             let program = Program { config, id: service };
-            say(Level::Debug, format_args!("pid1 ({pid}) spawned: {program}"))
+            say_as(own_pid, Level::Debug, format_args!("pid1 ({pid}) spawned: {program}"));
         }
-        Report::StartFailed { error, .. } => {
-            say(Level::Error, format_args!("failed to exec pid1: {}", OsError(error.os)))
+        Report::StartFailed { service, error } => {
+            let (program, why) = (Program { config, id: service }, OsError(error.os));
+            match error.pid {
+                // catatonit's child is a process like any other until it fails, and says so
+                // itself.
+                Some(pid) => {
+                    say_as(own_pid, Level::Debug, format_args!("pid1 ({pid}) spawned: {program}"));
+                    say_as(pid, Level::Error, format_args!("failed to exec pid1: {why}"));
+                }
+                None => {
+                    say_as(own_pid, Level::Error, format_args!("failed to fork child: {why}"));
+                    say_as(own_pid, Level::Error, format_args!("failed to spawn pid1: {why}"));
+                }
+            }
         }
         Report::Reaped { pid, status } => match status {
             ExitStatus::Code(code) => {
-                say(Level::Debug, format_args!("child process {pid} exited with code {code}"))
+                let line = format_args!("child process {pid} exited with code {code}");
+                say_as(own_pid, Level::Debug, line);
             }
             ExitStatus::Signal(signal) => {
                 let number = signal.number();
                 let line = format_args!("child process {pid} exited due to signal {number}");
-                say(Level::Debug, line)
+                say_as(own_pid, Level::Debug, line);
             }
         },
-        Report::Rewritten { .. } => say(
-            Level::Debug,
-            format_args!("ignoring kernel attempting to stop us: tty has TOSTOP set"),
-        ),
+        Report::Rewritten { .. } => {
+            let line = format_args!("ignoring kernel attempting to stop us: tty has TOSTOP set");
+            say_as(own_pid, Level::Debug, line);
+        }
         Report::KillFailed { target, signal, os } => {
             let (number, why) = (signal.number(), OsError(os));
             let pid = target.pid();
             let line = format_args!("forwarding of signal {number} to pid1 ({pid}) failed: {why}");
-            say(Level::Warn, line)
+            say_as(own_pid, Level::Warn, line);
         }
         Report::Ended { .. }
         | Report::RestartDue { .. }
@@ -126,7 +134,7 @@ pub(super) fn render(
         | Report::Forwarded { .. }
         | Report::Suspending
         | Report::TerminalDetached
-        | Report::NotReaper => Ok(None),
+        | Report::NotReaper => {}
     }
 }
 
@@ -136,7 +144,11 @@ fn say(stream: Stream, text: String, code: u32) -> Outcome {
 
 fn error(what: &str, surroundings: &dyn Surroundings) -> Outcome {
     let pid = surroundings.own_pid();
-    say(Stream::Err, format!("ERROR (catatonit:{pid}): {what}"), 1)
+    say(Stream::Err, error_line(pid, what), 1)
+}
+
+pub(super) fn error_line(own_pid: Pid, what: &str) -> String {
+    format!("ERROR (catatonit:{own_pid}): {what}")
 }
 
 const LONGS: [Long; 1] = [("version", false, b'V')];

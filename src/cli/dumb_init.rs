@@ -1,7 +1,7 @@
 //! dumb-init's command line, environment and words.
 
 use std::ffi::OsString;
-use std::fmt::{self, Write};
+use std::fmt;
 
 use crate::config::{
     Config, ForwardTo, JobControl, Leftovers, Level, Rewrites, Session, StartFailure, Voice,
@@ -13,7 +13,7 @@ use crate::supervisor::Report;
 
 use super::getopt::{Getopt, Long, strtol, to_int};
 use super::voice::Program;
-use super::{Outcome, Say, Stream, Surroundings, drop_in};
+use super::{Outcome, Say, Sink, Stream, Surroundings, drop_in};
 
 /// Reads dumb-init's command line and environment.
 pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outcome {
@@ -83,7 +83,8 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
         bad_interpreter: 2,
         denied: 2,
         not_executable: 2,
-        resources: 1,
+        resources: 2,
+        no_process: 1,
     };
     config.setup.subreaper = false;
     config.setup.unblock_signals = true;
@@ -103,68 +104,51 @@ fn rewrite(text: &[u8]) -> Option<(Signal, Option<Signal>)> {
 }
 
 /// Puts a report into dumb-init's words.
-pub(super) fn render(
-    config: &Config,
-    report: &Report,
-    out: &mut dyn Write,
-) -> Result<Option<Stream>, fmt::Error> {
-    let mut lines = Lines { out, said: None };
-    // The one line that it has without being asked for more.
-    if let Report::StartFailed { service, error } = *report {
-        if config.log.level >= Level::Debug {
-            lines.say_all(config.log.opening)?;
-        }
-        if error.kind == SpawnErrorKind::Resources {
-            lines.say(format_args!("Unable to fork. Exiting."))?;
-        } else {
-            let (program, why) = (Program { config, id: service }, OsError(error.os));
-            lines.say(format_args!("{program}: {why}"))?;
-        }
-        return Ok(lines.said);
-    }
-    if config.log.level < Level::Debug {
-        return Ok(None);
-    }
+pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
+    let mut lines = Lines { out, config };
     match *report {
         Report::Started { pid, .. } => {
-            lines.say_all(config.log.opening)?;
-            lines.say(format_args!("Child spawned with PID {pid}."))?;
-            if config.session == Session::OwnWithTerminal {
-                lines.say(format_args!("setsid complete."))?;
-            }
+            lines.opening();
+            lines.spawned(pid);
+            lines.has_session();
         }
-        Report::Ended { pid, status, .. } => {
-            lines.exited(pid, status)?;
-            let sent = config.forward.rewrites.get(Signal::TERM);
-            if sent != Some(Signal::TERM) {
-                lines.translated(Signal::TERM, sent)?;
+        Report::StartFailed { service, error } => {
+            let (program, why) = (Program { config, id: service }, OsError(error.os));
+            lines.opening();
+            let Some(pid) = error.pid else {
+                return lines.always(format_args!("Unable to fork. Exiting."));
+            };
+            // dumb-init's child is a process like any other until it fails, and says so itself.
+            lines.spawned(pid);
+            if error.kind == SpawnErrorKind::NoSession {
+                let number = error.os;
+                lines.always(format_args!("Unable to setsid (errno={number} {why}). Exiting."));
+            } else {
+                lines.has_session();
+                lines.always(format_args!("{program}: {why}"));
             }
-            if let Some(sent) = sent {
-                lines.forwarded(sent)?;
-            }
-            let code = status.code();
-            lines.say(format_args!("Child exited with status {code}. Goodbye."))?;
+            lines.ended(pid, ExitStatus::Code(config.start_failure.code(error)));
         }
-        Report::Reaped { pid, status } => lines.exited(pid, status)?,
+        Report::Ended { pid, status, .. } => lines.ended(pid, status),
+        Report::Reaped { pid, status } => lines.exited(pid, status),
         Report::Received { signal } => {
-            lines.say(format_args!("Received signal {}.", signal.number()))?;
+            lines.say(format_args!("Received signal {}.", signal.number()));
         }
         Report::Overlooked { signal } => {
-            lines.say(format_args!("Ignoring tty hand-off signal {}.", signal.number()))?;
+            lines.say(format_args!("Ignoring tty hand-off signal {}.", signal.number()));
         }
-        Report::Rewritten { from, to } => lines.translated(from, to)?,
-        Report::Forwarded { signal, .. } => lines.forwarded(signal)?,
+        Report::Rewritten { from, to } => lines.translated(from, to),
+        Report::Forwarded { signal, .. } => lines.forwarded(signal),
         Report::StopRequested { signal: Some(signal) } => {
             if let Some(sent) = config.forward.rewrites.get(signal) {
-                lines.forwarded(sent)?;
+                lines.forwarded(sent);
             }
         }
-        Report::Suspending => lines.say(format_args!("Suspending self due to TTY signal."))?,
+        Report::Suspending => lines.say(format_args!("Suspending self due to TTY signal.")),
         Report::TerminalDetached => lines.say(format_args!(
             "Detached from controlling tty, ignoring the first SIGHUP and SIGCONT we receive."
-        ))?,
-        Report::StartFailed { .. }
-        | Report::RestartDue { .. }
+        )),
+        Report::RestartDue { .. }
         | Report::GaveUp { .. }
         | Report::StopRequested { signal: None }
         | Report::Killing { .. }
@@ -175,50 +159,78 @@ pub(super) fn render(
         | Report::KillFailed { .. }
         | Report::NotReaper => {}
     }
-    Ok(lines.said)
 }
 
 /// The lines that a report comes to.
-struct Lines<'a> {
-    out: &'a mut dyn Write,
-    said: Option<Stream>,
+struct Lines<'a, 'b> {
+    out: &'a mut Sink<'b>,
+    config: &'a Config,
 }
 
-impl Lines<'_> {
-    fn say(&mut self, line: fmt::Arguments<'_>) -> fmt::Result {
-        let newline = if self.said.is_some() { "\n" } else { "" };
-        self.said = Some(Stream::Err);
-        write!(self.out, "{newline}[dumb-init] {line}")
+impl Lines<'_, '_> {
+    /// Says what was not asked for too.
+    fn always(&mut self, line: fmt::Arguments<'_>) {
+        (self.out)(Stream::Err, format_args!("[dumb-init] {line}"));
     }
 
-    fn say_all(&mut self, lines: &[&str]) -> fmt::Result {
-        lines.iter().try_for_each(|line| self.say(format_args!("{line}")))
+    fn say(&mut self, line: fmt::Arguments<'_>) {
+        if self.config.log.level >= Level::Debug {
+            self.always(line);
+        }
     }
 
-    fn exited(&mut self, pid: Pid, status: ExitStatus) -> fmt::Result {
-        self.say(format_args!("Received signal {}.", Signal::CHLD.number()))?;
+    fn opening(&mut self) {
+        for line in self.config.log.opening {
+            self.say(format_args!("{line}"));
+        }
+    }
+
+    fn spawned(&mut self, pid: Pid) {
+        self.say(format_args!("Child spawned with PID {pid}."));
+    }
+
+    fn has_session(&mut self) {
+        if self.config.session == Session::OwnWithTerminal {
+            self.say(format_args!("setsid complete."));
+        }
+    }
+
+    fn exited(&mut self, pid: Pid, status: ExitStatus) {
+        self.say(format_args!("Received signal {}.", Signal::CHLD.number()));
         match status {
             ExitStatus::Code(code) => {
-                self.say(format_args!("A child with PID {pid} exited with exit status {code}."))
+                self.say(format_args!("A child with PID {pid} exited with exit status {code}."));
             }
             ExitStatus::Signal(signal) => {
                 let number = signal.number();
-                self.say(format_args!("A child with PID {pid} was terminated by signal {number}."))
+                self.say(format_args!("A child with PID {pid} was terminated by signal {number}."));
             }
         }
     }
 
-    fn translated(&mut self, from: Signal, to: Option<Signal>) -> fmt::Result {
+    fn ended(&mut self, pid: Pid, status: ExitStatus) {
+        self.exited(pid, status);
+        let sent = self.config.forward.rewrites.get(Signal::TERM);
+        if sent != Some(Signal::TERM) {
+            self.translated(Signal::TERM, sent);
+        }
+        if let Some(sent) = sent {
+            self.forwarded(sent);
+        }
+        let code = status.code();
+        self.say(format_args!("Child exited with status {code}. Goodbye."));
+    }
+
+    fn translated(&mut self, from: Signal, to: Option<Signal>) {
         let number = to.map_or(0, Signal::number);
-        self.say(format_args!("Translating signal {} to {number}.", from.number()))?;
-        match to {
-            Some(_) => Ok(()),
-            None => self.say(format_args!("Not forwarding signal 0 to children (ignored).")),
+        self.say(format_args!("Translating signal {} to {number}.", from.number()));
+        if to.is_none() {
+            self.say(format_args!("Not forwarding signal 0 to children (ignored)."));
         }
     }
 
-    fn forwarded(&mut self, signal: Signal) -> fmt::Result {
-        self.say(format_args!("Forwarded signal {} to children.", signal.number()))
+    fn forwarded(&mut self, signal: Signal) {
+        self.say(format_args!("Forwarded signal {} to children.", signal.number()));
     }
 }
 

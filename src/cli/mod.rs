@@ -169,23 +169,71 @@ fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
-/// Puts a report into words of the configured voice, without a newline; none where that voice
-/// says nothing at its level. foster's own voice always says something, and only the message:
-/// the level, the prefix and the filter are the logger's.
-pub fn render(
-    config: &Config,
-    report: &Report,
-    own_pid: Pid,
-    out: &mut dyn fmt::Write,
-) -> Option<Stream> {
-    let said = match config.log.voice {
-        Voice::Foster => voice::foster(config, report, out).map(|()| Some(Stream::Err)),
+/// Who takes lines, each without its newline and with the stream that it is for.
+pub type Sink<'a> = dyn FnMut(Stream, fmt::Arguments<'_>) + 'a;
+
+/// Puts a report into lines of the configured voice; none where that voice says nothing at its
+/// level. foster's own voice always has one line, and only the message: the level, the prefix
+/// and the filter are the logger's.
+pub fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut Sink<'_>) {
+    match config.log.voice {
+        Voice::Foster => out(Stream::Err, format_args!("{}", voice::Message { config, report })),
         Voice::Tini => tini::render(config, report, own_pid, out),
         Voice::DumbInit => dumb_init::render(config, report, out),
         Voice::Catatonit => catatonit::render(config, report, own_pid, out),
+    }
+}
+
+/// What foster cannot do without, before the first start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// To be PID 1 where it is to be a machine's init.
+    Machine,
+    /// To get a signal when the parent dies.
+    ParentDeathSignal,
+    /// That orphans come to it.
+    Subreaper,
+    /// Something to wait with.
+    EventQueue,
+    /// Something to read signals from.
+    Signals,
+    /// To wait for those.
+    SignalsInQueue,
+}
+
+/// What there is to say, in the configured voice, where foster cannot have something that it
+/// needs; `why` is the system's reason.
+#[must_use]
+pub fn cannot_have(config: &Config, need: Need, why: &str, own_pid: Pid) -> Say {
+    let tried = match need {
+        Need::Machine => "be the init of a machine (--boot)",
+        Need::ParentDeathSignal => "ask for a signal at the parent's death (prctl)",
+        Need::Subreaper => "become the subreaper of what its child starts (prctl)",
+        Need::EventQueue => "make an event queue (epoll_create1)",
+        Need::Signals => "read signals (signalfd)",
+        Need::SignalsInQueue => "wait for signals (epoll_ctl)",
     };
-    // A writer that fails has nobody to tell it to.
-    said.unwrap_or(None)
+    let own = format!("cannot {tried}: {why}");
+    let (text, code) = match (config.log.voice, need) {
+        (Voice::Foster, _) => (format!("foster: {own}; nothing was started"), OWN_FAILURE),
+        (Voice::Tini, Need::Subreaper) => {
+            (tini::fatal(own_pid, &format!("Failed to register as child subreaper: {why}")), 1)
+        }
+        (Voice::Tini, Need::ParentDeathSignal) => {
+            (tini::fatal(own_pid, "Failed to set up parent death signal"), 1)
+        }
+        (Voice::Tini, _) => (tini::fatal(own_pid, &own), 1),
+        (Voice::DumbInit, _) => (format!("[dumb-init] {own}"), 1),
+        (Voice::Catatonit, Need::Subreaper) => {
+            let what = format!("failed to set child-reaper as non-pid1: {why}");
+            (catatonit::error_line(own_pid, &what), 1)
+        }
+        (Voice::Catatonit, Need::Signals) => {
+            (catatonit::error_line(own_pid, &format!("failed to create signalfd: {why}")), 1)
+        }
+        (Voice::Catatonit, _) => (catatonit::error_line(own_pid, &own), 1),
+    };
+    Say { stream: Stream::Err, text: text + "\n", code }
 }
 
 /// The line for a command line that foster does not accept, without `foster: ` and newline.

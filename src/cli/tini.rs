@@ -1,7 +1,7 @@
 //! tini's command line, environment and words (tini, tini-static, docker-init).
 
 use std::ffi::OsString;
-use std::fmt::{self, Write};
+use std::fmt;
 
 use crate::config::{Config, ForwardTo, Level, StartFailure, Voice};
 use crate::exit::ExitStatus;
@@ -11,7 +11,7 @@ use crate::supervisor::Report;
 
 use super::getopt::{Getopt, strtol, to_int};
 use super::voice::{OneLine, Program};
-use super::{Outcome, Say, Stream, Surroundings, base_name, drop_in};
+use super::{Outcome, Say, Sink, Stream, Surroundings, base_name, drop_in};
 
 /// Reads tini's command line and environment.
 pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outcome {
@@ -89,6 +89,7 @@ impl Given {
             denied: 126,
             not_executable: 1,
             resources: 1,
+            no_process: 1,
         };
         config.setup.subreaper = self.subreaper;
         config.setup.parent_death_signal = self.parent_death_signal;
@@ -125,60 +126,42 @@ fn exit_code(text: &[u8]) -> Option<u32> {
 }
 
 /// Puts a report into tini's words.
-pub(super) fn render(
-    config: &Config,
-    report: &Report,
-    own_pid: Pid,
-    out: &mut dyn Write,
-) -> Result<Option<Stream>, fmt::Error> {
-    let mut lines = Lines { out, own_pid, level: config.log.level, said: None };
+pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut Sink<'_>) {
+    let mut lines = Lines { out, own_pid, level: config.log.level };
     match *report {
-        Report::Started { service, pid } => {
-            let program = Program { config, id: service };
-            let line = format_args!("Spawned child process '{program}' with pid '{pid}'");
-            lines.say(Level::Info, line)?;
-        }
+        Report::Started { service, pid } => lines.spawned(Program { config, id: service }, pid),
         Report::StartFailed { service, error } => {
             let (program, why) = (Program { config, id: service }, OsError(error.os));
-            // It is the child that says so in tini.
-            lines.own_pid = error.pid.unwrap_or(own_pid);
-            lines.say(Level::Error, format_args!("exec {program} failed: {why}"))?;
+            let Some(pid) = error.pid else {
+                return lines.say(Level::Error, format_args!("fork failed: {why}"));
+            };
+            // tini's child is a process like any other until it fails, and says so itself.
+            let code = config.start_failure.code(error);
+            lines.spawned(Program { config, id: service }, pid);
+            lines.own_pid = pid;
+            lines.say(Level::Error, format_args!("exec {program} failed: {why}"));
+            lines.own_pid = own_pid;
+            lines.ended(pid, ExitStatus::Code(code));
         }
-        Report::Ended { pid, status, .. } => {
-            lines.reaped(pid)?;
-            match status {
-                ExitStatus::Code(code) => lines.say(
-                    Level::Info,
-                    format_args!("Main child exited normally (with status '{code}')"),
-                )?,
-                ExitStatus::Signal(signal) => lines.say(
-                    Level::Info,
-                    format_args!(
-                        "Main child exited with signal (with signal '{}')",
-                        Description(signal)
-                    ),
-                )?,
-            }
-            lines.say(Level::Trace, format_args!("Exiting: child has exited"))?;
-        }
+        Report::Ended { pid, status, .. } => lines.ended(pid, status),
         Report::Reaped { pid, .. } if config.log.warn_of_orphans => {
-            lines.say(Level::Warn, format_args!("Reaped zombie process with pid={pid}"))?;
+            lines.say(Level::Warn, format_args!("Reaped zombie process with pid={pid}"));
         }
-        Report::Reaped { pid, .. } => lines.reaped(pid)?,
+        Report::Reaped { pid, .. } => lines.reaped(pid),
         Report::Forwarded { signal, .. } | Report::StopRequested { signal: Some(signal) } => {
             let line = format_args!("Passing signal: '{}'", Description(signal));
-            lines.say(Level::Debug, line)?;
+            lines.say(Level::Debug, line);
         }
         Report::KillFailed { os, .. } if OsError(os) == OsError::NO_SUCH_PROCESS => {
-            lines.say(Level::Warn, format_args!("Child was dead when forwarding signal"))?;
+            lines.say(Level::Warn, format_args!("Child was dead when forwarding signal"));
         }
         // tini ends here, and the container with it; foster goes on.
         Report::KillFailed { os, .. } => {
             let why = OsError(os);
             let line = format_args!("Unexpected error when forwarding signal: '{why}'");
-            lines.say(Level::Warn, line)?;
+            lines.say(Level::Warn, line);
         }
-        Report::NotReaper => lines.say(Level::Warn, format_args!("{NOT_REAPER}"))?,
+        Report::NotReaper => lines.say(Level::Warn, format_args!("{NOT_REAPER}")),
         Report::RestartDue { .. }
         | Report::GaveUp { .. }
         | Report::StopRequested { signal: None }
@@ -193,25 +176,19 @@ pub(super) fn render(
         | Report::Suspending
         | Report::TerminalDetached => {}
     }
-    Ok(lines.said)
 }
 
 /// The lines that a report comes to.
-struct Lines<'a> {
-    out: &'a mut dyn Write,
+struct Lines<'a, 'b> {
+    out: &'a mut Sink<'b>,
     own_pid: Pid,
     level: Level,
-    /// Where they go, once there is one.
-    said: Option<Stream>,
 }
 
-impl Lines<'_> {
-    fn say(&mut self, level: Level, line: fmt::Arguments<'_>) -> fmt::Result {
+impl Lines<'_, '_> {
+    fn say(&mut self, level: Level, line: fmt::Arguments<'_>) {
         if level > self.level {
-            return Ok(());
-        }
-        if self.said.is_some() {
-            self.out.write_str("\n")?;
+            return;
         }
         let (label, stream) = match level {
             Level::Error => ("FATAL", Stream::Err),
@@ -220,13 +197,35 @@ impl Lines<'_> {
             Level::Debug => ("DEBUG", Stream::Out),
             Level::Trace => ("TRACE", Stream::Out),
         };
-        self.said = Some(stream);
-        write!(self.out, "[{label} tini ({})] {line}", self.own_pid)
+        (self.out)(stream, format_args!("[{label} tini ({})] {line}", self.own_pid));
     }
 
-    fn reaped(&mut self, pid: Pid) -> fmt::Result {
-        self.say(Level::Debug, format_args!("Received SIGCHLD"))?;
-        self.say(Level::Debug, format_args!("Reaped child with pid: '{pid}'"))
+    fn spawned(&mut self, program: Program<'_>, pid: Pid) {
+        let line = format_args!("Spawned child process '{program}' with pid '{pid}'");
+        self.say(Level::Info, line);
+    }
+
+    fn reaped(&mut self, pid: Pid) {
+        self.say(Level::Debug, format_args!("Received SIGCHLD"));
+        self.say(Level::Debug, format_args!("Reaped child with pid: '{pid}'"));
+    }
+
+    fn ended(&mut self, pid: Pid, status: ExitStatus) {
+        self.reaped(pid);
+        match status {
+            ExitStatus::Code(code) => self.say(
+                Level::Info,
+                format_args!("Main child exited normally (with status '{code}')"),
+            ),
+            ExitStatus::Signal(signal) => self.say(
+                Level::Info,
+                format_args!(
+                    "Main child exited with signal (with signal '{}')",
+                    Description(signal)
+                ),
+            ),
+        }
+        self.say(Level::Trace, format_args!("Exiting: child has exited"));
     }
 }
 
@@ -256,7 +255,12 @@ fn fail(text: String) -> Outcome {
 
 fn not_valid(letter: char, value: &[u8], surroundings: &dyn Surroundings) -> Outcome {
     let pid = surroundings.own_pid();
-    fail(format!("[FATAL tini ({pid})] Not a valid option for -{letter}: {}\n", OneLine(value)))
+    let what = format!("Not a valid option for -{letter}: {}\n", OneLine(value));
+    fail(fatal(pid, &what))
+}
+
+pub(super) fn fatal(own_pid: Pid, what: &str) -> String {
+    format!("[FATAL tini ({own_pid})] {what}")
 }
 
 fn usage(args: &[OsString]) -> String {

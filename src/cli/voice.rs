@@ -7,8 +7,19 @@ use crate::config::{Config, ServiceConfig};
 use crate::process::{OsError, ServiceId, Target};
 use crate::supervisor::Report;
 
-/// Puts a report into words.
-pub(super) fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result {
+/// A report in foster's words.
+pub(super) struct Message<'a> {
+    pub(super) config: &'a Config,
+    pub(super) report: &'a Report,
+}
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        foster(self.config, self.report, f)
+    }
+}
+
+fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result {
     let name = |id: ServiceId| Name { config, id };
     match *report {
         Report::Started { service, pid } => write!(out, "{} (pid {pid}) started", name(service)),

@@ -282,8 +282,7 @@ impl Service {
             }
             Input::SpawnFailed(error) => {
                 cx.report(Report::StartFailed { service: self.id, error });
-                let next =
-                    self.after_run(cx.config.start_failure.code(error.kind), Duration::ZERO, cx);
+                let next = self.after_run(cx.config.start_failure.code(error), Duration::ZERO, cx);
                 self.proceed(next)
             }
             // There is nobody yet to send a signal to: either nobody comes, or `Spawned` sees to it.

@@ -1,6 +1,6 @@
 //! catatonit's command line, environment and words.
 
-use foster::cli::{Say, Stream};
+use foster::cli::{Need, Say, Stream, cannot_have};
 use foster::config::{
     Config, ForwardTo, JobControl, Leftovers, Level, Session, Setup, StartFailure,
 };
@@ -38,6 +38,7 @@ fn a_command_alone_is_catatonits_defaults() {
         denied: 1,
         not_executable: 1,
         resources: 1,
+        no_process: 1,
     };
     assert_eq!(config.start_failure, expected);
     let setup = Setup {
@@ -142,7 +143,6 @@ fn pause_runs_nothing_and_ends_with_0_on_term_or_int() {
 fn reports_are_catatonits_lines_on_stderr() {
     let (pid, signal) = (Pid(12), Signal::TERM);
     let target = Target::Process(pid);
-    let error = SpawnError { kind: SpawnErrorKind::NotFound, os: 2, pid: None };
     for (report, line) in [
         (Report::Started { service: SERVICE, pid }, "DEBUG (catatonit:7): pid1 (12) spawned: app"),
         (
@@ -167,9 +167,36 @@ fn reports_are_catatonits_lines_on_stderr() {
         assert_eq!(said(&debug, report), Some((Stream::Err, line.to_owned())));
         assert_eq!(said(&config(&["app"]), report), None);
     }
-    let line = "ERROR (catatonit:7): failed to exec pid1: No such file or directory".to_owned();
-    let failed = Report::StartFailed { service: SERVICE, error };
-    assert_eq!(said(&config(&["app"]), failed), Some((Stream::Err, line)));
+}
+
+#[test]
+fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
+    let told = |variable, os, pid| {
+        let error = SpawnError { kind: SpawnErrorKind::NotFound, os, pid };
+        let world = World::new().with(variable, "");
+        let report = Report::StartFailed { service: SERVICE, error };
+        said(&world.config(&["catatonit", "app"]), report).map(|(_, text)| text)
+    };
+    let spawned = "DEBUG (catatonit:7): pid1 (12) spawned: app\n";
+    let failed = "ERROR (catatonit:12): failed to exec pid1: No such file or directory";
+    assert_eq!(told("X", 2, Some(Pid(12))), Some(failed.to_owned()));
+    assert_eq!(told("CATATONIT_DEBUG", 2, Some(Pid(12))), Some([spawned, failed].concat()));
+    let no_process = "ERROR (catatonit:7): failed to fork child: Resource temporarily unavailable\n\
+                      ERROR (catatonit:7): failed to spawn pid1: Resource temporarily unavailable";
+    assert_eq!(told("X", 11, None), Some(no_process.to_owned()));
+}
+
+#[test]
+fn what_catatonit_cannot_have_is_an_error_with_1() {
+    for (need, text) in [
+        (Need::Subreaper, "failed to set child-reaper as non-pid1: why"),
+        (Need::Signals, "failed to create signalfd: why"),
+        (Need::EventQueue, "cannot make an event queue (epoll_create1): why"),
+    ] {
+        let text = format!("ERROR (catatonit:7): {text}\n");
+        let expected = Say { stream: Stream::Err, text, code: 1 };
+        assert_eq!(cannot_have(&config(&["app"]), need, "why", Pid(7)), expected);
+    }
 }
 
 const USAGE: &str = "usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]\n";

@@ -1,6 +1,6 @@
 //! dumb-init's command line, environment and words.
 
-use foster::cli::{Say, Stream};
+use foster::cli::{Need, Say, Stream, cannot_have};
 use foster::config::{
     Config, ForwardTo, JobControl, Leftovers, Level, Session, Setup, StartFailure,
 };
@@ -39,7 +39,8 @@ fn a_command_alone_gets_a_session_with_the_terminal() {
         bad_interpreter: 2,
         denied: 2,
         not_executable: 2,
-        resources: 1,
+        resources: 2,
+        no_process: 1,
     };
     assert_eq!(config.start_failure, expected);
     let setup = Setup {
@@ -180,25 +181,46 @@ fn help_and_version_go_to_stderr_with_0() {
 }
 
 #[test]
-fn a_start_that_fails_is_told_even_without_being_asked_for_more() {
-    let failed = |kind, os| Report::StartFailed {
-        service: SERVICE,
-        error: SpawnError { kind, os, pid: None },
+fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
+    let told = |debug, option, (kind, os, pid)| {
+        let error = SpawnError { kind, os, pid };
+        let config = World::new().with("DUMB_INIT_DEBUG", debug);
+        let config = config.config(&["dumb-init", option, "app"]);
+        let (_, text) = said(&config, Report::StartFailed { service: SERVICE, error })?;
+        Some(text.replace("[dumb-init] ", ""))
     };
-    let line = |text: &str| Some((Stream::Err, text.to_owned()));
-    assert_eq!(
-        said(&config(&["app"]), failed(SpawnErrorKind::NotFound, 2)),
-        line("[dumb-init] app: No such file or directory")
-    );
-    assert_eq!(
-        said(&config(&["app"]), failed(SpawnErrorKind::Resources, 11)),
-        line("[dumb-init] Unable to fork. Exiting.")
-    );
-    let world = World::new().with("DUMB_INIT_DEBUG", "1");
-    assert_eq!(
-        said(&world.config(&["dumb-init", "app"]), failed(SpawnErrorKind::Denied, 13)),
-        line("[dumb-init] Running in debug mode.\n[dumb-init] app: Permission denied")
-    );
+    let not_found = (SpawnErrorKind::NotFound, 2, Some(Pid(12)));
+    let no_room = (SpawnErrorKind::Resources, 11, Some(Pid(12)));
+    let no_process = (SpawnErrorKind::Resources, 11, None);
+    let no_session = (SpawnErrorKind::NoSession, 1, Some(Pid(12)));
+    for (error, line, code) in [
+        (not_found, "app: No such file or directory", 2),
+        (no_room, "app: Resource temporarily unavailable", 2),
+        (no_session, "Unable to setsid (errno=1 Operation not permitted). Exiting.", 1),
+    ] {
+        assert_eq!(told("0", "--", error).as_deref(), Some(line));
+        let before = "Running in debug mode.\nChild spawned with PID 12.";
+        let after = format!(
+            "Received signal 17.\nA child with PID 12 exited with exit status {code}.\nForwarded \
+             signal 15 to children.\nChild exited with status {code}. Goodbye."
+        );
+        let between = if code == 1 { "" } else { "setsid complete.\n" };
+        let whole = format!("{before}\n{between}{line}\n{after}");
+        assert_eq!(told("1", "--", error), Some(whole));
+        if code == 2 {
+            assert_eq!(told("1", "-c", error), Some(format!("{before}\n{line}\n{after}")));
+        }
+    }
+    let line = "Unable to fork. Exiting.";
+    assert_eq!(told("0", "--", no_process).as_deref(), Some(line));
+    assert_eq!(told("1", "--", no_process), Some(format!("Running in debug mode.\n{line}")));
+}
+
+#[test]
+fn what_dumb_init_cannot_have_ends_it_with_1() {
+    let text = "[dumb-init] cannot read signals (signalfd): why\n".to_owned();
+    let expected = Say { stream: Stream::Err, text, code: 1 };
+    assert_eq!(cannot_have(&config(&["app"]), Need::Signals, "why", Pid(7)), expected);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! tini's command line, environment and words.
 
-use foster::cli::{Say, Stream};
+use foster::cli::{Need, Say, Stream, cannot_have};
 use foster::config::{
     Config, ForwardTo, JobControl, Leftovers, Level, Rewrites, Session, Setup, StartFailure,
 };
@@ -9,7 +9,7 @@ use foster::process::{Pid, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
 use foster::supervisor::Report;
 
-use crate::world::{SERVICE, World, said, words};
+use crate::world::{SERVICE, World, lines, said, words};
 
 fn config(args: &[&str]) -> Config {
     World::new().config(&[&["tini"], args].concat())
@@ -37,6 +37,7 @@ fn a_command_alone_is_tinis_defaults() {
         denied: 126,
         not_executable: 1,
         resources: 1,
+        no_process: 1,
     };
     assert_eq!(config.start_failure, expected);
     let setup = Setup { warn_unless_reaper: true, script_fallback: true, ..Setup::default() };
@@ -189,18 +190,12 @@ fn help_and_licence_go_to_stdout() {
 fn reports_are_tinis_lines_at_their_levels_on_their_streams() {
     let (pid, signal) = (Pid(12), Signal::TERM);
     let target = Target::Process(pid);
-    let error = SpawnError { kind: SpawnErrorKind::NotFound, os: 2, pid: None };
     let exited = |status| Report::Ended { service: SERVICE, pid, status, asked: false };
     let reaped = Report::Reaped { pid, status: ExitStatus::Code(0) };
     let esrch = Report::KillFailed { target, signal, os: 3 };
     let out = |text: &str| Some((Stream::Out, text.to_owned()));
     let err = |text: &str| Some((Stream::Err, text.to_owned()));
     for (verbosity, report, line) in [
-        (
-            "0",
-            Report::StartFailed { service: SERVICE, error },
-            err("[FATAL tini (7)] exec app failed: No such file or directory"),
-        ),
         (
             "2",
             Report::Started { service: SERVICE, pid },
@@ -258,6 +253,45 @@ fn reports_are_tinis_lines_at_their_levels_on_their_streams() {
     ] {
         let config = World::new().with("TINI_VERBOSITY", verbosity).config(&["tini", "app"]);
         assert_eq!(said(&config, report), line, "{report:?} at {verbosity}");
+    }
+}
+
+#[test]
+fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
+    let failed = |os, pid| {
+        let error = SpawnError { kind: SpawnErrorKind::NotFound, os, pid };
+        Report::StartFailed { service: SERVICE, error }
+    };
+    let at = |verbosity, report| {
+        let world = World::new().with("TINI_VERBOSITY", verbosity);
+        let lines = lines(&world.config(&["tini", "app"]), report);
+        lines.into_iter().map(|(stream, line)| format!("{stream:?} {line}")).collect::<Vec<_>>()
+    };
+    let fatal = "Err [FATAL tini (12)] exec app failed: No such file or directory";
+    assert_eq!(at("0", failed(2, Some(Pid(12)))), [fatal]);
+    let all = [
+        "Out [INFO  tini (7)] Spawned child process 'app' with pid '12'",
+        fatal,
+        "Out [DEBUG tini (7)] Received SIGCHLD",
+        "Out [DEBUG tini (7)] Reaped child with pid: '12'",
+        "Out [INFO  tini (7)] Main child exited normally (with status '127')",
+        "Out [TRACE tini (7)] Exiting: child has exited",
+    ];
+    assert_eq!(at("4", failed(2, Some(Pid(12)))), all);
+    let no_process = "Err [FATAL tini (7)] fork failed: Resource temporarily unavailable";
+    assert_eq!(at("4", failed(11, None)), [no_process]);
+}
+
+#[test]
+fn what_tini_cannot_have_is_fatal_with_1() {
+    for (need, text) in [
+        (Need::Subreaper, "Failed to register as child subreaper: why"),
+        (Need::ParentDeathSignal, "Failed to set up parent death signal"),
+        (Need::Signals, "cannot read signals (signalfd): why"),
+    ] {
+        let text = format!("[FATAL tini (7)] {text}\n");
+        let expected = Say { stream: Stream::Err, text, code: 1 };
+        assert_eq!(cannot_have(&config(&["app"]), need, "why", Pid(7)), expected);
     }
 }
 

@@ -86,10 +86,22 @@ pub fn words(config: &Config) -> Vec<String> {
     service.argv.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
-/// What is said of a report, by the process 7.
+/// The lines that are said of a report, by the process 7.
+pub fn lines(config: &Config, report: Report) -> Vec<(Stream, String)> {
+    let mut lines = Vec::new();
+    cli::render(config, &report, Pid(7), &mut |stream, line| {
+        lines.push((stream, line.to_string()))
+    });
+    lines
+}
+
+/// The same as one text, where all of it goes to one stream.
+#[track_caller]
 pub fn said(config: &Config, report: Report) -> Option<(Stream, String)> {
-    let mut text = String::new();
-    cli::render(config, &report, Pid(7), &mut text).map(|stream| (stream, text))
+    let lines = lines(config, report);
+    let (stream, _) = *lines.first()?;
+    assert!(lines.iter().all(|(other, _)| *other == stream), "{lines:?}");
+    Some((stream, lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")))
 }
 
 /// The one service there is.

@@ -2,8 +2,9 @@
 
 use crate::subject::{bug, tini};
 use crate::support::patience::until;
-use crate::support::procfs::{children, stat};
-use crate::support::{Launch, Output, Place};
+use crate::support::procfs::{await_state, children, inner_pid, stat};
+use crate::support::running::send;
+use crate::support::{Launch, Output, Place, Status};
 
 #[test]
 fn tini_is_silent_by_default() {
@@ -142,6 +143,29 @@ fn tini_w_is_silenced_by_verbosity_0() {
     let mut run = with_orphans(tini().env("TINI_VERBOSITY", "0").args(["-w", "--"]), 3);
     run.write_line("");
     assert_eq!(run.wait().stderr, "");
+}
+
+#[test]
+fn tini_w_warns_of_what_ended_together_with_the_child() {
+    let launch = tini().args(["-sw", "--"]).probe("orphan { say=made pause } read exit=3");
+    let mut run = launch.with_input().place(Place::Job).start();
+    run.expect("made");
+    let (pid, child) = (run.pid(), run.child());
+    let orphan = until("the orphan is adopted", || {
+        children(pid).into_iter().find(|adopted| *adopted != child)
+    });
+    let orphan_here = inner_pid(orphan).expect("it lives");
+    run.signal("STOP");
+    await_state(pid, "T");
+    send(orphan, "KILL");
+    await_state(orphan, "Z");
+    run.write_line("");
+    await_state(child, "Z");
+    run.signal("CONT");
+    let init_here = run.started().0;
+    let line = format!("[WARN  tini ({init_here})] Reaped zombie process with pid={orphan_here}");
+    run.expect_error(&line);
+    assert_eq!(run.wait_for_status(), Status::Code(3));
 }
 
 #[test]

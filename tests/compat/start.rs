@@ -90,25 +90,115 @@ fn catatonit_exec_failure_is_always_1() {
 }
 
 #[test]
+fn catatonit_exec_failure_carries_the_childs_pid() {
+    let output = catatonit().arg("/nonexistent").place(Place::Pid1).output();
+    let expected = "ERROR (catatonit:2): failed to exec pid1: No such file or directory\n";
+    assert_eq!(output.stderr, expected);
+}
+
+#[test]
+fn tini_exec_failure_is_the_end_of_a_child() {
+    let output = tini().args(["-v", "/nonexistent"]).place(Place::Pid1).output();
+    let expected = "[INFO  tini (1)] Spawned child process '/nonexistent' with pid '2'\n\
+                    [INFO  tini (1)] Main child exited normally (with status '127')\n";
+    assert_eq!((output.code(), output.stdout.as_str()), (127, expected));
+}
+
+#[test]
+fn dumb_init_exec_failure_is_the_end_of_a_child() {
+    let output = dumb_init().args(["-v", "/nonexistent"]).place(Place::Pid1).output();
+    assert_eq!(output.code(), 2);
+    for line in [
+        "Child spawned with PID 2.",
+        "setsid complete.",
+        "/nonexistent: No such file or directory",
+        "A child with PID 2 exited with exit status 2.",
+        "Child exited with status 2. Goodbye.",
+    ] {
+        let line = format!("[dumb-init] {line}");
+        assert!(output.stderr.lines().any(|one| one == line), "{line}: {output:?}");
+    }
+}
+
+#[test]
+fn catatonit_exec_failure_is_the_end_of_a_child() {
+    let launch = catatonit().env("CATATONIT_DEBUG", "").arg("/nonexistent");
+    let output = launch.place(Place::Pid1).output();
+    let spawned = "pid1 (2) spawned: /nonexistent\n";
+    assert!(output.stderr.contains(spawned), "{output:?}");
+    assert_eq!(output.code(), 1);
+}
+
+#[test]
+fn long_names_are_told_whole() {
+    let program = format!("/nonexistent{}", "/x".repeat(1000));
+    fails_in_tini(&program, 127, "No such file or directory");
+    let output = dumb_init().arg(&program).output();
+    let expected = format!("[dumb-init] {program}: No such file or directory\n");
+    assert_eq!((output.code(), output.stderr), (2, expected));
+}
+
+#[test]
 fn tini_fork_failure_is_1() {
-    fails_to_fork(tini().arg("-s"));
+    let text = fails_to_fork(tini().arg("-s"));
+    let text = text.strip_prefix("[FATAL tini (").expect("a log line");
+    assert!(text.ends_with(")] fork failed: Resource temporarily unavailable\n"), "{text}");
 }
 
 #[test]
 fn dumb_init_fork_failure_is_1() {
-    fails_to_fork(dumb_init());
+    assert_eq!(fails_to_fork(dumb_init()), "[dumb-init] Unable to fork. Exiting.\n");
 }
 
 #[test]
 fn catatonit_fork_failure_is_1() {
-    fails_to_fork(catatonit());
+    let text = fails_to_fork(catatonit());
+    assert!(text.starts_with("ERROR (catatonit:"), "{text}");
+    for part in ["failed to fork child", "failed to spawn pid1"] {
+        let line = format!("{part}: Resource temporarily unavailable\n");
+        assert!(text.contains(&line), "{text}");
+    }
 }
 
 #[test]
 fn dumb_init_setsid_failure_is_1() {
     let output = dumb_init().inheriting("deny=setsid:EPERM").probe("say=started").output();
+    let expected = "[dumb-init] Unable to setsid (errno=1 Operation not permitted). Exiting.\n";
     assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
-    assert!(output.stderr.starts_with("[dumb-init] "), "{output:?}");
+    assert_eq!(output.stderr, expected);
+}
+
+#[test]
+fn tini_prctl_failure_is_1() {
+    for (option, expected) in [
+        ("-s", "Failed to register as child subreaper: Operation not permitted"),
+        ("-pSIGTERM", "Failed to set up parent death signal"),
+    ] {
+        let launch = tini().inheriting("deny=prctl:EPERM").args([option, "--"]);
+        let output = launch.probe("say=started").output();
+        assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
+        let text = output.stderr.strip_prefix("[FATAL tini (").expect("a log line");
+        assert!(text.ends_with(&format!(")] {expected}\n")), "{output:?}");
+    }
+}
+
+#[test]
+fn catatonit_prctl_failure_is_1() {
+    let launch = catatonit().inheriting("deny=prctl:EPERM").arg("--");
+    let output = launch.probe("say=started").output();
+    assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
+    let text = output.stderr.strip_prefix("ERROR (catatonit:").expect("a log line");
+    let expected = "): failed to set child-reaper as non-pid1: Operation not permitted\n";
+    assert!(text.ends_with(expected), "{output:?}");
+}
+
+#[test]
+fn catatonit_signalfd_failure_is_1() {
+    let launch = catatonit().inheriting("deny=signalfd4:ENOMEM").arg("--");
+    let output = launch.probe("say=started").output();
+    assert_eq!((output.code(), output.stdout.as_str()), (1, ""));
+    let text = output.stderr.strip_prefix("ERROR (catatonit:").expect("a log line");
+    assert!(text.ends_with("): failed to create signalfd: Cannot allocate memory\n"), "{output:?}");
 }
 
 fn finds_the_program_on_path(launch: Launch) {
@@ -133,11 +223,11 @@ fn fails_in_tini(program: &str, code: i32, error: &str) {
     assert_eq!(text, format!("exec {program} failed: {error}\n"));
 }
 
-fn fails_to_fork(launch: Launch) {
+fn fails_to_fork(launch: Launch) -> String {
     let output = launch.inheriting("deny=clone,clone3,fork,vfork:EAGAIN").arg("true").output();
     assert_eq!(output.code(), 1, "{output:?}");
     assert_eq!(output.stdout, "");
-    assert!(!output.stderr.is_empty(), "it says something");
+    output.stderr
 }
 
 /// Files that cannot be started, each for another reason.

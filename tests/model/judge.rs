@@ -118,7 +118,7 @@ impl Judge {
             Event::Signal(signalled) => self.signalled(signalled, now),
             Event::Spawned { service, pid, run } => self.spawned(service, pid, run, now),
             Event::SpawnFailed { service, error } => {
-                let code = self.config.start_failure.code(error.kind);
+                let code = self.config.start_failure.code(error);
                 self.ended(service, code, now, now);
             }
             Event::Exited { pid, status } => {

@@ -79,8 +79,8 @@ impl Write for LogWriter {
             }
         }
         // What a pipe takes at once it takes as a whole, up to PIPE_BUF (pipe(7)).
-        let whole = &line[..line.len().min(libc::PIPE_BUF)];
-        if self.dropped.get() > 0 || !self.put(whole) {
+        let mut pieces = line.chunks(libc::PIPE_BUF);
+        if self.dropped.get() > 0 || !pieces.all(|piece| self.put(piece)) {
             self.dropped.set(self.dropped.get() + 1);
         }
         Ok(line.len())

@@ -14,7 +14,6 @@ mod terminal;
 mod timer;
 mod world;
 
-use std::fmt;
 use std::io;
 use std::mem;
 use std::os::fd::AsRawFd;
@@ -26,11 +25,11 @@ use mio::{Events, Interest, Poll, Token};
 use nix::errno::Errno;
 use nix::libc;
 
-use foster::cli::Say;
+use foster::cli::{self, Need, Say};
 use foster::config::{Config, Level, Session};
 use foster::driver::Backend;
 use foster::exit::MachineEnd;
-use foster::process::{Pid, RunId, ServiceId, Target};
+use foster::process::{OsError, Pid, RunId, ServiceId, Target};
 use foster::signal::Signal;
 use foster::supervisor::{Action, Event, Facts, Report};
 use foster::time::Instant;
@@ -79,51 +78,50 @@ pub struct Sys {
 }
 
 /// Something that foster cannot run without could not be had.
-pub enum StartError {
-    /// The system said no.
-    Failed { tried: &'static str, error: io::Error },
-    /// `--boot` elsewhere than on a machine.
-    NotPid1,
+pub struct StartError {
+    need: Need,
+    why: String,
 }
 
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StartError::Failed { tried, error } => {
-                write!(f, "cannot {tried}: {error}; nothing was started")
-            }
-            StartError::NotPid1 => f.write_str(
-                "cannot be the init of a machine (--boot): only PID 1 can; nothing was started",
-            ),
-        }
+impl StartError {
+    /// What there is to say, and the code to end with.
+    pub fn say(&self, config: &Config) -> Say {
+        cli::cannot_have(config, self.need, &self.why, Pid(std::process::id()))
     }
 }
 
 impl Sys {
     /// Sets up all that is needed before the first start.
     pub fn new(config: Rc<Config>, world: World) -> Result<Sys, StartError> {
-        let trying = |tried| move |error| StartError::Failed { tried, error };
+        let lacking = |need| {
+            move |error: io::Error| {
+                let why = match error.raw_os_error() {
+                    Some(os) => OsError(os).to_string(),
+                    None => error.to_string(),
+                };
+                StartError { need, why }
+            }
+        };
         let own_pid = Pid(std::process::id());
         let log = Log::new(Rc::clone(&config), own_pid);
         if config.setup.boot {
             if own_pid != Pid(1) {
-                return Err(StartError::NotPid1);
+                return Err(StartError { need: Need::Machine, why: "only PID 1 can".into() });
             }
             boot::set_up(&log);
         }
-        let adopts = setup::become_reaper(&config.setup, own_pid)
-            .map_err(trying("become the subreaper of what its child starts (prctl)"))?;
-        setup::die_with_parent(&config.setup)
-            .map_err(trying("ask for a signal at the parent's death (prctl)"))?;
+        setup::die_with_parent(&config.setup).map_err(lacking(Need::ParentDeathSignal))?;
+        let adopts =
+            setup::become_reaper(&config.setup, own_pid).map_err(lacking(Need::Subreaper))?;
         let first = setup::detach_terminal(&config.setup);
         if config.setup.warn_unless_reaper && !adopts {
             log.report(&Report::NotReaper);
         }
-        let poll = poll_above_stderr().map_err(trying("make an event queue (epoll_create1)"))?;
-        let signals = Signals::new(own_pid.0).map_err(trying("read signals (signalfd)"))?;
+        let poll = poll_above_stderr().map_err(lacking(Need::EventQueue))?;
+        let signals = Signals::new(own_pid.0).map_err(lacking(Need::Signals))?;
         poll.registry()
             .register(&mut SourceFd(&signals.descriptor()), SIGNALS, Interest::READABLE)
-            .map_err(trying("wait for signals (epoll_ctl)"))?;
+            .map_err(lacking(Need::SignalsInQueue))?;
         let terminal = Terminal::new();
         if config.services.is_empty() {
             setup::settle_in(&config.setup, &[poll.as_raw_fd(), signals.descriptor()]);
@@ -161,6 +159,15 @@ impl Sys {
     /// Gives back what a start took, at the end of foster. Memory and descriptors are the
     /// kernel's to free.
     pub fn finish(mut self) {
+        // What ended together with the last leader is warned of too, where each end is.
+        while self.config.log.warn_of_orphans
+            && let Some(fate) = self.reaper.next(&mut self.children)
+        {
+            if let Fate::Exited(pid, status) = fate {
+                self.reaper.reap(pid);
+                self.log.report(&Report::Reaped { pid, status });
+            }
+        }
         self.terminal.take_back();
         mem::forget(self);
     }

@@ -207,7 +207,7 @@ impl Spawner {
     /// Tells a failed exec as what a user does something different about.
     fn failure(&mut self, service: &ServiceConfig, pid: Pid, errno: Errno) -> SpawnError {
         let kind = match errno {
-            _ if self.plan.progress == Progress::NoSession(errno) => SpawnErrorKind::Resources,
+            _ if self.plan.progress == Progress::NoSession(errno) => SpawnErrorKind::NoSession,
             Errno::ENOENT if self.plan.any_file_exists(service.argv.program()) => {
                 SpawnErrorKind::BadInterpreter
             }

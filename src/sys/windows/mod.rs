@@ -23,9 +23,10 @@ use std::time::Duration;
 use windows_sys::Win32::Foundation::{ERROR_NOT_FOUND, HANDLE, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::{INFINITE, WaitForMultipleObjects};
 
+use foster::cli::{Say, Stream};
 use foster::config::{Config, Level};
 use foster::driver::Backend;
-use foster::exit::ExitStatus;
+use foster::exit::{ExitStatus, OWN_FAILURE};
 use foster::process::{OsError, Pid, RunId, ServiceId, Target};
 use foster::quote::UnsafeArgument;
 use foster::signal::Signal;
@@ -75,6 +76,13 @@ impl fmt::Display for StartError {
                 write!(f, "cannot {tried}: {error}; nothing was started")
             }
         }
+    }
+}
+
+impl StartError {
+    /// What there is to say, and the code to end with.
+    pub fn say(&self, _: &Config) -> Say {
+        Say { stream: Stream::Err, text: format!("foster: {self}\n"), code: OWN_FAILURE }
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use foster::cli::{Say, Stream, render};
+use foster::cli::{Say, Stream};
 use foster::config::Config;
 use foster::exit::ExitStatus;
 use foster::process::{Pid, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
 use foster::supervisor::Report;
 
-use crate::world::World;
+use crate::world::{self, World};
 
 #[test]
 fn the_help_fits_a_screen() {
@@ -33,8 +33,8 @@ fn the_version_is_name_and_number() {
 }
 
 fn said(config: &Config, report: Report) -> String {
-    let mut text = String::new();
-    assert_eq!(render(config, &report, Pid(1), &mut text), Some(Stream::Err));
+    let (stream, text) = world::said(config, report).expect("every report has a line");
+    assert_eq!(stream, Stream::Err);
     text
 }
 

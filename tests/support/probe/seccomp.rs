@@ -81,6 +81,7 @@ fn number(name: &str) -> i64 {
         #[cfg(not(target_arch = "x86_64"))]
         "fork" | "vfork" => libc::SYS_clone,
         "setsid" => libc::SYS_setsid,
+        "prctl" => libc::SYS_prctl,
         "signalfd4" => libc::SYS_signalfd4,
         "timerfd_create" => libc::SYS_timerfd_create,
         "pidfd_open" => libc::SYS_pidfd_open,
