@@ -20,6 +20,7 @@ mod cli_tini;
 mod document;
 mod exec;
 mod output_tini;
+mod random;
 mod reaping;
 mod signals;
 mod start;
