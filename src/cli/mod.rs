@@ -107,7 +107,8 @@ fn personality(name: &[u8]) -> Option<Voice> {
         b"foster" => Some(Voice::Foster),
         b"tini" | b"tini-static" | b"docker-init" => Some(Voice::Tini),
         b"dumb-init" => Some(Voice::DumbInit),
-        b"catatonit" => Some(Voice::Catatonit),
+        // podman mounts its catatonit as /run/podman-init.
+        b"catatonit" | b"podman-init" => Some(Voice::Catatonit),
         _ => None,
     }
 }

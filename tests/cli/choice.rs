@@ -14,6 +14,7 @@ fn the_base_name_chooses() {
         ("/sbin/docker-init", Voice::Tini),
         ("/usr/bin/dumb-init", Voice::DumbInit),
         ("./catatonit", Voice::Catatonit),
+        ("/run/podman-init", Voice::Catatonit),
         ("foster", Voice::Foster),
         ("/init", Voice::Foster),
         ("/tini/foster", Voice::Foster),

@@ -1,6 +1,6 @@
 //! catatonit's command line, environment and messages.
 
-use crate::subject::{catatonit, chosen, path, posix, theirs};
+use crate::subject::{catatonit, chosen, named, path, posix, theirs};
 use crate::support::patience::until;
 use crate::support::procfs::{await_sleep, children, open_files, signal_set, stat, status};
 use crate::support::{Launch, Output, Place, Running, Status};
@@ -174,6 +174,17 @@ fn catatonit_pause_swallows_everything_else() {
     await_sleep(pid);
     run.signal("TERM");
     assert_eq!(run.wait().status, Status::Code(0));
+}
+
+#[test]
+fn podman_init_runs_a_program() {
+    // This is how podman calls it.
+    let launch = named("podman-init").args(["--", "/nonexistent"]);
+    let output = launch.place(Place::Pid1).output();
+    let expected = "ERROR (catatonit:2): failed to exec pid1: No such file or directory\n";
+    assert_eq!((output.code(), output.stderr.as_str()), (1, expected));
+    let output = named("podman-init").arg("--").probe("exit=3").place(Place::Pid1).output();
+    assert_eq!((output.code(), output.stderr.as_str()), (3, ""));
 }
 
 #[test]

@@ -131,8 +131,12 @@ fn under_test() -> Side {
 }
 
 fn original(name: &str) -> PathBuf {
-    // Docker installs its tini under this name.
-    let name = if name == "docker-init" { "tini" } else { name };
+    // Docker and podman have them under names of their own.
+    let name = match name {
+        "docker-init" => "tini",
+        "podman-init" => "catatonit",
+        name => name,
+    };
     let path = Path::new("/usr/bin").join(name);
     assert!(path.exists(), "{path:?} is missing: apt-get install tini dumb-init catatonit strace");
     path
