@@ -35,9 +35,10 @@ test-theirs: ## the same contract against the originals, bugs included, and besi
 static: ## build the static binary for ARCH (x86_64, aarch64, armv7, riscv64)
 	@$(INSTALL) std zig
 	@.ci/static $(ARCH)
-test-static: static ## run tests/system on the static binary
+test-static: static ## run tests/system and tests/compat on the static binary
 	@$(INSTALL) test
 	FOSTER_UNDER_TEST=$(STATIC) cargo test --test system
+	INIT_UNDER_TEST=$(STATIC) cargo test --test compat
 test-boot: static ## foster as the init of a machine: a real kernel, in QEMU
 	@$(INSTALL) test boot
 	FOSTER_UNDER_TEST=$(STATIC) cargo test --test boot

@@ -117,7 +117,7 @@ impl fmt::Display for SpawnError {
     }
 }
 
-/// The system's words for one of its error numbers.
+/// The system's words for one of its error numbers, the same on every C library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OsError(pub i32);
 
@@ -129,6 +129,34 @@ impl OsError {
 impl fmt::Display for OsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = io::Error::from_raw_os_error(self.0).to_string();
-        f.write_str(text.split(" (os error").next().unwrap_or(&text))
+        // musl has words of its own for these; scripts know glibc's.
+        f.write_str(match text.split(" (os error").next().unwrap_or(&text) {
+            "I/O error" => "Input/output error",
+            "Out of memory" => "Cannot allocate memory",
+            "No file descriptors available" => "Too many open files",
+            "Filename too long" => "File name too long",
+            "Symbolic link loop" => "Too many levels of symbolic links",
+            text => text,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn errors_have_the_same_words_on_every_c_library() {
+        for (number, words) in [
+            (2, "No such file or directory"),
+            (5, "Input/output error"),
+            (12, "Cannot allocate memory"),
+            (24, "Too many open files"),
+            (36, "File name too long"),
+            (40, "Too many levels of symbolic links"),
+        ] {
+            assert_eq!(OsError(number).to_string(), words);
+        }
     }
 }
