@@ -1,9 +1,14 @@
 //! Whose command line is read: by the base name of argv[0], or by `--as`.
 
 use foster::cli::{Say, Stream};
-use foster::config::{Leftovers, Session, Voice};
+use foster::config::{Config, Leftovers, Session, Voice};
+use foster::exit::ExitStatus;
+use foster::process::{Pid, RunId};
+use foster::signal::Signal;
+use foster::supervisor::{Action, Event, Facts, Signalled, Supervisor};
+use foster::time::Instant;
 
-use crate::world::{World, words};
+use crate::world::{SERVICE, World, words};
 
 #[test]
 fn the_base_name_chooses() {
@@ -113,4 +118,43 @@ fn a_stop_timeout_adds_a_deadline() {
                     like 500ms, 10s or 1m30s, or infinity\n";
         assert_eq!((said.text.as_str(), said.code), (line, 125));
     }
+}
+
+/// A personality is values: what foster does is the same in any voice.
+#[test]
+fn the_voice_changes_nothing_but_words() {
+    let voices = [Voice::Foster, Voice::Tini, Voice::DumbInit, Voice::Catatonit];
+    for name in ["foster", "tini", "dumb-init", "catatonit"] {
+        let actions = voices.map(|voice| {
+            let mut config = World::new().config(&[name, "app"]);
+            config.log.voice = voice;
+            life(config)
+        });
+        assert!(actions[0].contains(&Action::Exit { code: 3 }), "{:?}", actions[0]);
+        assert!(actions.iter().all(|other| *other == actions[0]), "{name}: {actions:?}");
+    }
+}
+
+/// What the machine does in a life with every signal, a stop of the child, an orphan and the end.
+fn life(config: Config) -> Vec<Action> {
+    let mut machine = Supervisor::new(config, Facts { terminal: true });
+    let mut actions: Vec<Action> = std::iter::from_fn(|| machine.poll_action()).collect();
+    let (pid, status) = (Pid(7), ExitStatus::Code(3));
+    let mut events = vec![Event::Spawned { service: SERVICE, pid, run: RunId::default() }];
+    events.push(Event::TerminalDetached);
+    events.extend(
+        (1..=64)
+            .filter_map(Signal::new)
+            .filter(|signal| *signal != Signal::TERM)
+            .map(|signal| Event::Signal(Signalled { signal, value: None, by_kernel: true })),
+    );
+    events.push(Event::Stopped { pid, signal: Signal::TSTP });
+    events.push(Event::Exited { pid: Pid(9), status });
+    events.push(Event::Exited { pid, status });
+    events.push(Event::Surveyed);
+    for event in events {
+        machine.handle_event(event, Instant::ZERO);
+        actions.extend(std::iter::from_fn(|| machine.poll_action()));
+    }
+    actions
 }
