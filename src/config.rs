@@ -224,6 +224,19 @@ impl Default for StartFailure {
 }
 
 impl StartFailure {
+    /// The same code, whatever fails.
+    #[must_use]
+    pub const fn all(code: u32) -> StartFailure {
+        StartFailure {
+            not_found: code,
+            bad_interpreter: code,
+            denied: code,
+            not_executable: code,
+            resources: code,
+            no_process: code,
+        }
+    }
+
     /// The code for a failure.
     #[must_use]
     pub fn code(&self, error: SpawnError) -> u32 {

@@ -46,14 +46,7 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
     for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
         config.forward.rewrites.set(signal, None);
     }
-    config.start_failure = StartFailure {
-        not_found: 1,
-        bad_interpreter: 1,
-        denied: 1,
-        not_executable: 1,
-        resources: 1,
-        no_process: 1,
-    };
+    config.start_failure = StartFailure::all(1);
     config.setup.subreaper = true;
     config.setup.close_descriptors = true;
     config.setup.leave_directory = true;

@@ -78,14 +78,7 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
     config.leftovers = rewrites.get(Signal::TERM).map_or(Leftovers::Leave, Leftovers::Signal);
     config.forward.rewrites = rewrites;
     config.job_control = JobControl::OnSignals(SignalSet::of(&TTY_STOPS));
-    config.start_failure = StartFailure {
-        not_found: 2,
-        bad_interpreter: 2,
-        denied: 2,
-        not_executable: 2,
-        resources: 2,
-        no_process: 1,
-    };
+    config.start_failure = StartFailure { no_process: 1, ..StartFailure::all(2) };
     config.setup.subreaper = false;
     config.setup.unblock_signals = true;
     config.setup.leave_directory = true;

@@ -87,9 +87,7 @@ impl Given {
             not_found: 127,
             bad_interpreter: 127,
             denied: 126,
-            not_executable: 1,
-            resources: 1,
-            no_process: 1,
+            ..StartFailure::all(1)
         };
         config.setup.subreaper = self.subreaper;
         config.setup.parent_death_signal = self.parent_death_signal;

@@ -3,7 +3,7 @@
 use crate::subject::{bug, catatonit, dumb_init, since, tini};
 use crate::support::patience::until;
 use crate::support::procfs::{self, open_files};
-use crate::support::{Launch, Place};
+use crate::support::{Launch, Place, Running};
 
 #[test]
 fn tini_passes_the_environment_unchanged() {
@@ -238,12 +238,18 @@ fn passes_standard_input_and_output(launch: Launch) {
 
 fn leads_a_group(launch: Launch, place: Place) {
     let mut run = launch.probe("ids pause").place(place).start();
+    expect_a_group_in_the_same_session(&mut run);
+}
+
+/// Reads the `ids` of a probe and looks at its group; gives the id of that, as it is inside.
+pub fn expect_a_group_in_the_same_session(run: &mut Running) -> i32 {
     let ids = run.line();
     let (init, child) = (run.pid(), run.child());
     let inner = procfs::inner_pid(child).expect("the child lives");
     assert!(ids.contains(&format!("pgid={inner} ")), "{ids}");
     let session = |pid| procfs::stat(pid).expect("it lives").session;
     assert_eq!(session(child), session(init));
+    inner
 }
 
 fn runs_with_closed_input(launch: Launch) {

@@ -2,24 +2,29 @@
 //! the same.
 
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::subject::unique;
+use crate::subject::Folder;
 
 #[test]
 #[ignore = "needs the originals beside foster"]
 fn random_command_lines_come_to_the_same() {
-    let files = Files::new();
+    let folder = Folder::new();
+    folder.script("no-shebang", "echo \"$0 $1\"\nexit 4\n");
+    folder.script("no-interpreter", "#!/nobody\n");
+    folder.script("empty", "");
+    folder.file("not-executable", "#!/bin/sh\n", 0o644);
+    folder.link("looping", "looping");
     let mut random = Random(0x5eed);
     for round in 0..ROUNDS {
         for peer in [&TINI, &DUMB_INIT, &CATATONIT] {
             let case = Case::new(peer, &mut random);
-            let ours = case.run(env!("CARGO_BIN_EXE_foster"), false, &files.0);
+            let ours = case.run(env!("CARGO_BIN_EXE_foster"), false, folder.path());
             // An original writes a line in parts, between which its child may write one.
-            let mut runs = (0..5).map(|_| case.run(peer.original, true, &files.0));
+            let mut runs = (0..5).map(|_| case.run(peer.original, true, folder.path()));
             if runs.all(|theirs| theirs != ours) {
-                let theirs = case.run(peer.original, true, &files.0);
+                let theirs = case.run(peer.original, true, folder.path());
                 assert_eq!(ours, theirs, "ours and theirs in round {round}: {case:?}");
             }
         }
@@ -333,35 +338,6 @@ fn without_pids(line: &str, own: u32) -> String {
         }
     }
     line
-}
-
-/// A folder with files that are no programs like any other.
-struct Files(PathBuf);
-
-impl Files {
-    fn new() -> Files {
-        use std::os::unix::fs::{PermissionsExt, symlink};
-        let folder = std::env::temp_dir().join(format!("foster-compat-{}", unique()));
-        std::fs::create_dir(&folder).expect("a folder can be made");
-        for (name, text, mode) in [
-            ("no-shebang", "echo \"$0 $1\"\nexit 4\n", 0o755),
-            ("no-interpreter", "#!/nobody\n", 0o755),
-            ("not-executable", "#!/bin/sh\n", 0o644),
-            ("empty", "", 0o755),
-        ] {
-            let path = folder.join(name);
-            std::fs::write(&path, text).expect("a file can be written");
-            std::fs::set_permissions(&path, PermissionsExt::from_mode(mode)).expect("a mode");
-        }
-        symlink("looping", folder.join("looping")).expect("a link can be made");
-        Files(folder)
-    }
-}
-
-impl Drop for Files {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }
 
 /// Numbers that look random and are the same each time (xorshift64).

@@ -1,10 +1,6 @@
 //! How the program is found, and what becomes of one that cannot be started.
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::PathBuf;
-
-use crate::subject::{catatonit, dumb_init, posix, tini, unique};
+use crate::subject::{Folder, catatonit, dumb_init, posix, tini};
 use crate::support::{Launch, Place};
 
 #[test]
@@ -242,8 +238,7 @@ struct Unstartable {
 impl Unstartable {
     fn new() -> Self {
         let folder = Folder::new();
-        let not_executable = folder.script("not-executable", "");
-        fs::set_permissions(&not_executable, fs::Permissions::from_mode(0o644)).expect("a mode");
+        let not_executable = folder.file("not-executable", "", 0o644);
         let no_interpreter = folder.script("no-interpreter", "#!/nonexistent\n");
         let dangling = folder.link("dangling", "/nonexistent");
         let looping = folder.link("looping", "looping");
@@ -257,39 +252,9 @@ impl Unstartable {
             (self.no_interpreter.clone(), "No such file or directory"),
             (self.dangling.clone(), "No such file or directory"),
             (self.not_executable.clone(), "Permission denied"),
-            (self.folder.0.display().to_string(), "Permission denied"),
+            (self.folder.path().display().to_string(), "Permission denied"),
             (format!("{}/x", self.not_executable), "Not a directory"),
             (self.looping.clone(), "Too many levels of symbolic links"),
         ]
-    }
-}
-
-/// A folder of its own that goes with the test.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("foster-compat-{}", unique()));
-        fs::create_dir(&path).expect("a folder can be made");
-        Self(path)
-    }
-
-    fn script(&self, name: &str, text: &str) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, text).expect("a script can be written");
-        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("a mode");
-        path.into_os_string().into_string().expect("UTF-8")
-    }
-
-    fn link(&self, name: &str, target: &str) -> String {
-        let path = self.0.join(name);
-        symlink(target, &path).expect("a link can be made");
-        path.into_os_string().into_string().expect("UTF-8")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
     }
 }

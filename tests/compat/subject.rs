@@ -1,6 +1,7 @@
 //! Who is tested: our binary under the peers' names, or the peers themselves.
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -54,7 +55,7 @@ pub fn path(name: &str) -> PathBuf {
     if fs::read_link(&link).ok().as_ref() != Some(&target) {
         // Tests run in parallel: the link is made aside and moved into place.
         let aside = folder.join(format!(".{name}-{}", unique()));
-        std::os::unix::fs::symlink(&target, &aside).expect("a link can be made");
+        symlink(&target, &aside).expect("a link can be made");
         fs::rename(&aside, &link).expect("a link can be moved");
     }
     link
@@ -65,6 +66,44 @@ pub fn unique() -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     format!("{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A folder of its own that goes with the test.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    pub fn new() -> Self {
+        let path = std::env::temp_dir().join(format!("foster-compat-{}", unique()));
+        fs::create_dir(&path).expect("a folder can be made");
+        Self(path)
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
+    pub fn script(&self, name: &str, text: &str) -> String {
+        self.file(name, text, 0o755)
+    }
+
+    pub fn file(&self, name: &str, text: &str, mode: u32) -> String {
+        let path = self.0.join(name);
+        fs::write(&path, text).expect("a file can be written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
+        path.into_os_string().into_string().expect("UTF-8")
+    }
+
+    pub fn link(&self, name: &str, target: &str) -> String {
+        let path = self.0.join(name);
+        symlink(target, &path).expect("a link can be made");
+        path.into_os_string().into_string().expect("UTF-8")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
 }
 
 /// Sets POSIXLY_CORRECT for the original.

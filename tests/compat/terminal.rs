@@ -1,5 +1,6 @@
 //! Terminals: as the session's leader (`docker run -t`), as a foreground and as a background job.
 
+use crate::exec::expect_a_group_in_the_same_session;
 use crate::subject::{bug, catatonit, dumb_init, tini};
 use crate::support::procfs::{self, await_state};
 use crate::support::terminal::{INTERRUPT, SUSPEND};
@@ -306,12 +307,7 @@ fn catatonit_background_job_that_reads_is_stopped_until_fg() {
 
 fn puts_the_child_in_the_foreground(launch: Launch, place: Place) {
     let mut run = launch.probe("ids tty foreground pause").place(place).start();
-    let ids = run.line();
-    let (init, child) = (run.pid(), run.child());
-    let inner = procfs::inner_pid(child).expect("the child lives");
-    assert!(ids.contains(&format!("pgid={inner} ")), "{ids}");
-    let session = |pid| procfs::stat(pid).expect("it lives").session;
-    assert_eq!(session(child), session(init));
+    let inner = expect_a_group_in_the_same_session(&mut run);
     assert_eq!(run.line(), "tty: yes");
     assert_eq!(run.line(), format!("foreground: {inner}"));
 }
