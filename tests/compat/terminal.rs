@@ -27,6 +27,18 @@ fn catatonit_job_puts_the_child_in_the_foreground() {
 }
 
 #[test]
+fn tini_finds_the_terminal_behind_redirections() {
+    bug("only standard input is looked at", "the child is in the background", || {
+        finds_the_terminal_behind_redirections(tini().args(["-s", "--"]));
+    });
+}
+
+#[test]
+fn catatonit_finds_the_terminal_behind_redirections() {
+    finds_the_terminal_behind_redirections(catatonit().arg("--"));
+}
+
+#[test]
 fn dumb_init_leader_gives_the_terminal_to_the_childs_session() {
     let launch = dumb_init().probe("ids tty foreground pause").place(Place::TerminalLeader);
     let mut run = launch.start();
@@ -312,6 +324,15 @@ fn puts_the_child_in_the_foreground(launch: Launch, place: Place) {
     assert_eq!(run.line(), format!("foreground: {inner}"));
 }
 
+/// A program may ask for a password on /dev/tty, whatever its streams are.
+fn finds_the_terminal_behind_redirections(launch: Launch) {
+    let launch = launch.inheriting("close=0 open=/dev/null").probe("ids tty pause");
+    let mut run = launch.place(Place::Foreground).start();
+    let inner = expect_a_group_in_the_same_session(&mut run);
+    assert_eq!(run.line(), "tty: yes");
+    assert_eq!(run.foreground(), inner, "the child is in the background");
+}
+
 /// Whatever comes first, the signal by the terminal or the one that is forwarded, two that are
 /// pending at once become one; hence the many rounds.
 fn interrupt_arrives_once(launch: Launch, place: Place) {
@@ -345,10 +366,11 @@ fn hangup_arrives(launch: Launch) {
 
 fn leader_resumes_the_child_by_cont(launch: Launch) {
     let mut run = reading(launch, Place::TerminalLeader);
+    // It may have ended once it is typed to.
+    let pid = run.pid();
     run.terminal().type_text(SUSPEND);
     run.terminal().type_text("hello\n");
     // The child may be stopped a moment after a CONT, but the next one resumes it.
-    let pid = run.pid();
     crate::support::patience::until("the child goes on", || {
         crate::support::running::send(pid, "CONT");
         run.line_so_far()
@@ -400,6 +422,12 @@ fn gives_the_foreground_back(launch: Launch) {
 }
 
 fn background_job_takes_nothing(launch: Launch) {
+    for launch in [launch.clone(), launch.inheriting("close=0 open=/dev/null")] {
+        takes_nothing(launch);
+    }
+}
+
+fn takes_nothing(launch: Launch) {
     let mut run = trapping(launch, Place::Background);
     let shell = run.started().1;
     assert_eq!(run.foreground(), shell, "the background job took the terminal");

@@ -122,7 +122,8 @@ impl Sys {
         poll.registry()
             .register(&mut SourceFd(&signals.descriptor()), SIGNALS, Interest::READABLE)
             .map_err(lacking(Need::SignalsInQueue))?;
-        let terminal = Terminal::new();
+        let gives = config.session == Session::Group && config.services.len() == 1;
+        let terminal = Terminal::new(gives);
         if config.services.is_empty() {
             setup::settle_in(&config.setup, &[poll.as_raw_fd(), signals.descriptor()]);
         }
@@ -187,10 +188,12 @@ impl Sys {
                 if let Err(place) = self.leaders.binary_search(&pid) {
                     self.leaders.insert(place, pid);
                 }
-                setup::settle_in(
-                    &self.config.setup,
-                    &[self.poll.as_raw_fd(), self.signals.descriptor()],
-                );
+                let keep = [
+                    self.poll.as_raw_fd(),
+                    self.signals.descriptor(),
+                    self.terminal.descriptor().unwrap_or(-1),
+                ];
+                setup::settle_in(&self.config.setup, &keep);
                 Event::Spawned { service: id, pid, run }
             }
             Err(error) => {

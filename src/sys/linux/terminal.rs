@@ -1,6 +1,6 @@
 //! The terminal: whose group is its foreground group, and foster's own stop with its child.
 
-use std::os::fd::{BorrowedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use nix::libc;
 use nix::unistd::{self, Pid as NixPid};
@@ -19,14 +19,26 @@ pub struct Terminal {
 
 impl Terminal {
     /// Looks for the terminal among the descriptors 0 to 2: stderr is the one that is redirected
-    /// least.
-    pub fn new() -> Terminal {
-        let is_terminal = |descriptor: &RawFd| unistd::tcgetpgrp(borrow(*descriptor)).is_ok();
-        Terminal {
-            descriptor: [2, 0, 1].into_iter().find(is_terminal),
-            own_group: unistd::getpgrp(),
-            given_to: None,
-        }
+    /// least. Where all are, a command in the foreground may still ask for a password on the
+    /// terminal of the session, which is opened if `everywhere`; a command in the background has
+    /// nothing to do with that.
+    pub fn new(everywhere: bool) -> Terminal {
+        let own_group = unistd::getpgrp();
+        let group = |descriptor| unistd::tcgetpgrp(borrow(descriptor)).ok();
+        let standard = [2, 0, 1].into_iter().find(|descriptor| group(*descriptor).is_some());
+        let session = || {
+            let terminal = if everywhere { open_session_terminal() } else { None }?;
+            if group(terminal.as_raw_fd()) != Some(own_group) {
+                return None;
+            }
+            Some(terminal.into_raw_fd())
+        };
+        Terminal { descriptor: standard.or_else(session), own_group, given_to: None }
+    }
+
+    /// The descriptor by which it is known.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        self.descriptor
     }
 
     /// Whether there is one.
@@ -103,8 +115,19 @@ pub fn suspend_at_all_costs() {
     unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
 }
 
+fn open_session_terminal() -> Option<OwnedFd> {
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    // SAFETY: the path is a string, and the descriptor is new and ours.
+    unsafe {
+        match libc::open(c"/dev/tty".as_ptr(), flags) {
+            -1 => None,
+            descriptor => Some(OwnedFd::from_raw_fd(descriptor)),
+        }
+    }
+}
+
 fn borrow(descriptor: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: descriptors 0 to 2 are never closed by foster; where they were closed before,
-    // system calls on them fail, which is what is asked.
+    // SAFETY: descriptors 0 to 2 are never closed by foster, nor is the terminal that it opened and
+    // keeps; where they were closed before, system calls on them fail, which is what is asked.
     unsafe { BorrowedFd::borrow_raw(descriptor) }
 }
