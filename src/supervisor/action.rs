@@ -28,10 +28,20 @@ pub enum Action {
         /// Which.
         signal: Signal,
     },
-    /// Take a dead child's status from the kernel, which gives its id free.
+    /// Take the status of a service's dead first process from the kernel, which gives its id
+    /// free.
     Reap {
         /// Whose.
         pid: Pid,
+    },
+    /// The same for a dead child that was adopted.
+    ReapOrphan {
+        /// Whose.
+        pid: Pid,
+        /// Whether the next death is to be answered by a reap too, whosever it is: then the
+        /// platform may reap first and tell afterwards, as long as no signal that is still to
+        /// come for a service's group can reach another that was given its id.
+        freely: bool,
     },
     /// Leave a dead child as the zombie that it is, so that the id of its group stays taken,
     /// until a `Reap`.

@@ -167,7 +167,8 @@ impl Supervisor {
                 Some(id) => self.step(id, Input::Exited(status), now),
                 None => {
                     self.report(Report::Reaped { pid, status });
-                    self.outbox.push(Action::Reap { pid });
+                    let freely = !self.shutdown.is_requested();
+                    self.outbox.push(Action::ReapOrphan { pid, freely });
                     self.outbox.survey_due |= self.awaits_survey();
                 }
             },

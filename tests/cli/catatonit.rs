@@ -133,7 +133,10 @@ fn pause_runs_nothing_and_ends_with_0_on_term_or_int() {
                 |signal| Event::Signal(Signalled { signal, value: None, by_kernel: false });
             assert_eq!(told(signalled(Signal::HUP)), []);
             let (pid, status) = (Pid(9), ExitStatus::Code(3));
-            assert_eq!(told(Event::Exited { pid, status }), [Action::Reap { pid }]);
+            assert_eq!(
+                told(Event::Exited { pid, status }),
+                [Action::ReapOrphan { pid, freely: true }]
+            );
             assert_eq!(told(signalled(signal)), [Action::Exit { code: 0 }]);
         }
     }

@@ -32,6 +32,8 @@ pub struct Judge {
     owed: Vec<(ServiceId, Signal, Option<u64>)>,
     /// Whose death was told and not yet answered.
     pub told: Option<Pid>,
+    /// Whether a platform may have reaped that one before it told.
+    pub reaped_first: bool,
     /// What was sent beyond what is owed, where job control makes up its own mind.
     lenient: bool,
     /// The codes that foster may end with, once one service is down with one.
@@ -96,6 +98,7 @@ impl Judge {
             overlook: SignalSet::EMPTY,
             owed: Vec::new(),
             told: None,
+            reaped_first: false,
             lenient,
             codes: Vec::new(),
             settled: vec![false; count],
@@ -122,7 +125,7 @@ impl Judge {
                 self.ended(service, code, now, now);
             }
             Event::Exited { pid, status } => {
-                self.told = Some(pid);
+                (self.told, self.reaped_first) = (Some(pid), false);
                 if let Some(service) = self.leads(pid) {
                     self.leader_ended(service, status, now);
                 }
@@ -145,8 +148,10 @@ impl Judge {
             Action::Kill { target, signal, value } => {
                 self.may_kill(target, signal, value, now, kernel);
             }
-            Action::Reap { pid } => self.may_reap(pid, kernel),
+            Action::Reap { pid } | Action::ReapOrphan { pid, .. } => self.may_reap(pid, kernel),
             Action::Hold { pid } => {
+                let gone = self.told == Some(pid) && self.reaped_first;
+                self.check(!gone, || format!("{pid} is held, which may be reaped already"));
                 self.answers(pid);
                 self.check(self.leads(pid).is_some(), || {
                     format!("{pid} is held and leads nothing")

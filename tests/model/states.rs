@@ -258,7 +258,7 @@ fn say_action(action: Action) -> Option<String> {
         Action::Kill { target: Target::Process(pid), signal, .. } => {
             format!("{signal} to {}", name(pid))
         }
-        Action::Reap { pid } => format!("reap {}", name(pid)),
+        Action::Reap { pid } | Action::ReapOrphan { pid, .. } => format!("reap {}", name(pid)),
         Action::Hold { pid } => format!("hold {}", name(pid)),
         Action::Survey { .. } => "survey".into(),
         Action::GiveTerminal { .. } => "give the terminal".into(),

@@ -492,10 +492,12 @@ impl Backend for World {
                     self.say(Event::KillFailed { target, signal, os }, events);
                 }
             }
-            Action::Reap { pid } => {
+            Action::Reap { pid } | Action::ReapOrphan { pid, .. } => {
                 self.kernel.reap(pid);
                 if self.eager && !self.suspended {
                     self.tell_death(events);
+                    self.judge.reaped_first =
+                        matches!(action, Action::ReapOrphan { freely: true, .. });
                 }
             }
             Action::Hold { pid } => {
@@ -556,6 +558,7 @@ fn digest(digest: u64, now: Instant, action: &Action) -> u64 {
             (2, target(to) ^ u64::from(signal.number()) << 40 ^ value.unwrap_or(0) << 48)
         }
         Action::Reap { pid } => (3, u64::from(pid.0)),
+        Action::ReapOrphan { pid, freely } => (12, u64::from(pid.0) << 1 | u64::from(*freely)),
         Action::Hold { pid } => (4, u64::from(pid.0)),
         Action::Survey { marks } => (5, u64::from(*marks)),
         Action::GiveTerminal { group } => (6, u64::from(group.0)),

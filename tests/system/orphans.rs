@@ -3,6 +3,8 @@
 
 use std::time::{Duration, Instant};
 
+use nix::libc;
+
 use crate::subject::{Folder, binary, foster, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
@@ -103,6 +105,67 @@ fn signals_are_read_after_every_batch_of_64_orphans_at_the_latest() {
     }
     assert!(total >= 1000, "{total} were seen to be reaped");
     assert!(longest <= 64, "{longest} were reaped between two reads of signals");
+}
+
+#[test]
+fn in_a_storm_of_orphans_each_is_reaped_by_one_system_call_and_signals_go_by_the_guard() {
+    if !kernel_has_guards() {
+        return eprintln!("skipped: this kernel has no PIDFD_SIGNAL_PROCESS_GROUP");
+    }
+    let folder = Folder::new();
+    let trace = folder.word("trace");
+    let launch = Launch::new("strace").args([
+        "-qq",
+        "-e",
+        "trace=waitid,wait4,kill,pidfd_send_signal",
+        "-o",
+        &trace,
+    ]);
+    let script = "fork { trap=member } orphans=1000 say=made trap=leader";
+    let mut run = launch.args([&binary(), "--", probe()]).args(script.split(' ')).start();
+    run.expect_all(&["made", "leader trapping", "member trapping"]);
+    let strace = run.pid();
+    let foster = procfs::children(strace)[0];
+    until("zombies stay", || (procfs::children(foster).len() == 1).then_some(()));
+    crate::support::running::send(foster, "USR1");
+    run.expect_all(&["leader got USR1", "member got USR1"]);
+    let text = std::fs::read_to_string(&trace).expect("strace writes");
+    let count = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
+    let reaps = text.lines().filter(|line| line.starts_with("wait4(-1, [")).count();
+    assert!(reaps >= 900, "{reaps} were reaped at once");
+    assert!(count("waitid(") <= 200, "{} were looked at", count("waitid("));
+    assert_eq!(count("kill("), 0, "{text}");
+    assert!(count("pidfd_send_signal(") >= 2, "{text}");
+}
+
+#[test]
+fn a_leader_that_dies_in_a_storm_of_orphans_takes_its_group_with_it() {
+    // Without --keep-orphans the mark would find what the group's signal has missed.
+    let script = "fork { ignore=TERM say=member pause } orphans=200 die=KILL";
+    let launch = wrapped(script).args(["-q", "--keep-orphans", "--backoff", "0"]);
+    let launch = launch.args(["--max-restarts", "unlimited"]).place(Place::Pid1);
+    let mut run = launch.start();
+    for _ in 0..30 {
+        run.expect("member");
+    }
+    let live = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.state != 'Z');
+    // Of thirty members at most the last one lives, and one that is just being made or killed.
+    let members = run.everything().into_iter().filter(live);
+    let sleeping = |pid: &i32| procfs::signal_set(*pid, "SigIgn").contains("TERM");
+    let members = members.filter(sleeping).count();
+    assert!(members <= 2, "{members} members live");
+}
+
+/// Whether a pidfd takes a signal for a whole group (pidfd_send_signal(2), Linux 6.9).
+fn kernel_has_guards() -> bool {
+    // SAFETY: these are system calls on numbers, and a signal that is none.
+    unsafe {
+        let own = libc::syscall(libc::SYS_pidfd_open, libc::getpgrp(), 0);
+        let has =
+            libc::syscall(libc::SYS_pidfd_send_signal, own, 0, std::ptr::null::<u8>(), 4) == 0;
+        libc::close(own as i32);
+        has
+    }
 }
 
 #[test]

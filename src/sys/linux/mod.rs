@@ -209,6 +209,12 @@ impl Sys {
 
     fn kill(&mut self, target: Target, signal: Signal, value: Option<u64>) -> Option<Event> {
         let number = i32::from(signal.number());
+        if let Target::Group(pid) = target
+            && let Some(guard) = self.reaper.guard_of(pid)
+        {
+            let sent = guard.signal(number);
+            return (!sent).then(|| Event::KillFailed { target, signal, os: Errno::last_raw() });
+        }
         // SAFETY: these are system calls on numbers; the record is of the size that the kernel
         // reads.
         let result = unsafe {
@@ -316,13 +322,18 @@ impl Backend for Sys {
             Action::Reap { pid } => {
                 self.reaper.reap(pid);
                 self.reaped += 1;
-                match self.leaders.binary_search(&pid) {
-                    // With this one foster itself may be done: what else ended is told later.
-                    Ok(place) => {
-                        self.leaders.remove(place);
-                    }
-                    Err(_) => self.next_fate(events),
+                // With this one foster itself may be done: what else ended is told later.
+                if let Ok(place) = self.leaders.binary_search(&pid) {
+                    self.leaders.remove(place);
                 }
+            }
+            Action::ReapOrphan { pid, freely } => {
+                self.reaper.reap(pid);
+                self.reaped += 1;
+                if freely {
+                    self.reaper.reap_first(&self.leaders);
+                }
+                self.next_fate(events);
             }
             Action::Hold { pid } => {
                 self.reaper.hold(pid);

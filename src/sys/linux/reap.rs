@@ -3,10 +3,17 @@
 //! waitid(2) with `WNOWAIT` looks at the first dead child, and would look at the same one again
 //! for ever: so a child that the machine holds as a zombie hides those behind it, and while one
 //! does, all children are gone through one by one.
+//!
+//! To look first costs a system call more than to reap at once. So in a storm of orphans that end
+//! foster reaps first, if the machine has no use for zombies (`Action::ReapOrphan`) and the kernel
+//! has a way to a service's group that no recycled id can lead astray ([`Guard`]).
 
 use std::io;
 use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
 
+use nix::errno::Errno;
 use nix::libc::{self, c_int, id_t, idtype_t};
 
 use foster::exit::ExitStatus;
@@ -19,6 +26,16 @@ use super::survey::Children;
 pub struct Reaper {
     /// `WEXITED`, and `WSTOPPED` where stops are of interest.
     interest: c_int,
+    /// The way to the group of the only service, once there was a storm.
+    guard: Option<Guard>,
+    /// Whether there is none to be had.
+    no_guards: bool,
+    /// How many fates there were in a row.
+    row: usize,
+    /// Whether the next child is reaped before its fate is told.
+    reaps_first: bool,
+    /// The one that was.
+    reaped: Option<Pid>,
     /// Zombies that stay.
     held: Vec<Pid>,
     /// While some do: all children, and how many of them have been looked at.
@@ -27,6 +44,9 @@ pub struct Reaper {
     /// Whether a child may have ended since the round began.
     roused: bool,
 }
+
+/// How many children end in a row before it pays to have a guard, which takes some system calls.
+const STORM: usize = 8;
 
 /// Something that became of a child.
 #[derive(Clone, Copy)]
@@ -41,7 +61,18 @@ impl Reaper {
     /// A reaper that tells of stops too if `stops`.
     pub fn new(stops: bool) -> Reaper {
         let interest = if stops { libc::WEXITED | libc::WSTOPPED } else { libc::WEXITED };
-        Reaper { interest, held: Vec::new(), round: Vec::new(), looked_at: 0, roused: true }
+        Reaper {
+            interest,
+            guard: None,
+            no_guards: false,
+            row: 0,
+            reaps_first: false,
+            reaped: None,
+            held: Vec::new(),
+            round: Vec::new(),
+            looked_at: 0,
+            roused: true,
+        }
     }
 
     /// Takes in that a child ended or stopped.
@@ -51,17 +82,59 @@ impl Reaper {
 
     /// What became of the next child, if anything did.
     pub fn next(&mut self, children: &mut Children) -> Option<Fate> {
-        match self.look(libc::P_ALL, 0)? {
-            Fate::Exited(pid, _) if self.held.contains(&pid) => self.next_behind_held(children),
-            fate => Some(fate),
-        }
+        let fate = if mem::take(&mut self.reaps_first) {
+            let fate = reap_any(self.interest & libc::WSTOPPED);
+            if let Some(Fate::Exited(pid, _)) = fate {
+                self.reaped = Some(pid);
+            }
+            fate
+        } else {
+            match self.look(libc::P_ALL, 0) {
+                Some(Fate::Exited(pid, _)) if self.held.contains(&pid) => {
+                    self.next_behind_held(children)
+                }
+                fate => fate,
+            }
+        };
+        self.row = if fate.is_some() { self.row + 1 } else { 0 };
+        fate
     }
 
     /// Reaps a child.
     pub fn reap(&mut self, pid: Pid) {
-        self.held.retain(|held| *held != pid);
-        // It cannot fail: the child was seen as a zombie, and nobody else reaps.
-        let _ = waitid(libc::P_PID, pid.0, libc::WEXITED | libc::WNOHANG);
+        if self.reaped.take() != Some(pid) {
+            self.held.retain(|held| *held != pid);
+            // It cannot fail: the child was seen as a zombie, and nobody else reaps.
+            // SAFETY: nothing is to be told.
+            unsafe {
+                libc::waitid(libc::P_PID, pid.0, ptr::null_mut(), libc::WEXITED | libc::WNOHANG)
+            };
+        }
+        if self.guard_of(pid).is_some() {
+            self.guard = None;
+        }
+    }
+
+    /// Has the next child reaped before its fate is told, whichever it is, if that pays; and if no
+    /// signal to a service's group can go astray by it: there is no service, or one with a guard.
+    pub fn reap_first(&mut self, leaders: &[Pid]) {
+        self.reaps_first = match leaders {
+            _ if self.row < STORM => false,
+            [] => true,
+            [leader] => {
+                if self.guard_of(*leader).is_none() && !self.no_guards {
+                    self.guard = Guard::new(*leader);
+                    self.no_guards = self.guard.is_none();
+                }
+                !self.no_guards
+            }
+            _ => false,
+        };
+    }
+
+    /// The way to the group of a service that does not go by its id.
+    pub fn guard_of(&self, leader: Pid) -> Option<&Guard> {
+        self.guard.as_ref().filter(|guard| guard.leader == leader)
     }
 
     /// Leaves a zombie be.
@@ -96,19 +169,79 @@ impl Reaper {
     /// Looks at the fate of some child, or of one.
     fn look(&self, which: idtype_t, id: id_t) -> Option<Fate> {
         let info = waitid(which, id, self.interest | libc::WNOHANG | libc::WNOWAIT).ok()?;
-        // SAFETY: waitid has filled in what these read.
-        let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
-        let pid = Pid(u32::try_from(pid).ok().filter(|pid| *pid != 0)?);
-        match info.si_code {
-            libc::CLD_EXITED => Some(Fate::Exited(pid, ExitStatus::Code(status as u32))),
-            libc::CLD_KILLED | libc::CLD_DUMPED => {
-                Some(Fate::Exited(pid, ExitStatus::Signal(Signal::new(status)?)))
-            }
-            _ => {
-                let _ = waitid(libc::P_PID, pid.0, libc::WSTOPPED | libc::WNOHANG);
-                Some(Fate::Stopped(pid, Signal::new(status)?))
-            }
+        let fate = fate(info)?;
+        if let Fate::Stopped(pid, _) = fate {
+            let _ = waitid(libc::P_PID, pid.0, libc::WSTOPPED | libc::WNOHANG);
         }
+        Some(fate)
+    }
+}
+
+/// A process group, by a descriptor of the process that led it (pidfd_open(2)): a signal to it
+/// cannot reach another group, even when the id is somebody else's by now.
+pub struct Guard {
+    leader: Pid,
+    descriptor: OwnedFd,
+}
+
+impl Guard {
+    /// A guard for a leader that is not reaped yet; none where the kernel has none (Linux 6.9)
+    /// or no descriptor is left.
+    fn new(leader: Pid) -> Option<Guard> {
+        // SAFETY: these are system calls on numbers; the descriptor is new and ours, and closed
+        // when foster executes anything.
+        unsafe {
+            let descriptor = libc::syscall(libc::SYS_pidfd_open, leader.0, 0);
+            let descriptor =
+                OwnedFd::from_raw_fd(i32::try_from(descriptor).ok().filter(|fd| *fd >= 0)?);
+            let guard = Guard { leader, descriptor };
+            guard.send(0, PROCESS_GROUP).then_some(guard)
+        }
+    }
+
+    /// Sends a signal to all in the group, or where its leader has left it empty to the leader;
+    /// says whether there was anyone.
+    pub fn signal(&self, signal: c_int) -> bool {
+        self.send(signal, PROCESS_GROUP) || Errno::last() == Errno::ESRCH && self.send(signal, 0)
+    }
+
+    fn send(&self, signal: c_int, flags: c_int) -> bool {
+        let (descriptor, info) = (self.descriptor.as_raw_fd(), ptr::null::<libc::siginfo_t>());
+        // SAFETY: these are numbers, and no record of what to send.
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, info, flags) == 0 }
+    }
+}
+
+/// `PIDFD_SIGNAL_PROCESS_GROUP` (pidfd_send_signal(2)).
+const PROCESS_GROUP: c_int = 1 << 2;
+
+/// Reaps a child that has ended, and with `WUNTRACED` tells of stops too. waitpid(2) is the
+/// fastest way there is: it tells no more than this.
+fn reap_any(stops: c_int) -> Option<Fate> {
+    let mut status = 0;
+    // SAFETY: `status` takes the answer.
+    let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | stops) };
+    let pid = Pid(u32::try_from(pid).ok().filter(|pid| *pid != 0)?);
+    if libc::WIFEXITED(status) {
+        return Some(Fate::Exited(pid, ExitStatus::Code(libc::WEXITSTATUS(status) as u32)));
+    }
+    if libc::WIFSIGNALED(status) {
+        return Some(Fate::Exited(pid, ExitStatus::Signal(Signal::new(libc::WTERMSIG(status))?)));
+    }
+    Some(Fate::Stopped(pid, Signal::new(libc::WSTOPSIG(status))?))
+}
+
+/// What waitid(2) tells, if anything.
+fn fate(info: libc::siginfo_t) -> Option<Fate> {
+    // SAFETY: waitid has filled in what these read.
+    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    let pid = Pid(u32::try_from(pid).ok().filter(|pid| *pid != 0)?);
+    match info.si_code {
+        libc::CLD_EXITED => Some(Fate::Exited(pid, ExitStatus::Code(status as u32))),
+        libc::CLD_KILLED | libc::CLD_DUMPED => {
+            Some(Fate::Exited(pid, ExitStatus::Signal(Signal::new(status)?)))
+        }
+        _ => Some(Fate::Stopped(pid, Signal::new(status)?)),
     }
 }
 

@@ -201,7 +201,7 @@ impl Backend for Sys {
         match action {
             Action::Spawn { service } => events.extend(self.spawn(service)),
             Action::Kill { target, signal, value: _ } => events.extend(self.kill(target, signal)),
-            Action::Reap { pid } => self.runs.reap(pid),
+            Action::Reap { pid } | Action::ReapOrphan { pid, .. } => self.runs.reap(pid),
             // A process is held by its open handle, which only `Reap` closes.
             Action::Hold { .. } => {}
             Action::Survey { .. } => {

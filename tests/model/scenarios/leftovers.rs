@@ -226,5 +226,5 @@ fn orphans_are_reaped_and_nothing_else_is_done_about_them() {
     sim.pass(s(1));
     let deeds = sim.deeds();
     assert_eq!(deeds.len(), 500);
-    assert!(deeds.iter().all(|deed| matches!(deed, Action::Reap { .. })));
+    assert!(deeds.iter().all(|deed| matches!(deed, Action::ReapOrphan { .. })));
 }
