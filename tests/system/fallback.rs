@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use crate::inheritance::WITHOUT_SIGNALFD;
 use crate::orphans::ten_thousand_orphans;
 use crate::signals::values_go_on;
-use crate::subject::{foster, probe_line, wrapped};
+use crate::subject::{foster, kill, probe_line, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
+use crate::support::running::send;
 use crate::support::{Launch, Place, Status};
 
 fn without(launch: Launch) -> Launch {
@@ -40,6 +41,22 @@ fn an_init_ends_with_the_status_of_its_command() {
 fn real_time_signals_go_on_one_by_one_in_order_with_their_values() {
     let launch = foster().args(["--forward-to", "child", "--"]).probe("rawtrap");
     values_go_on(without(launch).place(Place::Pid1));
+}
+
+#[test]
+fn no_signal_is_lost_however_many_there_are_at_once() {
+    let launch = foster().arg("--").probe("rawtrap").place(Place::Pid1);
+    for launch in [launch.clone(), without(launch)] {
+        let mut run = launch.start();
+        run.expect("trapping");
+        // More than a pipe holds, for a foster that does not get to see to them.
+        let pid = run.pid();
+        send(pid, "STOP");
+        procfs::await_state(pid, "T");
+        (0..5000).for_each(|_| kill(pid, 40));
+        send(pid, "CONT");
+        (0..5000).for_each(|_| run.expect("got 40"));
+    }
 }
 
 #[test]

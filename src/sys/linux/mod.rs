@@ -262,8 +262,7 @@ impl Sys {
     /// Waits for a signal or the deadline, and says whether there are signals to read.
     fn poll(&mut self, deadline: Option<Instant>) -> bool {
         let timeout = self.timer.set(deadline, self.poll.registry(), TIMER);
-        let (poll, ready) = (&mut self.poll, &mut self.ready);
-        if let Err(error) = self.signals.while_waiting(|| poll.poll(ready, timeout))
+        if let Err(error) = self.signals.wait(&mut self.poll, &mut self.ready, timeout)
             && error.kind() != io::ErrorKind::Interrupted
         {
             self.log

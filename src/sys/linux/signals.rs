@@ -2,13 +2,16 @@
 //! signal-hook with the same records in it.
 //!
 //! Every signal stays blocked for as long as foster lives; with the self-pipe, all but for the
-//! moments in which foster waits.
+//! moments in which foster waits. A wait lets in one signal and no more: the others stay with the
+//! kernel, which has more room for them than any pipe.
 
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
+use std::time::Duration;
 
+use mio::{Events, Poll};
 use nix::libc::{self, c_int};
 
 use foster::driver::SIGNALS_AT_ONCE;
@@ -74,17 +77,47 @@ impl Signals {
         }
     }
 
-    /// Lets handlers run while `wait` waits, where there are handlers.
-    pub fn while_waiting<T>(&self, wait: impl FnOnce() -> T) -> T {
+    /// Waits until there is something in the queue, a signal to begin with, or the time is up.
+    pub fn wait(
+        &self,
+        queue: &mut Poll,
+        ready: &mut Events,
+        timeout: Option<Duration>,
+    ) -> io::Result<()> {
         match &self.source {
-            Source::Signalfd(_) => wait(),
+            Source::Signalfd(_) => queue.poll(ready, timeout),
             Source::SelfPipe(_) => {
-                // What no handler takes stays blocked, so that it kills nobody.
-                set_mask(!self.dispositions.changed);
-                let result = wait();
-                block_all();
-                result
+                let queue_fd = queue.as_raw_fd();
+                let mut queue_fd = libc::pollfd { fd: queue_fd, events: libc::POLLIN, revents: 0 };
+                let waited = self.let_one_in(std::slice::from_mut(&mut queue_fd), timeout);
+                // What it wrote is there to be read now.
+                queue.poll(ready, Some(Duration::ZERO)).and(waited.map(drop))
             }
+        }
+    }
+
+    /// Waits with no signal blocked that has a handler (ppoll(2)); says whether one ran. The
+    /// handler blocks all others, and behind it the mask is the one before: so it is one.
+    fn let_one_in(&self, fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<bool> {
+        // What no handler takes stays blocked, so that it kills nobody.
+        let mask = !self.dispositions.changed;
+        let timeout = timeout.map(|timeout| libc::timespec {
+            // It wakes up once in an age, where the kernel counts in 32 bits.
+            tv_sec: timeout.as_secs().min(i32::MAX as u64) as _,
+            tv_nsec: timeout.subsec_nanos() as _,
+        });
+        let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+        // SAFETY: the set begins with the 64 bits that the kernel reads, and all pointers are to
+        // live values.
+        let count = unsafe {
+            let mut set = mem::zeroed::<libc::sigset_t>();
+            (&raw mut set).cast::<u64>().write_unaligned(mask);
+            libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout, &raw const set)
+        };
+        match count {
+            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => Ok(true),
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(false),
         }
     }
 
@@ -111,6 +144,13 @@ impl Signals {
                 }
             }
             Source::SelfPipe(descriptor) => {
+                // There is room in the pipe for as many as are read.
+                let now = Some(Duration::ZERO);
+                for _ in 0..SIGNALS_AT_ONCE {
+                    if !self.let_one_in(&mut [], now).unwrap_or(false) {
+                        break;
+                    }
+                }
                 let mut records = [const { mem::MaybeUninit::<Record>::uninit() }; SIGNALS_AT_ONCE];
                 let count = read_records(descriptor, &mut records);
                 batch.more = count == SIGNALS_AT_ONCE;
