@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use nix::libc;
+
 use crate::subject::{Folder, foster, probe_line, quick, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
@@ -127,6 +129,36 @@ fn hundreds_of_leftovers_are_gone_after_the_restart() {
     crash.crash();
     run.expect("second");
     assert_eq!(alive(&mut run, "probe").len(), 1);
+}
+
+#[test]
+fn without_memory_hundreds_of_leftovers_are_gone_before_the_restart() {
+    let crash = Crash::new();
+    let line = crash.line(
+        "i=0; while [ $i -lt 300 ]; do $probe orphan '{' setsid pause '}'; i=$((i + 1)); done",
+    );
+    let mut run = quick(foster()).args(["-q", "--wrap", &line]).place(Place::Job).start();
+    run.expect("ready");
+    assert_eq!(alive(&mut run, "probe").len(), 300);
+    let all = limit_memory(run.pid(), 0);
+    crash.crash();
+    until("they stay", || alive(&mut run, "probe").is_empty().then_some(()));
+    // Until then a new run has none either, and ends before it begins.
+    limit_memory(run.pid(), all);
+    run.expect("second");
+}
+
+/// Limits the memory that a process may ask for from now on; gives the limit that there was.
+fn limit_memory(pid: i32, limit: libc::rlim_t) -> libc::rlim_t {
+    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the records are live, or null.
+    unsafe {
+        libc::prlimit(pid, libc::RLIMIT_AS, std::ptr::null(), &raw mut old);
+        let new = libc::rlimit { rlim_cur: limit, ..old };
+        let done = libc::prlimit(pid, libc::RLIMIT_AS, &raw const new, std::ptr::null_mut());
+        assert_eq!(done, 0, "a limit can be lowered");
+    }
+    old.rlim_cur
 }
 
 #[test]

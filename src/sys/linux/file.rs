@@ -8,6 +8,8 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 
 use nix::libc::{self, c_int};
 
+use super::heap;
+
 /// Opens a file. Children do not inherit it.
 pub fn open(path: &CStr, flags: c_int) -> io::Result<OwnedFd> {
     // SAFETY: the path is a string; the descriptor is new and ours.
@@ -19,12 +21,13 @@ pub fn open(path: &CStr, flags: c_int) -> io::Result<OwnedFd> {
     }
 }
 
-/// Reads a whole file in the place of what `text` held.
+/// Reads a whole file in the place of what `text` held. Without memory for it, this fails.
 pub fn read(path: &CStr, text: &mut Vec<u8>) -> io::Result<()> {
     text.clear();
     let file = open(path, libc::O_RDONLY)?;
     loop {
-        text.reserve(PIECE);
+        heap::without_waiting(|| text.try_reserve(PIECE))
+            .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
         let room = text.spare_capacity_mut();
         // SAFETY: the buffer is writable for its length, and what was read into it is filled in.
         unsafe {

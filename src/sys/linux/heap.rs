@@ -4,10 +4,14 @@
 //! counts is how many pages it touches. A C library's allocator touches dozens. This one hands out
 //! memory front to back from a piece that is part of the program, and from larger ones of the
 //! kernel's when that is used up, and keeps what is given back in lists by size.
+//!
+//! Where the kernel has none, foster waits until it has, once it runs: an init that ends takes all
+//! else with it. The piece in the program lets it see to a thousand processes without any.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ptr::{self, null_mut};
+use std::time::Duration;
 
 use nix::libc;
 
@@ -16,6 +20,7 @@ static HEAP: Heap = Heap(UnsafeCell::new(State {
     next: 0,
     end: 0,
     free: [null_mut(); CLASSES],
+    waits: false,
     first: First([0; FIRST]),
 }));
 
@@ -33,6 +38,8 @@ struct State {
     end: usize,
     /// Pieces that were given back, by class: each begins with the address of the next.
     free: [*mut u8; CLASSES],
+    /// Whether to wait where the kernel has no memory.
+    waits: bool,
     /// The first piece.
     first: First,
 }
@@ -48,7 +55,7 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: there is one thread, and nothing in here calls anything that allocates.
         let state = unsafe { &mut *self.0.get() };
-        let Some(class) = class_of(layout) else { return map(layout.size()) };
+        let Some(class) = class_of(layout) else { return state.map(layout.size()) };
         let piece = state.free[class];
         if piece.is_null() {
             return state.take(SMALLEST << class);
@@ -100,7 +107,7 @@ impl State {
             self.end = self.next + FIRST;
         }
         if self.end - self.next < size {
-            let piece = map(PIECE);
+            let piece = self.map(PIECE);
             if piece.is_null() {
                 return piece;
             }
@@ -111,6 +118,36 @@ impl State {
         self.next += size;
         ptr::with_exposed_provenance_mut(taken)
     }
+
+    /// Memory from the kernel, or null where it has none and nobody waits for it.
+    fn map(&self, size: usize) -> *mut u8 {
+        loop {
+            let memory = map(size);
+            if !memory.is_null() || !self.waits {
+                return memory;
+            }
+            std::thread::sleep(PAUSE);
+        }
+    }
+}
+
+/// From here on there is always memory, though it may take a while; before, the start fails
+/// without it.
+pub fn wait_for_memory() {
+    wait_for_memory_if(true);
+}
+
+/// Does something that can do without memory.
+pub fn without_waiting<T>(action: impl FnOnce() -> T) -> T {
+    let before = wait_for_memory_if(false);
+    let result = action();
+    wait_for_memory_if(before);
+    result
+}
+
+fn wait_for_memory_if(waits: bool) -> bool {
+    // SAFETY: there is one thread, and it is not in the heap.
+    unsafe { std::mem::replace(&mut (*HEAP.0.get()).waits, waits) }
 }
 
 /// Which list a layout belongs to; none for what the kernel gives directly.
@@ -135,11 +172,14 @@ fn map(size: usize) -> *mut u8 {
 /// The smallest piece, and the alignment of all: each is this times a power of two.
 const SMALLEST: usize = 16;
 
-/// How many classes there are: up to 16 kB.
-const CLASSES: usize = 11;
+/// How many classes there are: up to 64 kB.
+const CLASSES: usize = 13;
 
-/// The first piece: more than a plain start needs; what is not used costs nothing.
-const FIRST: usize = 8192;
+/// The first piece; what is not used of it costs nothing.
+const FIRST: usize = 256 * 1024;
 
-/// Each further piece.
-const PIECE: usize = 64 * 1024;
+/// Each further piece, of the largest class.
+const PIECE: usize = SMALLEST << (CLASSES - 1);
+
+/// How long to wait before the kernel is asked for memory again.
+const PAUSE: Duration = Duration::from_millis(10);

@@ -128,6 +128,7 @@ impl Sys {
             setup::settle_in(&config.setup, &[poll.as_raw_fd(), signals.descriptor()]);
         }
         let spawner = Spawner::new(&config, world, signals.dispositions);
+        heap::wait_for_memory();
         Ok(Sys {
             poll,
             ready: Events::with_capacity(2),
