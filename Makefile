@@ -35,9 +35,9 @@ test-theirs: ## the same contract against the originals, bugs included, and besi
 static: ## build the static binary for ARCH (x86_64, aarch64, armv7, riscv64)
 	@$(INSTALL) std zig
 	@.ci/static $(ARCH)
-test-static: static ## run tests/system and tests/compat on the static binary
+test-static: static ## run tests/system, tests/chaos and tests/compat on the static binary
 	@$(INSTALL) test
-	FOSTER_UNDER_TEST=$(STATIC) cargo test --test system
+	FOSTER_UNDER_TEST=$(STATIC) cargo test --test system --test chaos
 	INIT_UNDER_TEST=$(STATIC) cargo test --test compat
 test-boot: static ## foster as the init of a machine: a real kernel, in QEMU
 	@$(INSTALL) test boot
@@ -45,8 +45,10 @@ test-boot: static ## foster as the init of a machine: a real kernel, in QEMU
 test-containers: static ## foster in real containers: runc, Docker, gVisor (as root)
 	@$(INSTALL) test containers
 	FOSTER_UNDER_TEST=$(STATIC) cargo test --test containers
-prove: ## what takes minutes: deep searches of small worlds, long random ones, deliberate bugs
+prove: ## what takes minutes: deep searches of small worlds, long random ones, deliberate bugs, a long storm
+	@$(INSTALL) test
 	cargo test --test model -- --ignored --nocapture
+	CHAOS_SECONDS=60 cargo test --test chaos
 fuzz: ## a minute of each fuzz target (installs cargo-fuzz)
 	@command -v cargo-fuzz >/dev/null || cargo install -q cargo-fuzz
 	cd tests/fuzz && for target in command_line words machine; do RUSTC_BOOTSTRAP=1 \

@@ -258,7 +258,9 @@ fn is_current(probe: &Path) -> bool {
     let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/support");
     let parts = support.join("probe").read_dir().expect("the sources can be listed");
     let mut sources: Vec<PathBuf> = parts.map(|part| part.expect("a file").path()).collect();
-    sources.extend([support.join("probe.rs"), support.join("signals.rs")]);
+    sources.extend(
+        ["probe", "signals", "dice", "board"].map(|name| support.join(format!("{name}.rs"))),
+    );
     let built = modified(probe);
     built.is_some() && sources.iter().all(|source| modified(source) <= built)
 }

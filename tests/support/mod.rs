@@ -14,6 +14,8 @@
 //!
 //! What the inits run is the probe, `probe.rs` beside this file, whose arguments are a script.
 
+pub mod board;
+pub mod dice;
 pub mod launch;
 pub mod patience;
 pub mod procfs;

@@ -5,6 +5,14 @@
 #![cfg_attr(target_os = "linux", no_main)]
 
 #[cfg(target_os = "linux")]
+mod board;
+#[cfg(target_os = "linux")]
+#[path = "probe/chaos.rs"]
+mod chaos;
+#[cfg(target_os = "linux")]
+#[allow(dead_code, reason = "the harness rolls them in more ways")]
+mod dice;
+#[cfg(target_os = "linux")]
 #[path = "probe/more.rs"]
 mod more;
 #[cfg(target_os = "linux")]

@@ -91,7 +91,7 @@ fn bits(value: &OsStr) -> u64 {
 }
 
 /// The kernel's own call: the C library's leaves signals of its own out.
-fn change_mask(how: libc::c_int, mask: u64) -> u64 {
+pub fn change_mask(how: libc::c_int, mask: u64) -> u64 {
     let mut old = 0_u64;
     // SAFETY: both masks are of the size that is given.
     unsafe {
@@ -100,7 +100,7 @@ fn change_mask(how: libc::c_int, mask: u64) -> u64 {
     old
 }
 
-fn ignore(number: i32) {
+pub fn ignore(number: i32) {
     // A kernel's sigaction begins with the handler; the rest is zero: no flags, no mask.
     let action = [libc::SIG_IGN as u64, 0, 0, 0, 0, 0, 0, 0];
     // SAFETY: the record is larger than the kernel's on every architecture.
@@ -119,7 +119,7 @@ fn await_signal(number: i32) {
 }
 
 /// The next signal of a set, and the value that came with it.
-fn next_signal(mask: u64) -> Option<(i32, Option<usize>)> {
+pub fn next_signal(mask: u64) -> Option<(i32, Option<usize>)> {
     let patience = libc::timespec { tv_sec: LIFETIME.as_secs() as libc::time_t, tv_nsec: 0 };
     loop {
         // SAFETY: a siginfo_t is plain data, which the call fills in.

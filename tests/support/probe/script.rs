@@ -41,7 +41,7 @@ use nix::sys::stat::Mode;
 use nix::sys::wait::{Id, WaitPidFlag, waitid, waitpid};
 use nix::unistd::{self, ForkResult, Pid};
 
-use crate::{more, parent, seccomp, signals};
+use crate::{chaos, more, parent, seccomp, signals};
 
 /// The entry that the C runtime calls, with nothing of Rust's before it.
 #[unsafe(no_mangle)]
@@ -133,7 +133,7 @@ fn run(words: &[OsString]) {
             "deny" => seccomp::deny(value.to_str().expect("names")),
             "exec" => exec(rest),
             "parent" => parent::run(value.to_str().expect("a mode and a descriptor"), rest),
-            _ if more::run(&verb, value) => {}
+            _ if more::run(&verb, value) || chaos::run(&verb, value) => {}
             _ => fail(&format!("no such instruction: {verb}")),
         }
     }
@@ -277,7 +277,7 @@ fn pause() -> ! {
     fail("nobody ended this probe");
 }
 
-fn die(number: i32) {
+pub fn die(number: i32) {
     disposition(number, libc::SIG_DFL);
     change_mask(SigmaskHow::SIG_UNBLOCK, number);
     // SAFETY: raising a signal touches no memory.

@@ -40,6 +40,28 @@ pub fn deny(rule: &str) {
     }
 }
 
+/// Installs a filter that has somebody else answer the named calls, in this process and in
+/// everything that it starts (seccomp_unotify(2)); gives the descriptor to answer by.
+pub fn ask(names: &[&str]) -> i32 {
+    let mut filter = vec![statement(LOAD, CALL_NUMBER)];
+    for name in names {
+        filter.push(unless_equal(number(name), 1));
+        filter.push(statement(RETURN, libc::SECCOMP_RET_USER_NOTIF));
+    }
+    filter.push(statement(RETURN, libc::SECCOMP_RET_ALLOW));
+    let program = libc::sock_fprog { len: filter.len() as u16, filter: filter.as_mut_ptr() };
+    // SAFETY: as above; the descriptor is closed on exec.
+    let descriptor = unsafe {
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, YES, NO, NO, NO);
+        let (how, flags) = (libc::SECCOMP_SET_MODE_FILTER, libc::SECCOMP_FILTER_FLAG_NEW_LISTENER);
+        libc::syscall(libc::SYS_seccomp, how, flags, &raw const program)
+    };
+    if descriptor < 0 {
+        script::fail("cannot install a system call filter that asks");
+    }
+    descriptor as i32
+}
+
 /// Where a filter finds what it looks at.
 const CALL_NUMBER: u32 = 0;
 const SECOND_ARGUMENT: u32 = if cfg!(target_endian = "little") { 24 } else { 28 };
@@ -72,6 +94,11 @@ fn number(name: &str) -> i64 {
         "rt_tgsigqueueinfo" => libc::SYS_rt_tgsigqueueinfo,
         "pidfd_send_signal" => libc::SYS_pidfd_send_signal,
         "clone" => libc::SYS_clone,
+        "openat" => libc::SYS_openat,
+        #[cfg(not(target_arch = "arm"))]
+        "mmap" => libc::SYS_mmap,
+        #[cfg(target_arch = "arm")]
+        "mmap" => libc::SYS_mmap2,
         "clone3" => libc::SYS_clone3,
         #[cfg(target_arch = "x86_64")]
         "fork" => libc::SYS_fork,

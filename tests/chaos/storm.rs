@@ -1,0 +1,488 @@
+//! One situation after the other: a storm, then quiet, then the end, and what has to be true then.
+
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::unix::fs::PermissionsExt;
+use std::panic::resume_unwind;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::libc;
+
+use crate::judge::Judge;
+use crate::look::{await_no_zombies, binary, own_memory};
+use crate::situation::{Cast, End, Situation, Stderr, WORLDS};
+use crate::support::board::{self, Board};
+use crate::support::dice::Dice;
+use crate::support::patience::until;
+use crate::support::procfs;
+use crate::support::stream::{await_any, process_descriptor};
+use crate::support::{Launch, Place, Running, Status, probe};
+
+#[test]
+fn whatever_happens_nothing_is_left_and_nothing_is_lost() {
+    let number = |name| std::env::var(name).ok().map(|text| text.parse().expect("a number"));
+    let seconds = number("CHAOS_SECONDS").unwrap_or(8);
+    let spell = Duration::from_millis(seconds * 1000) / SPELLS;
+    if let Some(seed) = number("CHAOS_SEED") {
+        let done = Weather::new(seed, spell).map(Weather::pass);
+        return eprintln!("{:?}", done.expect("this takes root, or a cgroup for processes"));
+    }
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).expect("a later year");
+    let first = since_1970.as_millis() as u64;
+    let next = AtomicU64::new(first);
+    let (next, end) = (&next, Instant::now() + Duration::from_secs(seconds));
+    let lane = || {
+        let mut total = Tally::default();
+        loop {
+            let seed = next.fetch_add(1, Relaxed);
+            // A slow machine takes longer to have been everywhere.
+            if Instant::now() > end && seed - first >= WORLDS {
+                return total;
+            }
+            if let Some(weather) = Weather::new(seed, spell) {
+                total.add(&weather.pass());
+            }
+        }
+    };
+    let total = thread::scope(|scope| {
+        let lanes = [scope.spawn(lane), scope.spawn(lane)];
+        let mut total = Tally::default();
+        for lane in lanes {
+            total.add(&lane.join().unwrap_or_else(|panic| resume_unwind(panic)));
+        }
+        total
+    });
+    eprintln!("{total:?}");
+    // A storm in which nothing happened would prove nothing.
+    assert!(total.signals > 1000 && total.kills > 100 && total.runs > 10, "{total:?}");
+    assert!(total.deeds.iter().all(|count| *count > 0), "{total:?}");
+}
+
+/// What happened.
+#[derive(Debug, Default)]
+struct Tally {
+    situations: u64,
+    signals: u64,
+    kills: u64,
+    runs: u64,
+    refused_forks: u64,
+    refused_calls: u64,
+    deeds: [u64; 10],
+}
+
+/// A situation under way.
+struct Weather {
+    situation: Situation,
+    spell: Duration,
+    dice: Dice,
+    board: Board,
+    run: Running,
+    foster: i32,
+    /// What is never killed: the process that counts, and the busy one beside it.
+    spared: Vec<i32>,
+    judge: Option<Judge>,
+    /// Real-time signals that foster got, by number, and the sum of their values.
+    sent: [u64; 65],
+    values: u64,
+    done: Tally,
+    /// Gone behind the processes in them.
+    _folder: Folder,
+    _cgroup: Option<Cgroup>,
+}
+
+impl Weather {
+    /// Starts foster in the situation of a seed, unless that cannot be had here.
+    fn new(seed: u64, spell: Duration) -> Option<Weather> {
+        let situation = Situation::of(seed);
+        eprintln!("CHAOS_SEED={seed}: {situation:?}");
+        if !situation.is_possible() {
+            eprintln!("skipped: it takes root");
+            return None;
+        }
+        let cgroup = situation.world.group_limit.map(|limit| Cgroup::new(seed, limit));
+        if let Some(None) = cgroup {
+            eprintln!("skipped: there is no cgroup for processes that one could make");
+            return None;
+        }
+        let cgroup = cgroup.flatten();
+        let folder = Folder::new(seed);
+        let board = folder.0.join("board");
+        let file = fs::File::create_new(&board).expect("a file can be made");
+        file.set_len(board::SIZE as u64).expect("it can have a length");
+        let file = fs::File::options().read(true).write(true).open(&board).expect("it is ours");
+        let board = Board::of(file.as_raw_fd()).expect("a file can be mapped");
+        let mut run = launch(&situation, &folder.0, cgroup.as_ref()).start();
+        if situation.world.stderr == Stderr::Broken {
+            run.close_errors();
+        }
+        let foster = run.pid();
+        let judge = situation.world.judged.then(|| Judge::of(foster, board, seed));
+        let mut spared = Vec::new();
+        if situation.cast != Cast::Wild {
+            until("nobody counts", || (board[board::COUNTERS].load(Relaxed) > 0).then_some(()));
+            // It is the first that foster started.
+            spared.push(run.child());
+            spared.extend(procfs::children(spared[0]));
+        } else {
+            until("nobody runs", || (board[board::RUNS].load(Relaxed) > 0).then_some(()));
+        }
+        let dice = Dice::new(!seed);
+        let (sent, values, done) = ([0; 65], 0, Tally::default());
+        Some(Weather {
+            situation,
+            spell,
+            dice,
+            board,
+            run,
+            foster,
+            spared,
+            judge,
+            sent,
+            values,
+            done,
+            _folder: folder,
+            _cgroup: cgroup,
+        })
+    }
+
+    /// The storm and what comes after; gives what happened.
+    fn pass(mut self) -> Tally {
+        let witness = Witness(self.situation.clone());
+        if let Some(judge) = &self.judge {
+            judge.be_harsh();
+        }
+        let alive = process_descriptor(self.foster).expect("foster lives");
+        self.storm(&alive, self.spell / 2);
+        let (memory, descriptors) = (own_memory(self.foster), self.descriptors());
+        self.storm(&alive, self.spell / 2);
+
+        self.check_counts();
+        await_no_zombies(self.foster);
+        let what = format!("descriptors stay open, more than {descriptors}");
+        until(&what, || (self.descriptors() <= descriptors).then_some(()));
+        let after = own_memory(self.foster);
+        assert!(after <= memory + MEMORY, "{memory} kB, and {after} kB after the storm");
+        self.check_end();
+        // Not one more came with the end.
+        self.check_counts();
+
+        for (place, deeds) in self.done.deeds.iter_mut().enumerate() {
+            *deeds = self.board[board::DEEDS + place].load(Relaxed);
+        }
+        self.done.situations = 1;
+        self.done.runs = self.board[board::RUNS].load(Relaxed);
+        self.done.refused_forks = self.board[board::REFUSED].load(Relaxed);
+        drop(self.run);
+        if let Some(judge) = self.judge {
+            self.done.refused_calls = judge.refused();
+            judge.retire();
+        }
+        drop(witness);
+        self.done
+    }
+
+    fn storm(&mut self, alive: &OwnedFd, spell: Duration) {
+        let end = Instant::now() + spell;
+        while Instant::now() < end {
+            let ended = await_any(&[alive.as_fd()], Instant::now());
+            assert!(!ended, "foster ended: {}", self.run.errors());
+            match self.dice.between(0, 9) {
+                0 => self.send_many(),
+                1..4 => self.send_any(),
+                4..7 => self.hit_somebody(),
+                7 if self.situation.world.stderr == Stderr::Read => drop(self.run.errors()),
+                _ => thread::sleep(Duration::from_micros(self.dice.between(0, 3000))),
+            }
+        }
+    }
+
+    /// Sends real-time signals, with values and without.
+    fn send_many(&mut self) {
+        // Who has no signalfd has handlers, and the C library keeps some signals from those.
+        let first = if self.situation.world.without_signalfd { 35 } else { 32 };
+        let many = self.dice.pick(&[1, 10, 100, 1000]);
+        for _ in 0..self.dice.between(1, many) {
+            let number = self.dice.between(first, 64) as usize;
+            let value = self.dice.between(1, 9);
+            // SAFETY: these are numbers; nobody follows the value as a pointer.
+            let sent = unsafe {
+                if self.dice.one_in(2) {
+                    self.values += value;
+                    queue(self.foster, number as i32, value)
+                } else {
+                    libc::kill(self.foster, number as i32)
+                }
+            };
+            assert_eq!(sent, 0, "foster is there, and so is room for a signal");
+            self.sent[number] += 1;
+        }
+        // The kernel keeps only so many for a user, whoever has them.
+        if self.situation.cast != Cast::Wild {
+            let total: u64 = self.sent.iter().sum();
+            until("signals are not counted", || {
+                let counted: u64 = (32..=64).map(|number| self.counted(number)).sum();
+                (total - counted.min(total) < 10_000).then_some(())
+            });
+        }
+    }
+
+    /// Sends some other signal that asks for no stop.
+    fn send_any(&mut self) {
+        let asks = [libc::SIGKILL, libc::SIGSTOP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
+        let number = self.dice.between(1, 31) as i32;
+        if !asks.contains(&number) {
+            // SAFETY: these are numbers.
+            assert_eq!(unsafe { libc::kill(self.foster, number) }, 0, "foster is there");
+        }
+    }
+
+    /// Kills, stops or wakes one of the processes below foster.
+    fn hit_somebody(&mut self) {
+        let mut all = procfs::descendants(self.foster);
+        all.retain(|pid| !self.spared.contains(pid));
+        if all.is_empty() {
+            return;
+        }
+        // A stopped process outside its group stays, where nobody promises to kill it.
+        let may_stay = !self.situation.is_pid_1 && !self.situation.finds_leftovers();
+        let mut signals = vec![libc::SIGKILL, libc::SIGSEGV, libc::SIGTERM, 40];
+        signals.extend([libc::SIGCONT; 3]);
+        if !may_stay {
+            signals.push(libc::SIGSTOP);
+        }
+        let (pid, number) = (self.dice.pick(&all), self.dice.pick(&signals));
+        // It may be gone by now, but its id is nobody else's so soon.
+        // SAFETY: these are numbers.
+        unsafe { libc::kill(pid, number) };
+        self.done.kills += 1;
+    }
+
+    /// Waits until the process that counts has all signals that foster got, and no more.
+    fn check_counts(&mut self) {
+        if self.situation.cast == Cast::Wild {
+            return;
+        }
+        for number in 32..=64 {
+            let sent = self.sent[number];
+            until(&format!("signals {number} are lost, of {sent}"), || {
+                (self.counted(number) >= sent).then_some(())
+            });
+            assert_eq!(self.counted(number), sent, "signals {number}");
+        }
+        if self.situation.to_child {
+            assert_eq!(self.board[board::VALUES].load(Relaxed), self.values, "their values");
+        }
+        assert_eq!(self.board[board::COUNTERS].load(Relaxed), 1, "it was started again");
+        self.done.signals = self.sent.iter().sum();
+    }
+
+    /// Stops foster, and looks at what it ends with and what it leaves behind.
+    fn check_end(&mut self) {
+        if let End::ByItself(_) = self.situation.end {
+            self.board[board::OVER].store(1, Relaxed);
+            // SAFETY: these are numbers.
+            unsafe { libc::kill(self.spared[0], libc::SIGUSR2) };
+        } else {
+            self.run.signal("TERM");
+        }
+        let status = self.run.wait_for_status();
+        // What is left in a namespace of which foster was PID 1 the kernel kills.
+        let mut left = Vec::new();
+        if !self.situation.is_pid_1 {
+            left = self.run.everything();
+            if !self.situation.finds_leftovers() {
+                until("something is left", || (self.run.everything().len() == 1).then_some(()));
+                left.truncate(1);
+            }
+        }
+        let names = |pid: &i32| procfs::stat(*pid);
+        let names: Vec<_> = left.iter().skip(1).map(names).collect();
+        assert!(names.is_empty(), "left behind: {names:?}: {}", self.run.errors());
+        let code = Status::Code(self.situation.code());
+        assert_eq!(status, code, "{}", self.run.errors());
+    }
+
+    fn counted(&self, number: usize) -> u64 {
+        self.board[board::SIGNALS + number].load(Relaxed)
+    }
+
+    /// How many descriptors foster has, without its own way to what stderr is: that is opened
+    /// when there is something to say for the first time.
+    fn descriptors(&self) -> usize {
+        let all = procfs::open_files(self.foster);
+        let stderr = all.iter().find(|(fd, _)| *fd == 2).map(|(_, file)| file.clone());
+        all.iter().filter(|(_, file)| Some(file) != stderr.as_ref()).count()
+    }
+}
+
+impl Tally {
+    fn add(&mut self, other: &Tally) {
+        self.situations += other.situations;
+        self.signals += other.signals;
+        self.kills += other.kills;
+        self.runs += other.runs;
+        self.refused_forks += other.refused_forks;
+        self.refused_calls += other.refused_calls;
+        self.deeds.iter_mut().zip(other.deeds).for_each(|(all, more)| *all += more);
+    }
+}
+
+/// foster as the situation wants it.
+fn launch(situation: &Situation, folder: &Path, cgroup: Option<&Cgroup>) -> Launch {
+    let world = &situation.world;
+    let mut odd = vec![format!("open={}", folder.join("board").display())];
+    odd.extend(cgroup.map(|cgroup| format!("cgroup={}", cgroup.0.display())));
+    match world.stderr {
+        Stderr::Read | Stderr::Unread | Stderr::Broken => {}
+        Stderr::Stuck => {
+            let path = folder.join("stderr");
+            nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).expect("a FIFO can be made");
+            odd.push(format!("close=2 full={}", path.display()));
+        }
+        Stderr::FullDisk => odd.push("close=2 open=/dev/full".into()),
+        Stderr::Closed => odd.push("close=2".into()),
+    }
+    let (mut program, mut probe) = (binary(), probe().to_owned());
+    if world.bare_root {
+        let root = folder.join("root");
+        fs::create_dir(&root).expect("a folder can be made");
+        odd.push(format!("bare={}:{program}:{probe}", root.display()));
+        (program, probe) = ("/foster".into(), "/probe".into());
+    }
+    if world.without_proc {
+        odd.push("proc=none".into());
+    }
+    if world.without_signalfd {
+        odd.push("deny=signalfd4,timerfd_create:ENOSYS".into());
+    }
+    if world.judged {
+        odd.push("judged".into());
+    }
+    if world.closed {
+        odd.push("close=0 close=1".into());
+    }
+    if world.eight_descriptors {
+        odd.push("limit=nofile:8".into());
+    }
+    if let Some(limit) = world.user_limit {
+        // Nobody else is this user.
+        let user = 100_000 + situation.seed % 1_000_000;
+        odd.push(format!("limit=nproc:{limit} uid={user}"));
+    }
+
+    let seed = situation.seed;
+    let end = match situation.end {
+        End::Exits(code) | End::ByItself(code) => format!("count=exit:{code}"),
+        End::Dies(signal) => format!("count=die:{signal}"),
+        End::Killed => "count=ignore".into(),
+    };
+    let timeout = if situation.end == End::Killed { "200ms" } else { "50s" };
+    let says = if situation.is_verbose { "-vvv" } else { "-q" };
+    let mut launch = Launch::new(program).args([says, "--stop-timeout", timeout]);
+    if situation.to_child {
+        launch = launch.args(["--forward-to", "child"]);
+    }
+    if situation.cast == Cast::Command {
+        let leaves = if situation.to_child { "setsid " } else { "" };
+        let script = format!("-- {probe} fork {{ {leaves}busy={seed} }} {end}");
+        launch = launch.args(script.split(' '));
+    } else {
+        launch = launch.args(["--backoff", "1ms", "--backoff-max", "20ms"]);
+        // What runs wild ends in any way, and may not be startable; what counts does neither.
+        for code in [1, 125].into_iter().chain(129..=192) {
+            launch = launch.args(["--success", &code.to_string()]);
+        }
+        let spell = if situation.finds_leftovers() { 50_000 } else { 200 };
+        let wild = |number| format!("{probe} wild={},{spell}", seed + number);
+        let lines = match situation.cast {
+            Cast::Services(count) => {
+                let counts = [format!("{probe} {end}")];
+                counts.into_iter().chain((0..count).map(wild)).collect()
+            }
+            Cast::Wild | Cast::Command => vec![wild(0)],
+        };
+        launch = launch.args(lines.iter().flat_map(|line| ["--wrap", line]));
+    }
+    let place = if situation.is_pid_1 { Place::Pid1 } else { Place::Job };
+    launch.inheriting(&odd.join(" ")).place(place)
+}
+
+/// Sends a signal with a value (rt_sigqueueinfo(2)), those that the C library hides too.
+///
+/// # Safety
+/// None but that of any signal.
+unsafe fn queue(pid: i32, number: i32, value: u64) -> i32 {
+    // As the kernel lays it out on 64 bits: signal, error, code, then pid, user and value.
+    let mut info = [0_u64; 16];
+    info[0] = number as u64;
+    info[1] = libc::SI_QUEUE as u32 as u64;
+    info[2] = u64::from(std::process::id());
+    info[3] = value;
+    // SAFETY: the record is as long as the 128 bytes that the kernel reads.
+    unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid, number, info.as_ptr()) as i32 }
+}
+
+/// Says which situation it was, should the test fail in it.
+struct Witness(Situation);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            eprintln!("\nThis was CHAOS_SEED={}: {:?}", self.0.seed, self.0);
+        }
+    }
+}
+
+/// A folder of a situation's own.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(seed: u64) -> Folder {
+        let name = format!("foster-chaos-{}-{seed}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        fs::create_dir(&path).expect("a folder can be made");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A cgroup that holds only so many processes.
+struct Cgroup(PathBuf);
+
+impl Cgroup {
+    fn new(seed: u64, limit: u64) -> Option<Cgroup> {
+        // The first is that of version 1, the other of version 2.
+        for root in ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"] {
+            let path = Path::new(root).join(format!("foster-chaos-{}-{seed}", std::process::id()));
+            if fs::create_dir(&path).is_ok() {
+                let cgroup = Cgroup(path);
+                if fs::write(cgroup.0.join("pids.max"), limit.to_string()).is_ok() {
+                    return Some(cgroup);
+                }
+            }
+        }
+        None
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // Its last process is gone for the kernel a moment after it is for others.
+        until("the cgroup is not empty", || fs::remove_dir(&self.0).ok());
+    }
+}
+
+/// Into how many spells the whole time is cut; two run at a time.
+const SPELLS: u32 = 16;
+
+/// By how much the memory may differ, in kB: pages that foster touches for the first time late.
+const MEMORY: u64 = 16;

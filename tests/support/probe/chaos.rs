@@ -1,0 +1,291 @@
+//! Instructions for a storm (`tests/chaos`): a service that counts, services that run wild, and
+//! the worlds in which they do.
+//!
+//! What happens is told on the board, the page behind descriptor 3; nothing is printed.
+//!
+//! | instruction | what it does |
+//! | --- | --- |
+//! | `count=exit:N`, `count=die:NAME` | counts signals, for ever; at TERM it ends in this way |
+//! | `count=ignore` | the same, but TERM does not end it |
+//! | `wild=SEED,MS` | does a few deeds, and crashes; what it leaves behind lives for so long |
+//! | `busy=SEED` | does deeds for ever, none of which outlives it for long |
+//! | `bare=FOLDER:FOSTER:PROBE` | the root is a read-only one from then on, of little more than /foster and /probe |
+//! | `cgroup=FOLDER` | moves into a cgroup |
+//! | `judged` | the test decides what becomes of some system calls |
+
+use std::collections::VecDeque;
+use std::ffi::{CString, OsStr};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::ptr;
+use std::sync::atomic::Ordering::Relaxed;
+use std::thread::sleep;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::unistd;
+
+use crate::board::{self, Board};
+use crate::dice::Dice;
+use crate::more::{change_mask, next_signal};
+use crate::script::{LIFETIME, die, fail};
+use crate::{seccomp, signals};
+
+/// Does an instruction, if it is one of these.
+pub fn run(verb: &str, value: &OsStr) -> bool {
+    let text = value.to_string_lossy();
+    match verb {
+        "count" => count(&text),
+        "wild" => {
+            let (seed, spell) = text.split_once(',').expect("SEED,MS");
+            wild(number(seed), Duration::from_millis(number(spell)));
+        }
+        "busy" => busy(number(&text)),
+        "bare" => bare(&text),
+        "cgroup" => {
+            let joined = fs::write(Path::new(&*text).join("cgroup.procs"), "0");
+            joined.unwrap_or_else(|error| fail(&format!("cannot join {text}: {error}")));
+        }
+        "judged" => be_judged(),
+        _ => return false,
+    }
+    true
+}
+
+fn board() -> Board {
+    Board::of(BOARD).unwrap_or_else(|| fail("descriptor 3 is no board"))
+}
+
+fn number(text: &str) -> u64 {
+    text.parse().unwrap_or_else(|_| fail(&format!("{text:?} is no number")))
+}
+
+fn count(end: &str) -> ! {
+    let board = board();
+    change_mask(libc::SIG_SETMASK, u64::MAX);
+    board[board::COUNTERS].fetch_add(1, Relaxed);
+    while let Some((number, value)) = next_signal(u64::MAX) {
+        board[board::VALUES].fetch_add(value.unwrap_or(0) as u64, Relaxed);
+        board[board::SIGNALS + number as usize].fetch_add(1, Relaxed);
+        let over = number == libc::SIGUSR2 && board[board::OVER].load(Relaxed) != 0;
+        if over || number == libc::SIGTERM {
+            match end.split_once(':') {
+                Some(("exit", code)) => std::process::exit(code.parse().expect("a code")),
+                Some(("die", name)) => die(signals::number(name)),
+                _ => {}
+            }
+        }
+    }
+    fail("nobody ended this probe")
+}
+
+fn wild(seed: u64, spell: Duration) -> ! {
+    let board = board();
+    let run = board[board::RUNS].fetch_add(1, Relaxed);
+    let mut dice = Dice::new(seed ^ (run << 32));
+    for _ in 0..dice.between(0, 5) {
+        deed(&mut dice, board, spell);
+    }
+    sleep(Duration::from_micros(dice.between(0, 30_000)));
+    match dice.between(0, 5) {
+        0 => die(libc::SIGSEGV),
+        1 => die(libc::SIGABRT),
+        2 => die(libc::SIGKILL),
+        3 => die(libc::SIGRTMAX()),
+        4 => {}
+        _ => std::process::exit(1),
+    }
+    std::process::exit(0)
+}
+
+fn busy(seed: u64) -> ! {
+    // Signals to the group are for the probe that counts; TERM ends this one too.
+    for number in (1..=64).filter(|number| ![libc::SIGTERM, libc::SIGCHLD].contains(number)) {
+        crate::more::ignore(number);
+    }
+    let (board, mut dice) = (board(), Dice::new(seed));
+    let mut children = VecDeque::new();
+    loop {
+        let spell = Duration::from_millis(dice.between(0, 200));
+        children.extend(deed(&mut dice, board, spell));
+        if children.len() > 8
+            && let Some(oldest) = children.pop_front()
+        {
+            // SAFETY: these are numbers; the child is not reaped yet.
+            unsafe { libc::kill(oldest, libc::SIGKILL) };
+            reap(Some(oldest));
+        }
+        sleep(Duration::from_micros(dice.between(0, 5000)));
+    }
+}
+
+/// Does something that an init has to put up with; gives the child that is left to be reaped.
+fn deed(dice: &mut Dice, board: Board, spell: Duration) -> Option<i32> {
+    let kind = dice.between(0, DEEDS - 1);
+    board[board::DEEDS + kind as usize].fetch_add(1, Relaxed);
+    let short = Duration::from_micros(dice.between(0, 20_000));
+    let orphan = |body: &mut dyn FnMut()| {
+        let middle = start(board, || {
+            start(board, &mut *body);
+        });
+        reap(middle);
+        None
+    };
+    match kind {
+        // Ends at once, and is not reaped while its parent lives.
+        0 => start(board, || {}),
+        1 => orphan(&mut || sleep(short)),
+        2 => orphan(&mut || escape(spell)),
+        // Lives on in the group.
+        3 => orphan(&mut || sleep(spell)),
+        4 => start(board, || {
+            // SAFETY: raising a signal touches no memory.
+            unsafe { libc::raise(libc::SIGSTOP) };
+        }),
+        // Is traced by its parent, and stopped.
+        5 => start(board, || {
+            // SAFETY: as above; PTRACE_TRACEME takes no pointers.
+            unsafe {
+                libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
+                libc::raise(libc::SIGSTOP);
+            }
+        }),
+        // Is traced by another orphan, which does not care for its end.
+        6 => {
+            let middle = start(board, || {
+                let traced = start(board, || sleep(spell));
+                start(board, || {
+                    // SAFETY: PTRACE_SEIZE takes two numbers here.
+                    unsafe { libc::ptrace(libc::PTRACE_SEIZE, traced.unwrap_or(0), 0, 0) };
+                    sleep(spell);
+                });
+            });
+            reap(middle);
+            None
+        }
+        7 => orphan(&mut || {
+            for _ in 0..10 {
+                // SAFETY: there is one thread; the parent ends without running anything else.
+                if unsafe { libc::fork() } > 0 {
+                    end();
+                }
+                let _ = unistd::setsid();
+            }
+            sleep(spell);
+        }),
+        8 => {
+            let middle = start(board, || {
+                for _ in 0..20 {
+                    start(board, || {});
+                }
+            });
+            reap(middle);
+            None
+        }
+        // As many as there is room for.
+        _ => orphan(&mut || {
+            for _ in 0..40 {
+                if start(board, || sleep(short)).is_none() {
+                    break;
+                }
+            }
+            sleep(short);
+        }),
+    }
+}
+
+fn escape(spell: Duration) {
+    let _ = unistd::setsid();
+    sleep(spell);
+}
+
+/// Runs `body` in a child, which ends with it; none where there is no room for a process.
+fn start(board: Board, body: impl FnOnce()) -> Option<i32> {
+    // SAFETY: the probe has one thread, so that everything works in the child as before.
+    match unsafe { libc::fork() } {
+        -1 => {
+            board[board::REFUSED].fetch_add(1, Relaxed);
+            None
+        }
+        0 => {
+            body();
+            end()
+        }
+        pid => Some(pid),
+    }
+}
+
+fn end() -> ! {
+    // SAFETY: ends the process without running anything of its parent's.
+    unsafe { libc::_exit(0) }
+}
+
+fn reap(child: Option<i32>) {
+    if let Some(pid) = child {
+        // That of a child that is traced tells of its stops too, unless asked for ends alone.
+        // SAFETY: the status is not asked for.
+        unsafe { libc::waitid(libc::P_PID, pid as u32, ptr::null_mut(), libc::WEXITED) };
+    }
+}
+
+/// A root of its own: a folder of links and mounts, without /tmp, that can be read only.
+fn bare(text: &str) {
+    let words: Vec<&str> = text.split(':').collect();
+    let [root, foster, probe] = words[..] else { fail("FOLDER:FOSTER:PROBE") };
+    // SAFETY: unshare takes a number.
+    if unsafe { libc::unshare(libc::CLONE_NEWNS) } != 0 {
+        fail(&format!("no mount namespace: {}", Errno::last()));
+    }
+    mount(None, "/", libc::MS_REC | libc::MS_PRIVATE);
+    mount(Some("tmpfs"), root, 0);
+    for name in ["bin", "lib", "lib64", "usr", "etc", "dev", "proc"] {
+        let (from, to) = (format!("/{name}"), format!("{root}/{name}"));
+        if let Ok(target) = fs::read_link(&from) {
+            symlink(target, &to).expect("a link can be made");
+        } else if Path::new(&from).is_dir() {
+            fs::create_dir(&to).expect("a folder can be made");
+            mount(Some(&from), &to, libc::MS_BIND | libc::MS_REC);
+        }
+    }
+    for (from, name) in [(foster, "foster"), (probe, "probe")] {
+        let to = format!("{root}/{name}");
+        fs::write(&to, "").expect("a file can be made");
+        mount(Some(from), &to, libc::MS_BIND);
+    }
+    unistd::chroot(root).expect("there is a new root");
+    unistd::chdir("/").expect("there is a root");
+    mount(None, "/", libc::MS_REMOUNT | libc::MS_BIND | libc::MS_RDONLY);
+}
+
+/// Mounts a folder or file at another place, a new tmpfs, or changes what is mounted.
+fn mount(from: Option<&str>, to: &str, flags: libc::c_ulong) {
+    let words = [from.unwrap_or("none"), to].map(|word| CString::new(word.as_bytes()));
+    let [from, to] = words.map(|word| word.expect("no NUL inside"));
+    let kind = from.as_ptr();
+    // SAFETY: all are strings; the last argument may be null.
+    if unsafe { libc::mount(from.as_ptr(), to.as_ptr(), kind, flags, ptr::null()) } != 0 {
+        fail(&format!("cannot mount {from:?} at {to:?}: {}", Errno::last()));
+    }
+}
+
+/// Hands the test the descriptor by which it answers system calls in the place of the kernel.
+fn be_judged() {
+    let board = board();
+    let descriptor = seccomp::ask(&["clone", "openat", "mmap"]);
+    board[board::JUDGE].store(descriptor as u64, Relaxed);
+    let patience = std::time::Instant::now() + LIFETIME;
+    while board[board::JUDGED].load(Relaxed) == 0 {
+        if std::time::Instant::now() > patience {
+            fail("nobody judges");
+        }
+        sleep(Duration::from_millis(1));
+    }
+}
+
+/// How many kinds of deeds there are.
+const DEEDS: u64 = 10;
+
+/// The board, as the harness opens it: the first descriptor behind the standard ones.
+const BOARD: i32 = 3;
