@@ -253,6 +253,8 @@ fn newest_pid() -> Option<Pid> {
             0 => libc::_exit(0),
             pid => {
                 let pid = u32::try_from(pid).ok()?;
+                // Somebody may have stopped it, and then it would be waited for in vain.
+                libc::kill(pid as i32, libc::SIGKILL);
                 // Only by this flag is it seen as a child at all.
                 libc::waitpid(pid as i32, ptr::null_mut(), libc::__WCLONE);
                 Some(Pid(pid))
