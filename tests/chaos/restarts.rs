@@ -34,7 +34,8 @@ fn kill_the_leader(run: &mut Running, times: usize, each: usize) {
         let all = alive(foster);
         assert!(all.len() <= each + usize::from(each > 1), "{all:?}: more than one run");
         // The orphan is foster's, and no longer that of a process in between.
-        let adopted = procfs::children(foster).len() == 1 + usize::from(each > 1);
+        let own = |pid: &&i32| procfs::stat(**pid).is_some_and(|stat| stat.parent == foster);
+        let adopted = all.iter().filter(own).count() == 1 + usize::from(each > 1);
         (all.len() == each && adopted).then_some(all)
     };
     let mut memory = 0;

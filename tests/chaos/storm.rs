@@ -18,6 +18,7 @@ use crate::support::board::{self, Board};
 use crate::support::dice::Dice;
 use crate::support::patience::until;
 use crate::support::procfs;
+use crate::support::running::send;
 use crate::support::stream::{await_any, process_descriptor};
 use crate::support::{Launch, Place, Running, Status, probe};
 
@@ -159,6 +160,7 @@ impl Weather {
         let (memory, descriptors) = (own_memory(self.foster), self.descriptors());
         self.storm(&alive, self.spell / 2);
 
+        self.wake_what_is_foster_still();
         self.check_counts();
         await_no_zombies(self.foster);
         let what = format!("descriptors stay open, more than {descriptors}");
@@ -260,6 +262,14 @@ impl Weather {
         self.done.kills += 1;
     }
 
+    /// Wakes a child that was stopped before it executed its command: foster stands still until it
+    /// has (docs/SECURITY.md).
+    fn wake_what_is_foster_still(&self) {
+        let mut all = procfs::children(self.foster);
+        all.retain(|pid| procfs::stat(*pid).is_some_and(|stat| stat.name == "foster"));
+        all.into_iter().for_each(|pid| send(pid, "CONT"));
+    }
+
     /// Waits until the process that counts has all signals that foster got, and no more.
     fn check_counts(&mut self) {
         if self.situation.cast == Cast::Wild {
@@ -309,12 +319,13 @@ impl Weather {
         self.board[board::SIGNALS + number].load(Relaxed)
     }
 
-    /// How many descriptors foster has, without its own way to what stderr is: that is opened
-    /// when there is something to say for the first time.
+    /// How many descriptors foster has, without the timer and its own way to what stderr is: they
+    /// are opened when they are needed for the first time.
     fn descriptors(&self) -> usize {
         let all = procfs::open_files(self.foster);
         let stderr = all.iter().find(|(fd, _)| *fd == 2).map(|(_, file)| file.clone());
-        all.iter().filter(|(_, file)| Some(file) != stderr.as_ref()).count()
+        let late = |file: &String| Some(file) == stderr.as_ref() || file.contains("timerfd");
+        all.iter().filter(|(_, file)| !late(file)).count()
     }
 }
 
