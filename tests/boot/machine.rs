@@ -289,9 +289,9 @@ const ENDINGS: [(&str, Ending); 4] = [
 ];
 
 /// Names by which busybox is called.
-const APPLETS: [&str; 14] = [
-    "sh", "cat", "echo", "grep", "insmod", "kill", "ls", "mount", "readlink", "rm", "setsid",
-    "sleep", "true", "umount",
+const APPLETS: [&str; 15] = [
+    "sh", "cat", "date", "echo", "grep", "insmod", "kill", "ls", "mount", "readlink", "rm",
+    "setsid", "sleep", "true", "umount",
 ];
 
 /// What sees a disk of QEMU's, in the order to load it.

@@ -62,6 +62,30 @@ fn closed_descriptors_are_opened_on_the_console_that_devtmpfs_brings() {
 }
 
 #[test]
+fn a_step_of_the_clock_by_a_day_changes_nothing() {
+    // Each run begins a day later or earlier than the last one ended.
+    let app = "read up rest </proc/uptime; echo app: $up $(date +%s); if [ -e /run/later ]\n\
+               then rm /run/later; day=-86400; else : >/run/later; day=86400; fi\n\
+               date -s @$(($(date +%s) + day)) >/dev/null; exit 1";
+    let options = "-- --backoff 2s --backoff-max 2s --wrap app";
+    let mut machine = Machine::new(&[("app", app)]).boot(options);
+    let mut run = || {
+        let line = machine.expect_part("app: ");
+        let words: Vec<&str> = line.split(' ').collect();
+        let number = |place: usize| words[place].parse::<f64>().expect("a number");
+        (number(1), number(2))
+    };
+    let (mut up, mut clock) = run();
+    for day in [86400.0, -86400.0, 86400.0] {
+        let (next_up, next_clock) = run();
+        let (waited, passed) = (next_up - up, next_clock - clock);
+        assert!((2.0..60.0).contains(&waited), "{waited} s between two starts");
+        assert!((passed - day).abs() < 61.0, "{passed} s by the clock: it was not set");
+        (up, clock) = (next_up, next_clock);
+    }
+}
+
+#[test]
 fn a_command_is_given_behind_two_dashes_on_the_kernel_command_line() {
     let mut machine = Machine::new(&[]).boot("-- echo these are \"three words\"");
     machine.expect("these are three words");
