@@ -1,6 +1,7 @@
 # make help lists the targets. What CI runs (.ci/run), anyone can run by the same names.
 prefix  ?= /usr/local
 ARCH    ?= x86_64
+ARCHES  ?= x86_64 aarch64 armv7 riscv64
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/foster
 STATIC   = $(shell .ci/static $(ARCH))
 LINKS   := tini tini-static docker-init dumb-init catatonit
@@ -32,7 +33,7 @@ test-compat: ## the contract of tini, dumb-init and catatonit: ours, then the or
 test-theirs: ## the same contract against the originals, bugs included, and beside them
 	@$(INSTALL) test peers
 	INIT_UNDER_TEST=theirs cargo test --test compat -- --include-ignored
-static: ## build the static binary for ARCH (x86_64, aarch64, armv7, riscv64)
+static: ## build the static binary for ARCH: one of x86_64, aarch64, armv7, riscv64
 	@$(INSTALL) std zig
 	@.ci/static $(ARCH)
 test-static: static ## run tests/system, tests/chaos and tests/compat on the static binary
@@ -62,12 +63,12 @@ test-windows: ## build foster.exe and run tests/windows on it under Wine
 size: ## hold the static binary to its budget, and print what is largest in it
 	@$(INSTALL) std zig
 	@.ci/size
-dist: ## pack the static binary for ARCH with man page, completions, links and checksum
+dist: ## pack the static binaries for ARCHES with man page, completions, links and checksums
 	@$(INSTALL) std zig
-	@.ci/dist $(ARCH)
+	@.ci/dist $(ARCHES)
 test-arch: ## the static binaries of the other architectures, under qemu-user
 	@$(INSTALL) std zig qemu-user
-	.ci/arch aarch64 armv7 riscv64
+	.ci/arch $(filter-out x86_64,$(ARCHES))
 bench: ## measure foster beside its peers, and write docs/BENCHMARKS.md (minutes)
 	@$(INSTALL) std zig peers bench
 	cargo run -q --release --manifest-path tests/bench/Cargo.toml -- --foster $(STATIC) --docs docs
