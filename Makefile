@@ -50,10 +50,9 @@ prove: ## what takes minutes: deep searches of small worlds, long random ones, d
 	@$(INSTALL) test
 	cargo test --test model -- --ignored --nocapture
 	CHAOS_SECONDS=60 cargo test --test chaos
-fuzz: ## a minute of each fuzz target (installs cargo-fuzz)
-	@command -v cargo-fuzz >/dev/null || cargo install -q cargo-fuzz
-	cd tests/fuzz && for target in command_line words machine; do RUSTC_BOOTSTRAP=1 \
-	  cargo fuzz run --fuzz-dir . $$target -- -max_total_time=60 || exit; done
+fuzz: ## each fuzz target for FUZZ_SECONDS, a minute unless told (installs cargo-fuzz)
+	@$(INSTALL) fuzz
+	.ci/fuzz
 windows: ## build foster.exe
 	@$(INSTALL) std windows
 	@.ci/windows
