@@ -40,6 +40,9 @@ test-static: static ## run tests/system, tests/chaos and tests/compat on the sta
 	@$(INSTALL) test
 	FOSTER_UNDER_TEST=$(STATIC) cargo test --test system --test chaos
 	INIT_UNDER_TEST=$(STATIC) cargo test --test compat
+test-asan: ## run tests/system and tests/compat on a binary with AddressSanitizer
+	@$(INSTALL) test
+	.ci/asan
 test-boot: static ## foster as the init of a machine: a real kernel, in QEMU
 	@$(INSTALL) test boot
 	FOSTER_UNDER_TEST=$(STATIC) cargo test --test boot
@@ -81,5 +84,5 @@ install: build ## install binary, man page and the names it stands in for (DESTD
 	  $(DESTDIR)$(prefix)/share/bash-completion/completions/foster
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat test-theirs static test-static test-boot test-containers prove fuzz windows test-windows size dist \
+.PHONY: help build demo test check pure test-compat test-theirs static test-static test-asan test-boot test-containers prove fuzz windows test-windows size dist \
   test-arch bench bench-check install

@@ -1,5 +1,6 @@
 //! Lets the program begin at `foster_entry` (src/sys/linux/entry.rs), which blocks all signals
-//! before the C library has run a single instruction.
+//! before the C library has run a single instruction, and gives it a heap of its own
+//! (src/sys/linux/heap.rs) unless AddressSanitizer is to look at each piece of memory.
 
 use std::env;
 
@@ -7,7 +8,7 @@ fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     // The static build leaves out what it names (.ci/static).
     println!("cargo:rerun-if-changed=.ci/static.ld");
-    println!("cargo:rustc-check-cfg=cfg(early_entry)");
+    println!("cargo:rustc-check-cfg=cfg(early_entry, own_heap)");
     let variable = |name: &str| env::var(name).unwrap_or_default();
     let written_for = ["x86_64", "aarch64", "arm", "riscv64"];
     if variable("CARGO_CFG_TARGET_OS") == "linux"
@@ -15,5 +16,9 @@ fn main() {
     {
         println!("cargo:rustc-cfg=early_entry");
         println!("cargo:rustc-link-arg-bins=-Wl,-e,foster_entry");
+    }
+    // Only an unstable compiler tells of sanitizers, and only it has them.
+    if !variable("CARGO_CFG_SANITIZE").split(',').any(|sanitizer| sanitizer == "address") {
+        println!("cargo:rustc-cfg=own_heap");
     }
 }

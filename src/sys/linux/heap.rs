@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use nix::libc;
 
-#[global_allocator]
+#[cfg_attr(own_heap, global_allocator)]
 static HEAP: Heap = Heap(UnsafeCell::new(State {
     next: 0,
     end: 0,

@@ -3,6 +3,7 @@
 mod boot;
 mod entry;
 mod file;
+#[cfg_attr(not(own_heap), allow(dead_code, reason = "the sanitizer has a heap of its own"))]
 mod heap;
 mod log;
 mod reap;
