@@ -56,6 +56,9 @@ prove: ## what takes minutes: deep searches of small worlds, long random ones, d
 fuzz: ## each fuzz target for FUZZ_SECONDS, a minute unless told (installs cargo-fuzz)
 	@$(INSTALL) fuzz
 	.ci/fuzz
+deny: ## licences, sources and duplicates of crates, and advisories (installs cargo-deny)
+	@$(INSTALL) deny
+	.ci/deny
 windows: ## build foster.exe
 	@$(INSTALL) std windows
 	@.ci/windows
@@ -84,5 +87,5 @@ install: build ## install binary, man page and the names it stands in for (DESTD
 	  $(DESTDIR)$(prefix)/share/bash-completion/completions/foster
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat test-theirs static test-static test-asan test-boot test-containers prove fuzz windows test-windows size dist \
+.PHONY: help build demo test check pure test-compat test-theirs static test-static test-asan test-boot test-containers prove fuzz deny windows test-windows size dist \
   test-arch bench bench-check install
