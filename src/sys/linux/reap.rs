@@ -10,7 +10,7 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use nix::errno::Errno;
@@ -188,28 +188,34 @@ impl Guard {
     /// A guard for a leader that is not reaped yet; none where the kernel has none (Linux 6.9)
     /// or no descriptor is left.
     fn new(leader: Pid) -> Option<Guard> {
+        // A kernel that does not know the flag says so before it looks for the descriptor. The
+        // group itself is not asked: in a storm it has thousands of members.
+        if send(-1, 0, PROCESS_GROUP) || Errno::last() != Errno::EBADF {
+            return None;
+        }
         // SAFETY: these are system calls on numbers; the descriptor is new and ours, and closed
         // when foster executes anything.
         unsafe {
             let descriptor = libc::syscall(libc::SYS_pidfd_open, leader.0, 0);
-            let descriptor =
-                OwnedFd::from_raw_fd(i32::try_from(descriptor).ok().filter(|fd| *fd >= 0)?);
-            let guard = Guard { leader, descriptor };
-            guard.send(0, PROCESS_GROUP).then_some(guard)
+            let descriptor = RawFd::try_from(descriptor).ok().filter(|fd| *fd >= 0)?;
+            Some(Guard { leader, descriptor: OwnedFd::from_raw_fd(descriptor) })
         }
     }
 
     /// Sends a signal to all in the group, or where its leader has left it empty to the leader;
     /// says whether there was anyone.
     pub fn signal(&self, signal: c_int) -> bool {
-        self.send(signal, PROCESS_GROUP) || Errno::last() == Errno::ESRCH && self.send(signal, 0)
+        let descriptor = self.descriptor.as_raw_fd();
+        send(descriptor, signal, PROCESS_GROUP)
+            || Errno::last() == Errno::ESRCH && send(descriptor, signal, 0)
     }
+}
 
-    fn send(&self, signal: c_int, flags: c_int) -> bool {
-        let (descriptor, info) = (self.descriptor.as_raw_fd(), ptr::null::<libc::siginfo_t>());
-        // SAFETY: these are numbers, and no record of what to send.
-        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, info, flags) == 0 }
-    }
+/// pidfd_send_signal(2).
+fn send(descriptor: RawFd, signal: c_int, flags: c_int) -> bool {
+    let info = ptr::null::<libc::siginfo_t>();
+    // SAFETY: these are numbers, and no record of what to send.
+    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, info, flags) == 0 }
 }
 
 /// `PIDFD_SIGNAL_PROCESS_GROUP` (pidfd_send_signal(2)).
