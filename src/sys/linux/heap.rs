@@ -16,32 +16,35 @@ use std::time::Duration;
 use nix::libc;
 
 #[cfg_attr(own_heap, global_allocator)]
-static HEAP: Heap = Heap(UnsafeCell::new(State {
-    next: 0,
-    end: 0,
-    free: [null_mut(); CLASSES],
-    waits: false,
-    first: First([0; FIRST]),
-}));
+static HEAP: Heap = Heap {
+    state: UnsafeCell::new(State {
+        next: null_mut(),
+        left: 0,
+        free: [null_mut(); CLASSES],
+        waits: false,
+    }),
+    first: UnsafeCell::new(First([0; FIRST])),
+};
 
 /// The allocator.
-struct Heap(UnsafeCell<State>);
+struct Heap {
+    state: UnsafeCell<State>,
+    /// The first piece that memory is taken from, apart from what is borrowed to take it.
+    first: UnsafeCell<First>,
+}
 
 // SAFETY: foster has one thread, and its signal handler does not allocate. A child shares this
 // memory until it executes its command, and does not allocate either.
 unsafe impl Sync for Heap {}
 
-#[repr(C, align(16))]
 struct State {
-    /// Where the piece that memory is taken from goes on, and where it ends.
-    next: usize,
-    end: usize,
+    /// Where the piece that memory is taken from goes on, and how much of it is left.
+    next: *mut u8,
+    left: usize,
     /// Pieces that were given back, by class: each begins with the address of the next.
     free: [*mut u8; CLASSES],
     /// Whether to wait where the kernel has no memory.
     waits: bool,
-    /// The first piece.
-    first: First,
 }
 
 /// Memory that begins where the smallest piece may: so all pieces do.
@@ -54,11 +57,11 @@ struct First(#[expect(dead_code, reason = "it is only pointed into")] [u8; FIRST
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: there is one thread, and nothing in here calls anything that allocates.
-        let state = unsafe { &mut *self.0.get() };
+        let state = unsafe { &mut *self.state.get() };
         let Some(class) = class_of(layout) else { return state.map(layout.size()) };
         let piece = state.free[class];
         if piece.is_null() {
-            return state.take(SMALLEST << class);
+            return state.take(SMALLEST << class, self.first.get().cast());
         }
         // SAFETY: a piece in a list begins with the address of the next.
         state.free[class] = unsafe { piece.cast::<*mut u8>().read() };
@@ -68,7 +71,7 @@ unsafe impl GlobalAlloc for Heap {
     unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
         // SAFETY: as in `alloc`; the piece was handed out by it for this layout.
         unsafe {
-            let state = &mut *self.0.get();
+            let state = &mut *self.state.get();
             match class_of(layout) {
                 Some(class) => {
                     piece.cast::<*mut u8>().write(state.free[class]);
@@ -101,22 +104,22 @@ unsafe impl GlobalAlloc for Heap {
 
 impl State {
     /// Takes memory off the front of the current piece, or of a new one.
-    fn take(&mut self, size: usize) -> *mut u8 {
-        if self.end == 0 {
-            self.next = (&raw mut self.first).addr();
-            self.end = self.next + FIRST;
+    fn take(&mut self, size: usize, first: *mut u8) -> *mut u8 {
+        if self.next.is_null() {
+            (self.next, self.left) = (first, FIRST);
         }
-        if self.end - self.next < size {
+        if self.left < size {
             let piece = self.map(PIECE);
             if piece.is_null() {
                 return piece;
             }
-            self.next = piece.addr();
-            self.end = self.next + PIECE;
+            (self.next, self.left) = (piece, PIECE);
         }
         let taken = self.next;
-        self.next += size;
-        ptr::with_exposed_provenance_mut(taken)
+        self.left -= size;
+        // It is at most the end of the piece.
+        self.next = taken.wrapping_add(size);
+        taken
     }
 
     /// Memory from the kernel, or null where it has none and nobody waits for it.
@@ -147,7 +150,7 @@ pub fn without_waiting<T>(action: impl FnOnce() -> T) -> T {
 
 fn wait_for_memory_if(waits: bool) -> bool {
     // SAFETY: there is one thread, and it is not in the heap.
-    unsafe { std::mem::replace(&mut (*HEAP.0.get()).waits, waits) }
+    unsafe { std::mem::replace(&mut (*HEAP.state.get()).waits, waits) }
 }
 
 /// Which list a layout belongs to; none for what the kernel gives directly.
