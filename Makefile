@@ -6,6 +6,7 @@ CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/foster
 STATIC   = $(shell .ci/static $(ARCH))
 LINKS   := tini tini-static docker-init dumb-init catatonit
 INSTALL  = .ci/install
+PROVE   := test-static test-asan test-arch test-containers test-boot deny fuzz miri
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -49,7 +50,8 @@ test-boot: static ## foster as the init of a machine: a real kernel, in QEMU
 test-containers: static ## foster in real containers: runc, Docker, gVisor (as root)
 	@$(INSTALL) test containers
 	FOSTER_UNDER_TEST=$(STATIC) cargo test --test containers
-prove: ## what takes minutes: deep searches of small worlds, long random ones, deliberate bugs, a long storm
+prove: prove-long $(PROVE) ## all that takes minutes: long searches and storms, deliberate bugs, and PROVE
+prove-long:
 	@$(INSTALL) test
 	cargo test --test model -- --ignored --nocapture
 	CHAOS_SECONDS=60 cargo test --test chaos
@@ -59,6 +61,8 @@ fuzz: ## each fuzz target for FUZZ_SECONDS, a minute unless told (installs cargo
 deny: ## licences, sources and duplicates of crates, and advisories (installs cargo-deny)
 	@$(INSTALL) deny
 	.ci/deny
+miri: ## run the library's tests and the heap in Miri, which a nightly toolchain has
+	.ci/miri
 windows: ## build foster.exe
 	@$(INSTALL) std windows
 	@.ci/windows
@@ -87,5 +91,5 @@ install: build ## install binary, man page and the names it stands in for (DESTD
 	  $(DESTDIR)$(prefix)/share/bash-completion/completions/foster
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat test-theirs static test-static test-asan test-boot test-containers prove fuzz deny windows test-windows size dist \
+.PHONY: help build demo test check pure test-compat test-theirs static test-static test-asan test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
   test-arch bench bench-check install
