@@ -115,9 +115,11 @@ impl Supervisor {
     }
 }
 
-/// What the terminal sends to its whole foreground group, for a key or a change of size. The HUP
-/// and CONT of a hang-up go to the leader of the session alone (tty_ioctl(4)).
-const KEYS: SignalSet = SignalSet::of(&[Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH]);
+/// What the terminal sends to its whole foreground group, for a key or a change of size, and what
+/// is not sent again. The TSTP of Ctrl-Z is: a CONT from before it, passed on a moment too late,
+/// may have undone it, and who is stopped is not stopped twice. The HUP and CONT of a hang-up go to
+/// the leader of the session alone (tty_ioctl(4)).
+const KEYS: SignalSet = SignalSet::of(&[Signal::INT, Signal::QUIT, Signal::WINCH]);
 
 #[cfg(test)]
 mod tests {

@@ -372,7 +372,7 @@ impl Judge {
         let requests = self.config.stop.requests;
         let again = self.stop.is_some() && signal == Signal::INT;
         if !(requests.contains(signal) || requests.contains(sent) || again) {
-            let keys = [Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH];
+            let keys = [Signal::INT, Signal::QUIT, Signal::WINCH];
             let by_key = signalled.by_kernel && keys.contains(&signal);
             return self.owe_all(sent, signalled.value, by_key);
         }

@@ -145,3 +145,14 @@ fn what_the_terminal_sent_to_fosters_own_group_is_not_sent_again() {
     sim.gets(Signal::INT);
     assert_eq!(sim.got(Pid(2)), [Signal::INT]);
 }
+
+#[test]
+fn a_stop_by_the_terminal_is_sent_again_because_a_late_cont_may_have_undone_it() {
+    let mut config = init();
+    config.session = Session::Shared;
+    let mut sim = world(config, [behaves(Manner::Ignore)]);
+    // fg, and Ctrl-Z at once: the child was stopped by the terminal before foster got to the CONT.
+    sim.gets(Signal::CONT);
+    sim.happens(Op::Signal(Signal::TSTP, None, true));
+    assert_eq!(sim.got(Pid(2)), [Signal::CONT, Signal::TSTP]);
+}
