@@ -2,9 +2,12 @@
 
 #[path = "../../src/sys/linux/heap.rs"]
 mod heap;
+#[path = "../../src/sys/linux/malloc.rs"]
+#[allow(dead_code, reason = "nothing is to be prepared here")]
+mod malloc;
 
 use std::alloc::{Layout, alloc, dealloc, realloc};
-use std::slice;
+use std::{ptr, slice};
 
 /// A piece that was handed out, filled with a byte.
 struct Piece {
@@ -21,6 +24,50 @@ pub fn come_and_go_twice() {
     heap::wait_for_memory();
     heap::without_waiting(|| come_and_go(rounds));
     println!("{rounds} pieces came and went, twice");
+    come_and_go_as_in_c(rounds);
+    println!("{rounds} pieces came and went as in C");
+}
+
+/// The same by malloc(3) and its like, where nobody says what layout a piece has.
+fn come_and_go_as_in_c(rounds: u32) {
+    let mut numbers = Numbers(11);
+    let mut pieces: Vec<Piece> = Vec::new();
+    for round in 0..rounds {
+        let layout = numbers.layout();
+        let which = numbers.below(200) as usize;
+        if which >= pieces.len() {
+            let start = malloc::allocate(layout.align(), layout.size());
+            let mut piece = Piece { start, layout, filler: round as u8 };
+            piece.fill();
+            pieces.push(piece);
+        } else if numbers.below(2) == 0 {
+            let piece = &mut pieces[which];
+            // SAFETY: the piece was handed out by `allocate` or `resize`.
+            piece.start = unsafe { malloc::resize(piece.start, layout.size()) };
+            let kept = piece.layout.size().min(layout.size());
+            piece.layout = Layout::from_size_align(layout.size(), 16).expect("it is small");
+            piece.check_front(kept);
+            piece.fill();
+        } else {
+            let piece = pieces.swap_remove(which);
+            piece.check();
+            // SAFETY: as above, and it is gone from the list.
+            unsafe { malloc::release(piece.start) };
+        }
+    }
+    for piece in pieces {
+        piece.check();
+        // SAFETY: as above.
+        unsafe { malloc::release(piece.start) };
+    }
+    for size in [usize::MAX, isize::MAX as usize] {
+        assert!(malloc::allocate(1, size).is_null());
+    }
+    // SAFETY: null is nobody's, and a piece of no size may be given back like any other.
+    unsafe {
+        malloc::release(ptr::null_mut());
+        malloc::release(malloc::resize(ptr::null_mut(), 0));
+    }
 }
 
 fn come_and_go(rounds: u32) {

@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use nix::libc;
-
-use crate::subject::{Folder, foster, probe_line, quick, wrapped};
+use crate::subject::{Folder, foster, limit_memory, probe_line, quick, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::running::send;
@@ -146,19 +144,6 @@ fn without_memory_hundreds_of_leftovers_are_gone_before_the_restart() {
     // Until then a new run has none either, and ends before it begins.
     limit_memory(run.pid(), all);
     run.expect("second");
-}
-
-/// Limits the memory that a process may ask for from now on; gives the limit that there was.
-fn limit_memory(pid: i32, limit: libc::rlim_t) -> libc::rlim_t {
-    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the records are live, or null.
-    unsafe {
-        libc::prlimit(pid, libc::RLIMIT_AS, std::ptr::null(), &raw mut old);
-        let new = libc::rlimit { rlim_cur: limit, ..old };
-        let done = libc::prlimit(pid, libc::RLIMIT_AS, &raw const new, std::ptr::null_mut());
-        assert_eq!(done, 0, "a limit can be lowered");
-    }
-    old.rlim_cur
 }
 
 #[test]

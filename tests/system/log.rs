@@ -8,10 +8,10 @@ use std::os::unix::net::UnixListener;
 use nix::libc;
 
 use crate::inheritance::WITHOUT_SIGNALFD;
-use crate::subject::{Folder, foster, probe_line, quick, wrapped};
-use crate::support::Place;
+use crate::subject::{Folder, foster, limit_memory, probe_line, quick, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
+use crate::support::{Place, Status};
 
 #[test]
 fn with_stderr_a_full_pipe_that_nobody_reads_signals_deaths_and_stops_are_seen_to() {
@@ -87,6 +87,20 @@ fn a_later_line_says_how_many_were_dropped() {
     assert_eq!(lines[1], "foster: trace: received SIGUSR2", "{text}");
     assert!(lines[2].starts_with("foster: debug: passed SIGUSR2 on to group "), "{text}");
     assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn the_first_line_needs_no_memory_of_the_kernels() {
+    let launch = foster().args(["--stop-timeout", "10ms", "--"]).probe("ignore=TERM say=up pause");
+    let mut run = launch.start();
+    run.expect("up");
+    let pid = run.pid();
+    procfs::await_sleep(pid);
+    assert_eq!(run.errors(), "");
+    limit_memory(pid, 0);
+    run.signal("TERM");
+    run.expect_error("foster: warning: ");
+    assert_eq!(run.wait_for_status(), Status::Code(137));
 }
 
 /// A reader that does not wait.

@@ -145,6 +145,19 @@ pub fn signal_name(number: i32) -> String {
     signals::name(number)
 }
 
+/// Limits the memory that a process may ask for from now on; gives the limit that there was.
+pub fn limit_memory(pid: i32, limit: libc::rlim_t) -> libc::rlim_t {
+    let mut old = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: the records are live, or null.
+    unsafe {
+        libc::prlimit(pid, libc::RLIMIT_AS, std::ptr::null(), &raw mut old);
+        let new = libc::rlimit { rlim_cur: limit, ..old };
+        let done = libc::prlimit(pid, libc::RLIMIT_AS, &raw const new, std::ptr::null_mut());
+        assert_eq!(done, 0, "a limit can be lowered");
+    }
+    old.rlim_cur
+}
+
 /// Whether tests may change users and mounts.
 pub fn is_root() -> bool {
     // SAFETY: geteuid cannot fail.

@@ -6,6 +6,8 @@ mod file;
 #[cfg_attr(not(own_heap), allow(dead_code, reason = "the sanitizer has a heap of its own"))]
 mod heap;
 mod log;
+#[cfg_attr(not(all(own_heap, target_env = "musl")), allow(dead_code, reason = "C has its own"))]
+mod malloc;
 mod reap;
 mod setup;
 mod signals;
@@ -129,6 +131,7 @@ impl Sys {
             setup::settle_in(&config.setup, &[poll.as_raw_fd(), signals.descriptor()]);
         }
         let spawner = Spawner::new(&config, world, signals.dispositions);
+        malloc::prepare();
         heap::wait_for_memory();
         Ok(Sys {
             poll,
