@@ -123,6 +123,8 @@ impl Signals {
 
     /// Reads one batch of signals; says whether a child's was among them, and whether there may
     /// be more.
+    // Its room on the stack is for its own time only: the rest of foster fits into a page.
+    #[inline(never)]
     pub fn read(&self, events: &mut Vec<Event>) -> Batch {
         let mut batch = Batch::default();
         match &self.source {
@@ -308,5 +310,7 @@ fn self_pipe(dispositions: &mut Dispositions) -> io::Result<OwnedFd> {
         unsafe { signal_hook_registry::register_unchecked(signal, handler)? };
         let_nothing_interrupt(signal)?;
     }
+    // musl lets in the signals that it hides, with the first handler of a program.
+    block_all();
     Ok(reader)
 }
