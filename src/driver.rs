@@ -137,10 +137,10 @@ impl Default for Driver {
 const ANSWERS: usize = 4;
 
 /// How many signals a wait brings at the most: more would take memory that nothing else needs.
-pub const SIGNALS_AT_ONCE: usize = 16;
+pub const SIGNALS_AT_ONCE: usize = 8;
 
 /// Room for what one wait brings: a full read of signals, and some deaths and stops.
-const NEWS: usize = SIGNALS_AT_ONCE + 8;
+const NEWS: usize = SIGNALS_AT_ONCE + 4;
 
 /// How many turns with news there may be at least before time is looked at: some milliseconds.
 const PATIENCE: usize = 256;

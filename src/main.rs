@@ -18,7 +18,7 @@ use foster::supervisor::Supervisor;
 /// The platform's entry point calls it.
 fn run(args: Vec<OsString>, world: sys::World) -> u32 {
     let config = match cli::parse(args, &world) {
-        Outcome::Run(config) => Rc::<_>::from(config),
+        Outcome::Run(config) => config,
         Outcome::Say(say) => return sys::say_last(world, &say),
     };
     let mut platform = match sys::Sys::new(Rc::clone(&config), world) {

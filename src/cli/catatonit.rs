@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::rc::Rc;
 
 use crate::config::{Config, ForwardTo, Level, StartFailure, Voice};
 use crate::exit::ExitStatus;
@@ -55,7 +56,7 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
         Some(_) => Level::Debug,
         None => Level::Error,
     };
-    Outcome::Run(Box::new(config))
+    Outcome::Run(Rc::new(config))
 }
 
 /// Puts a report into catatonit's words.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::rc::Rc;
 
 use crate::config::{
     Config, ForwardTo, JobControl, Leftovers, Level, Rewrites, Session, StartFailure, Voice,
@@ -82,7 +83,7 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
     config.setup.subreaper = false;
     config.setup.unblock_signals = true;
     config.setup.leave_directory = true;
-    Outcome::Run(Box::new(config))
+    Outcome::Run(Rc::new(config))
 }
 
 /// Reads what sscanf(3) reads by `%d:%d`, of which the first is a signal and the second a signal

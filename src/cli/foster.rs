@@ -4,6 +4,7 @@
 //! command line is silent.
 
 use std::ffi::{OsStr, OsString};
+use std::rc::Rc;
 use std::time::Duration;
 
 use lexopt::{Arg, Parser};
@@ -70,7 +71,7 @@ pub(super) fn parse(args: Vec<OsString>, surroundings: &dyn Surroundings) -> Out
     match said {
         Ok(Some(say)) => Outcome::Say(say),
         Ok(None) => match draft.finish() {
-            Ok(config) => Outcome::Run(Box::new(config)),
+            Ok(config) => Outcome::Run(Rc::new(config)),
             Err(refusal) => refusal.into(),
         },
         Err(refusal) => refusal.into(),

@@ -16,6 +16,7 @@ mod wrap;
 
 use std::ffi::{OsStr, OsString};
 use std::fmt;
+use std::rc::Rc;
 
 use crate::config::{Argv, Config, Leftovers, ServiceConfig, Setup, Stop, Voice};
 use crate::exit::OWN_FAILURE;
@@ -62,7 +63,7 @@ pub enum Stream {
 #[derive(Debug)]
 pub enum Outcome {
     /// There is something to run.
-    Run(Box<Config>),
+    Run(Rc<Config>),
     /// There is something to say, and nothing to run.
     Say(Say),
 }

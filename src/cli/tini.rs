@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::rc::Rc;
 
 use crate::config::{Config, ForwardTo, Level, StartFailure, Voice};
 use crate::exit::ExitStatus;
@@ -57,7 +58,7 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
     match drop_in(Voice::Tini, getopt.operands(), surroundings) {
         Ok(mut config) => {
             given.apply(&mut config);
-            Outcome::Run(Box::new(config))
+            Outcome::Run(Rc::new(config))
         }
         Err(refusal) => refusal.into(),
     }

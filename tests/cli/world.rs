@@ -1,6 +1,7 @@
 //! Surroundings that a test makes up.
 
 use std::ffi::{OsStr, OsString};
+use std::rc::Rc;
 
 use foster::cli::{self, Outcome, Platform, Say, Stream, Surroundings};
 use foster::config::Config;
@@ -43,7 +44,7 @@ impl World {
     #[track_caller]
     pub fn config(&self, args: &[&str]) -> Config {
         match self.parse(args) {
-            Outcome::Run(config) => *config,
+            Outcome::Run(config) => Rc::unwrap_or_clone(config),
             Outcome::Say(say) => panic!("{args:?} says {say:?}"),
         }
     }

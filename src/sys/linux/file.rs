@@ -67,6 +67,8 @@ pub fn kind(descriptor: c_int) -> libc::mode_t {
 }
 
 /// Visits the names in a folder (getdents64(2)); none where it cannot be read.
+// Its room on the stack is for its own time only.
+#[inline(never)]
 pub fn for_each_name(folder: &CStr, mut visit: impl FnMut(&CStr)) {
     let Ok(folder) = open(folder, libc::O_RDONLY | libc::O_DIRECTORY) else { return };
     // Records of a changing length, each with its own length at a place that the C library

@@ -26,7 +26,8 @@ static HEAP: Heap = Heap {
     first: UnsafeCell::new(First([0; FIRST])),
 };
 
-/// The allocator.
+/// The allocator: what is used of it stands in front.
+#[repr(C)]
 struct Heap {
     state: UnsafeCell<State>,
     /// The first piece that memory is taken from, apart from what is borrowed to take it.
@@ -61,7 +62,7 @@ unsafe impl GlobalAlloc for Heap {
         let Some(class) = class_of(layout) else { return state.map(layout.size()) };
         let piece = state.free[class];
         if piece.is_null() {
-            return state.take(SMALLEST << class, self.first.get().cast());
+            return state.take(size_of_class(class), self.first.get().cast());
         }
         // SAFETY: a piece in a list begins with the address of the next.
         state.free[class] = unsafe { piece.cast::<*mut u8>().read() };
@@ -158,9 +159,20 @@ fn class_of(layout: Layout) -> Option<usize> {
     if layout.align() > SMALLEST {
         return None;
     }
-    let size = layout.size().max(SMALLEST);
-    let class = (size.next_power_of_two() / SMALLEST).trailing_zeros() as usize;
+    // How many of the smallest pieces it takes besides one.
+    let more = layout.size().saturating_sub(1) / SMALLEST;
+    let class = match more.checked_ilog2() {
+        Some(log @ 1..) => 2 * log as usize + (more >> (log - 1) & 1),
+        _ => more,
+    };
     (class < CLASSES).then_some(class)
+}
+
+/// How large the pieces of a class are: 1, 2, 3, 4, 6, 8, 12, 16... of the smallest. So less than
+/// a third is wasted of any but the smallest.
+const fn size_of_class(class: usize) -> usize {
+    let double = if class.is_multiple_of(2) { 3 } else { 4 };
+    SMALLEST * ((double << (class / 2)) / 2)
 }
 
 /// Memory from the kernel, or null.
@@ -172,17 +184,17 @@ fn map(size: usize) -> *mut u8 {
     if memory == libc::MAP_FAILED { null_mut() } else { memory.cast() }
 }
 
-/// The smallest piece, and the alignment of all: each is this times a power of two.
+/// The smallest piece, and the alignment of all.
 const SMALLEST: usize = 16;
 
 /// How many classes there are: up to 64 kB.
-const CLASSES: usize = 13;
+const CLASSES: usize = 24;
 
 /// The first piece; what is not used of it costs nothing.
 const FIRST: usize = 256 * 1024;
 
 /// Each further piece, of the largest class.
-const PIECE: usize = SMALLEST << (CLASSES - 1);
+const PIECE: usize = size_of_class(CLASSES - 1);
 
 /// How long to wait before the kernel is asked for memory again.
 const PAUSE: Duration = Duration::from_millis(10);
