@@ -319,13 +319,17 @@ impl Weather {
         self.board[board::SIGNALS + number].load(Relaxed)
     }
 
-    /// How many descriptors foster has, without the timer and its own way to what stderr is: they
-    /// are opened when they are needed for the first time.
+    /// How many descriptors foster has, without the timer, its own way to what stderr is, and the
+    /// guard of a service's group: it opens one of each when it needs it for the first time.
     fn descriptors(&self) -> usize {
         let all = procfs::open_files(self.foster);
-        let stderr = all.iter().find(|(fd, _)| *fd == 2).map(|(_, file)| file.clone());
-        let late = |file: &String| Some(file) == stderr.as_ref() || file.contains("timerfd");
-        all.iter().filter(|(_, file)| !late(file)).count()
+        let stderr = all.iter().find(|(fd, _)| *fd == 2).map(|(_, file)| file.as_str());
+        let late = [
+            all.iter().any(|(fd, file)| *fd > 2 && Some(file.as_str()) == stderr),
+            all.iter().any(|(_, file)| file.contains("timerfd")),
+            all.iter().any(|(_, file)| file.contains("pidfd")),
+        ];
+        all.len() - late.iter().filter(|there| **there).count()
     }
 }
 
