@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::subject::Folder;
+use crate::support::launch::forget_dispositions;
 
 #[test]
 #[ignore = "needs the originals beside foster"]
@@ -280,6 +281,13 @@ impl Case {
             command.env("POSIXLY_CORRECT", "1");
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        // SAFETY: these are system calls on numbers, in a process that is about to do an exec.
+        unsafe {
+            command.pre_exec(|| {
+                forget_dispositions();
+                Ok(())
+            });
+        }
         let child = command.spawn().expect("it starts");
         let pid = child.id();
         let output = child.wait_with_output().expect("it ends");

@@ -210,15 +210,9 @@ impl Place {
 /// # Safety
 /// It is for a process that is about to do an exec: its descriptors go, its handlers too.
 unsafe fn forget_the_surroundings() {
-    // Large enough for the kernel's sigaction on every architecture; all zeros is the default.
-    let default = [0_u64; 8];
-    // SAFETY: the calls take numbers and pointers to live values. glibc's own sigaction refuses
-    // two of the signals.
+    // SAFETY: the calls take numbers and a pointer to a live value; the handlers may go.
     unsafe {
-        for number in 1..=64 {
-            let none = std::ptr::null_mut::<u64>();
-            libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), none, 8_usize);
-        }
+        forget_dispositions();
         libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int);
         // Away from the developer's terminal, which some subjects would take.
         libc::setsid();
@@ -226,6 +220,22 @@ unsafe fn forget_the_surroundings() {
         libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
         let none = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
         libc::setrlimit(libc::RLIMIT_CORE, &raw const none);
+    }
+}
+
+/// Has every signal do what it does by default: a shell's background job, for one, has SIGINT and
+/// SIGQUIT ignored.
+///
+/// # Safety
+/// It is for a process that is about to do an exec: its handlers go.
+pub unsafe fn forget_dispositions() {
+    // Large enough for the kernel's sigaction on every architecture; all zeros is the default.
+    let default = [0_u64; 8];
+    for number in 1..=64 {
+        let none = std::ptr::null_mut::<u64>();
+        // SAFETY: it takes numbers and a pointer to a live value. glibc's own sigaction refuses
+        // two of the signals.
+        unsafe { libc::syscall(libc::SYS_rt_sigaction, number, default.as_ptr(), none, 8_usize) };
     }
 }
 

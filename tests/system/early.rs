@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::libc;
 
 use crate::subject::{binary, kill};
+use crate::support::launch::forget_dispositions;
 use crate::support::patience::patience;
 use crate::support::probe;
 use crate::support::procfs;
@@ -126,6 +127,7 @@ impl Early {
         let pid = unsafe {
             let pid = libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) as i32;
             if pid == 0 {
+                forget_dispositions();
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                 libc::setsid();
                 libc::execve(list[0], list.as_ptr(), environment.as_ptr());
