@@ -21,7 +21,7 @@ test: ## run all tests that need no other toolchain (installs what they need)
 	cargo test
 check: ## what should pass before every commit, under a minute: format, lints, the pure core
 	cargo fmt --check
-	cargo clippy --all-targets -- -D warnings
+	.ci/lint
 	cargo test --lib --test cli --test model
 pure: ## build the library for a target without an operating system
 	@$(INSTALL) std
