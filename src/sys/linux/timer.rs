@@ -31,13 +31,13 @@ impl Timer {
         registry: &Registry,
         token: Token,
     ) -> Option<Duration> {
-        if let (Timer::Unused, Some(_)) = (&self, deadline) {
-            *self =
-                Timer::open(registry, token).map_or(Timer::Unavailable, |fd| Timer::Set(fd, None));
-        }
         let left = deadline.map(|deadline| deadline.since(now()));
         if left == Some(Duration::ZERO) {
             return left;
+        }
+        if let (Timer::Unused, Some(_)) = (&self, deadline) {
+            *self =
+                Timer::open(registry, token).map_or(Timer::Unavailable, |fd| Timer::Set(fd, None));
         }
         match self {
             Timer::Unused => None,
