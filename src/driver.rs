@@ -1,5 +1,7 @@
 //! The loop around the machine, and the platform as the loop sees it.
 
+use std::time::Duration;
+
 use crate::supervisor::{Action, Event, Supervisor};
 use crate::time::Instant;
 
@@ -36,8 +38,8 @@ pub struct Driver {
     answers: Vec<Event>,
     /// For how many turns in a row there has been news.
     busy: usize,
-    /// How many answers the last survey had.
-    survivors: usize,
+    /// When the next survey may be made: the last one took its time.
+    rested_at: Instant,
 }
 
 impl Driver {
@@ -48,7 +50,7 @@ impl Driver {
             news: Vec::with_capacity(NEWS),
             answers: Vec::with_capacity(ANSWERS),
             busy: 0,
-            survivors: 0,
+            rested_at: Instant::ZERO,
         }
     }
 
@@ -63,9 +65,11 @@ impl Driver {
             return Some(code);
         }
         // A survey looks at every process there is. So it comes when nothing else is known any
-        // more: a thousand deaths at once cost one survey instead of a thousand.
-        let survey = supervisor.wants_survey();
-        let deadline = if survey { Some(Instant::ZERO) } else { supervisor.poll_timeout() };
+        // more, and after a rest: a thousand deaths at once cost one survey instead of a thousand,
+        // and all surveys together only so much of the time that passes.
+        let survey_at = supervisor.wants_survey().then_some(self.rested_at);
+        let deadline = supervisor.poll_timeout();
+        let deadline = survey_at.map_or(deadline, |at| Some(deadline.map_or(at, |it| it.min(at))));
         let mut news = std::mem::take(&mut self.news);
         backend.wait(deadline, &mut news);
         self.busy = if news.is_empty() { 0 } else { self.busy + 1 };
@@ -78,14 +82,13 @@ impl Driver {
         self.news = news;
         // What has happened comes before what time has brought: after a long sleep, a death that
         // is still to be told must not be taken for a process that does not die. A flood of news
-        // puts that off for a while, not for ever; a survey for as many turns as the last one
-        // had answers, so that all surveys together cost no more than all else.
-        if self.busy > 0 && self.busy < self.survivors.max(PATIENCE) {
+        // puts that off for a while, not for ever.
+        if self.busy > 0 && self.busy < PATIENCE {
             return None;
         }
         self.busy = 0;
-        if survey && let Some(action) = supervisor.poll_survey() {
-            self.survivors = self.perform(action, supervisor, backend);
+        if survey_at.is_some_and(|at| at <= backend.now()) {
+            self.survey(supervisor, backend);
         }
         if let Some(deadline) = supervisor.poll_timeout() {
             let now = backend.now();
@@ -108,22 +111,31 @@ impl Driver {
         None
     }
 
-    /// Does one thing and tells what came of it; says how much that was.
+    /// Makes a survey, if the machine still wants one, and rests from it.
+    fn survey<B: Backend>(&mut self, supervisor: &mut Supervisor, backend: &mut B) {
+        let Some(action) = supervisor.poll_survey() else { return };
+        let begin = backend.now();
+        self.perform(action, supervisor, backend);
+        let end = backend.now();
+        // Foster may have been stopped in the midst of it.
+        self.rested_at = end + (end.since(begin) * REST).min(LONGEST_REST);
+    }
+
+    /// Does one thing and tells what came of it.
     fn perform<B: Backend>(
         &mut self,
         action: Action,
         supervisor: &mut Supervisor,
         backend: &mut B,
-    ) -> usize {
+    ) {
         backend.perform(action, &mut self.answers);
         if self.answers.is_empty() {
-            return 0;
+            return;
         }
-        let (now, count) = (backend.now(), self.answers.len());
+        let now = backend.now();
         for event in self.answers.drain(..) {
             supervisor.handle_event(event, now);
         }
-        count
     }
 }
 
@@ -142,5 +154,12 @@ pub const SIGNALS_AT_ONCE: usize = 8;
 /// Room for what one wait brings: a full read of signals, and some deaths and stops.
 const NEWS: usize = SIGNALS_AT_ONCE + 4;
 
-/// How many turns with news there may be at least before time is looked at: some milliseconds.
+/// How many turns with news there may be before time is looked at: some milliseconds.
 const PATIENCE: usize = 256;
+
+/// How many times as long as a survey takes none is made after it. Where little lives, a survey
+/// takes a few microseconds.
+const REST: u32 = 8;
+
+/// For how long no survey is made at the most.
+const LONGEST_REST: Duration = Duration::from_millis(100);
