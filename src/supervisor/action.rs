@@ -49,8 +49,8 @@ pub enum Action {
         /// Whom.
         pid: Pid,
     },
-    /// Tell of every process that lives and is not a service's first: as `Survivor`s, then
-    /// `Surveyed`.
+    /// Tell of every process that lives and is not a service's first: as `Survivor`s, with the
+    /// ends that were `Hidden` as `Exited`, then `Surveyed`.
     Survey {
         /// Whether to read the mark of each.
         marks: bool,

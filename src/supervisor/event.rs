@@ -57,6 +57,9 @@ pub enum Event {
         /// The system's error number.
         os: i32,
     },
+    /// Children may have ended behind one that is held, where the system shows only the first
+    /// zombie. The next survey tells of them by `Exited`, before it is complete.
+    Hidden,
     /// Answer to `Survey`: this process lives, and is not the first process of a service.
     Survivor(Survivor),
     /// Answer to `Survey`: that was all.

@@ -177,6 +177,7 @@ impl Supervisor {
             Event::KillFailed { target, signal, os } => {
                 self.report(Report::KillFailed { target, signal, os });
             }
+            Event::Hidden => self.outbox.survey_due |= self.awaits_survey(),
             Event::Survivor(survivor) => self.survivor(survivor),
             Event::Surveyed => self.surveyed(now),
             Event::TerminalDetached => {
@@ -201,7 +202,13 @@ impl Supervisor {
 
     /// The next thing to do, until there is none.
     pub fn poll_action(&mut self) -> Option<Action> {
-        self.outbox.actions.pop_front()
+        let action = self.outbox.actions.pop_front();
+        if action.is_none() {
+            // The next one goes to the front of the memory again, of which no more is touched so
+            // than the most that waits at once.
+            self.outbox.actions.clear();
+        }
+        action
     }
 
     /// Whether the machine wants to know who lives.

@@ -136,6 +136,7 @@ impl Judge {
             Event::Stopped { .. }
             | Event::NotSuspended { .. }
             | Event::KillFailed { .. }
+            | Event::Hidden
             | Event::Survivor(_)
             | Event::Surveyed => {}
         }

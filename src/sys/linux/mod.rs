@@ -44,7 +44,7 @@ use crate::log::Log;
 use reap::{Fate, Reaper};
 use signals::Signals;
 use spawn::Spawner;
-use survey::Children;
+use survey::{Children, Look};
 use terminal::Terminal;
 use timer::Timer;
 
@@ -167,7 +167,7 @@ impl Sys {
     pub fn finish(mut self) {
         // What ended together with the last leader is warned of too, where each end is.
         while self.config.log.warn_of_orphans
-            && let Some(fate) = self.reaper.next(&mut self.children)
+            && let Some(fate) = self.reaper.next()
         {
             if let Fate::Exited(pid, status) = fate {
                 self.reaper.reap(pid);
@@ -240,7 +240,12 @@ impl Sys {
     /// Tells what became of the next child, if signals are not overdue for being read.
     fn next_fate(&mut self, events: &mut Vec<Event>) {
         while self.fates_pending && self.reaped < REAPED_IN_A_ROW {
-            match self.reaper.next(&mut self.children) {
+            if !self.reaper.held().is_empty() {
+                self.fates_pending = false;
+                events.push(Event::Hidden);
+                return;
+            }
+            match self.reaper.next() {
                 None => self.fates_pending = false,
                 Some(Fate::Exited(pid, status)) => {
                     events.push(Event::Exited { pid, status });
@@ -252,14 +257,14 @@ impl Sys {
     }
 
     fn survey(&mut self, marks: bool, events: &mut Vec<Event>) {
-        if !self.adopts || self.children.any_alive() {
-            let reads_marks = marks.then_some(self.instance);
-            let mut list = mem::take(&mut self.list);
-            let (leaders, held) = (&self.leaders, self.reaper.held());
-            self.children.survey(leaders, held, reads_marks, self.adopts, &mut list, |survivor| {
-                events.push(Event::Survivor(survivor));
-            });
-            self.list = list;
+        let held = self.reaper.held();
+        // Most often nobody lives but leaders. What ended behind the held is told when these are
+        // reaped, unless it is a leader, which may be held next.
+        let may_find = !self.adopts || held.len() < self.leaders.len() || self.children.any_alive();
+        if may_find {
+            let (leaders, adopts) = (&self.leaders, self.adopts);
+            let look = Look { leaders, held, marks_of: marks.then_some(self.instance), adopts };
+            self.children.survey(&look, &mut self.list, events);
         }
         events.push(Event::Surveyed);
     }
@@ -277,8 +282,8 @@ impl Sys {
         if self.ready.iter().any(|event| event.token() == TIMER) {
             self.timer.went_off();
         }
-        // With the self-pipe a wait that a handler interrupts tells of nothing.
-        self.ready.is_empty() || self.ready.iter().any(|event| event.token() == SIGNALS)
+        let told = self.ready.iter().any(|event| event.token() == SIGNALS);
+        told || (self.ready.is_empty() && self.signals.come_untold())
     }
 }
 
@@ -301,7 +306,6 @@ impl Backend for Sys {
             self.signals_pending = batch.more;
             if batch.child {
                 self.fates_pending = true;
-                self.reaper.rouse();
             }
         }
         self.reaped = 0;
@@ -326,6 +330,8 @@ impl Backend for Sys {
             Action::Reap { pid } => {
                 self.reaper.reap(pid);
                 self.reaped += 1;
+                // It may have hidden others.
+                self.fates_pending = true;
                 // With this one foster itself may be done: what else ended is told later.
                 if let Ok(place) = self.leaders.binary_search(&pid) {
                     self.leaders.remove(place);
@@ -339,10 +345,7 @@ impl Backend for Sys {
                 }
                 self.next_fate(events);
             }
-            Action::Hold { pid } => {
-                self.reaper.hold(pid);
-                self.next_fate(events);
-            }
+            Action::Hold { pid } => self.reaper.hold(pid),
             Action::Survey { marks } => self.survey(marks, events),
             Action::GiveTerminal { group } => self.terminal.give(group),
             Action::Suspend { group: None } => terminal::suspend_at_all_costs(),

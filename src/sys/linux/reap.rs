@@ -1,8 +1,8 @@
 //! The ends of children, each looked at before it is reaped.
 //!
 //! waitid(2) with `WNOWAIT` looks at the first dead child, and would look at the same one again
-//! for ever: so a child that the machine holds as a zombie hides those behind it, and while one
-//! does, all children are gone through one by one.
+//! for ever: so a child that the machine holds as a zombie hides those behind it. While one does,
+//! ends are found by the machine's surveys, which go through all children.
 //!
 //! To look first costs a system call more than to reap at once. So in a storm of orphans that end
 //! foster reaps first, if the machine has no use for zombies (`Action::ReapOrphan`) and the kernel
@@ -20,8 +20,6 @@ use foster::exit::ExitStatus;
 use foster::process::Pid;
 use foster::signal::Signal;
 
-use super::survey::Children;
-
 /// The children, as far as their ends go.
 pub struct Reaper {
     /// `WEXITED`, and `WSTOPPED` where stops are of interest.
@@ -36,13 +34,8 @@ pub struct Reaper {
     reaps_first: bool,
     /// The one that was.
     reaped: Option<Pid>,
-    /// Zombies that stay.
+    /// Zombies that stay, in order of pid.
     held: Vec<Pid>,
-    /// While some do: all children, and how many of them have been looked at.
-    round: Vec<Pid>,
-    looked_at: usize,
-    /// Whether a child may have ended since the round began.
-    roused: bool,
 }
 
 /// How many children end in a row before it pays to have a guard, which takes some system calls.
@@ -69,19 +62,11 @@ impl Reaper {
             reaps_first: false,
             reaped: None,
             held: Vec::new(),
-            round: Vec::new(),
-            looked_at: 0,
-            roused: true,
         }
     }
 
-    /// Takes in that a child ended or stopped.
-    pub fn rouse(&mut self) {
-        self.roused = true;
-    }
-
     /// What became of the next child, if anything did.
-    pub fn next(&mut self, children: &mut Children) -> Option<Fate> {
+    pub fn next(&mut self) -> Option<Fate> {
         let fate = if mem::take(&mut self.reaps_first) {
             let fate = reap_any(self.interest & libc::WSTOPPED);
             if let Some(Fate::Exited(pid, _)) = fate {
@@ -89,12 +74,7 @@ impl Reaper {
             }
             fate
         } else {
-            match self.look(libc::P_ALL, 0) {
-                Some(Fate::Exited(pid, _)) if self.held.contains(&pid) => {
-                    self.next_behind_held(children)
-                }
-                fate => fate,
-            }
+            self.look()
         };
         self.row = if fate.is_some() { self.row + 1 } else { 0 };
         fate
@@ -103,7 +83,9 @@ impl Reaper {
     /// Reaps a child.
     pub fn reap(&mut self, pid: Pid) {
         if self.reaped.take() != Some(pid) {
-            self.held.retain(|held| *held != pid);
+            if let Ok(place) = self.held.binary_search(&pid) {
+                self.held.remove(place);
+            }
             // It cannot fail: the child was seen as a zombie, and nobody else reaps.
             // SAFETY: nothing is to be told.
             unsafe {
@@ -139,37 +121,20 @@ impl Reaper {
 
     /// Leaves a zombie be.
     pub fn hold(&mut self, pid: Pid) {
-        self.held.push(pid);
+        if let Err(place) = self.held.binary_search(&pid) {
+            self.held.insert(place, pid);
+        }
     }
 
-    /// The zombies that are left be.
+    /// The zombies that are left be, in order of pid.
     pub fn held(&self) -> &[Pid] {
         &self.held
     }
 
-    fn next_behind_held(&mut self, children: &mut Children) -> Option<Fate> {
-        loop {
-            let Some(pid) = self.round.get(self.looked_at).copied() else {
-                if !mem::take(&mut self.roused) {
-                    return None;
-                }
-                children.list(&mut self.round);
-                self.looked_at = 0;
-                continue;
-            };
-            self.looked_at += 1;
-            if !self.held.contains(&pid)
-                && let Some(fate) = self.look(libc::P_PID, pid.0)
-            {
-                return Some(fate);
-            }
-        }
-    }
-
-    /// Looks at the fate of some child, or of one.
-    fn look(&self, which: idtype_t, id: id_t) -> Option<Fate> {
-        let info = waitid(which, id, self.interest | libc::WNOHANG | libc::WNOWAIT).ok()?;
-        let fate = fate(info)?;
+    /// Looks at the fate of the first child that has one.
+    fn look(&self) -> Option<Fate> {
+        let interest = self.interest | libc::WNOHANG | libc::WNOWAIT;
+        let fate = fate(&waitid(libc::P_ALL, 0, interest).ok()?)?;
         if let Fate::Stopped(pid, _) = fate {
             let _ = waitid(libc::P_PID, pid.0, libc::WSTOPPED | libc::WNOHANG);
         }
@@ -238,16 +203,24 @@ fn reap_any(stops: c_int) -> Option<Fate> {
 }
 
 /// What waitid(2) tells, if anything.
-fn fate(info: libc::siginfo_t) -> Option<Fate> {
+fn fate(info: &libc::siginfo_t) -> Option<Fate> {
     // SAFETY: waitid has filled in what these read.
-    let (pid, status) = unsafe { (info.si_pid(), info.si_status()) };
+    let (pid, number) = unsafe { (info.si_pid(), info.si_status()) };
     let pid = Pid(u32::try_from(pid).ok().filter(|pid| *pid != 0)?);
+    match status(info) {
+        Some(status) => Some(Fate::Exited(pid, status)),
+        None => Some(Fate::Stopped(pid, Signal::new(number)?)),
+    }
+}
+
+/// How a child ended, where that is what waitid(2) tells.
+pub fn status(info: &libc::siginfo_t) -> Option<ExitStatus> {
+    // SAFETY: waitid has filled it in.
+    let number = unsafe { info.si_status() };
     match info.si_code {
-        libc::CLD_EXITED => Some(Fate::Exited(pid, ExitStatus::Code(status as u32))),
-        libc::CLD_KILLED | libc::CLD_DUMPED => {
-            Some(Fate::Exited(pid, ExitStatus::Signal(Signal::new(status)?)))
-        }
-        _ => Some(Fate::Stopped(pid, Signal::new(status)?)),
+        libc::CLD_EXITED => Some(ExitStatus::Code(number as u32)),
+        libc::CLD_KILLED | libc::CLD_DUMPED => Some(ExitStatus::Signal(Signal::new(number)?)),
+        _ => None,
     }
 }
 

@@ -77,6 +77,12 @@ impl Signals {
         }
     }
 
+    /// Whether a wait that tells of nothing may have brought signals: with the self-pipe one ends
+    /// when a handler interrupts it.
+    pub fn come_untold(&self) -> bool {
+        matches!(self.source, Source::SelfPipe(_))
+    }
+
     /// Waits until there is something in the queue, a signal to begin with, or the time is up.
     pub fn wait(
         &self,

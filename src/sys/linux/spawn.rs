@@ -19,7 +19,7 @@ use foster::process::{Pid, RunId, SpawnError, SpawnErrorKind};
 
 use super::World;
 use super::signals::{self, Dispositions};
-use super::survey::{MARK, print_mark};
+use super::survey::{MARK, write_mark};
 
 /// All that a start needs, in memory that is there beforehand.
 pub struct Spawner {
@@ -160,13 +160,13 @@ impl Spawner {
             self.port.write(|text| write!(text, "PORT={port}"));
         }
         if self.mark.place.is_some() {
-            let (outer, run) = (self.outer_mark, print_mark(run));
+            let outer = self.outer_mark;
             self.mark.write(|text| {
                 text.write_all(MARK.as_bytes())?;
                 text.write_all(b"=")?;
                 text.write_all(outer)?;
                 text.write_all(if outer.is_empty() { b"" } else { b":" })?;
-                text.write_all(run.as_bytes())
+                write_mark(text, run)
             });
         }
         self.words.clear();

@@ -4,21 +4,34 @@
 //! the kernel about every process id that may be a child's.
 
 use std::ffi::CStr;
-use std::io;
+use std::io::{self, Write};
 use std::mem;
 use std::ptr;
 use std::str;
 
 use nix::libc;
 
+use foster::exit::ExitStatus;
 use foster::process::{Mark, Pid, RunId, ServiceId};
-use foster::supervisor::Survivor;
+use foster::supervisor::{Event, Survivor};
 
 use super::file;
-use super::reap::waitid;
+use super::reap::{self, waitid};
 
 /// The variable that marks the processes of a run.
 pub const MARK: &str = "FOSTER_RUN";
+
+/// What a survey is to look for. The lists are in order of pid.
+pub struct Look<'a> {
+    /// Services' first processes that are not reaped.
+    pub leaders: &'a [Pid],
+    /// Those of them that are held as zombies.
+    pub held: &'a [Pid],
+    /// Whose marks to read, if any: this foster's.
+    pub marks_of: Option<u64>,
+    /// Whether orphans come to foster.
+    pub adopts: bool,
+}
 
 /// Foster's children.
 pub struct Children {
@@ -67,41 +80,45 @@ impl Children {
         }
     }
 
-    /// Tells of the children that live, but for `leaders`; and of the members of the `held`
-    /// groups that are children of others, where there may be any.
-    pub fn survey(
-        &mut self,
-        leaders: &[Pid],
-        held: &[Pid],
-        reads_marks: Option<u64>,
-        adopts: bool,
-        list: &mut Vec<Pid>,
-        mut tell: impl FnMut(Survivor),
-    ) {
+    /// Tells of the children that live, but for leaders; of those that ended, but for held ones,
+    /// where these hide their ends; and of the members of held groups that are children of others,
+    /// where there may be any.
+    pub fn survey(&mut self, look: &Look<'_>, list: &mut Vec<Pid>, events: &mut Vec<Event>) {
         self.list(list);
+        let hides = !look.held.is_empty();
+        let is_among = |pid: &Pid, sorted: &[Pid]| sorted.binary_search(pid).is_ok();
         let mut adopted_any = false;
-        for pid in list.iter().copied().filter(|pid| leaders.binary_search(pid).is_err()) {
-            if !is_alive_child(pid) {
+        for pid in list.iter().copied().filter(|pid| !is_among(pid, look.held)) {
+            let is_leader = is_among(&pid, look.leaders);
+            if is_leader && !hides {
                 continue;
             }
-            adopted_any = true;
-            // SAFETY: getpgid(2) takes any number.
-            let group = unsafe { libc::getpgid(pid.0 as i32) };
-            let mark = reads_marks.map_or(Mark::Unreadable, |instance| self.mark(pid, instance));
-            tell(Survivor { pid, group: Pid(group as u32), mark, adopted: true });
+            match end_of(pid) {
+                Some(Some(status)) if hides => events.push(Event::Exited { pid, status }),
+                None if !is_leader => {
+                    adopted_any = true;
+                    // SAFETY: getpgid(2) takes any number.
+                    let group = Pid(unsafe { libc::getpgid(pid.0 as i32) } as u32);
+                    let mark =
+                        look.marks_of.map_or(Mark::Unreadable, |instance| self.mark(pid, instance));
+                    events.push(Event::Survivor(Survivor { pid, group, mark, adopted: true }));
+                }
+                Some(_) | None => {}
+            }
         }
         // A member whose parent lives outside its group descends from something adopted: where
         // foster adopts and nothing lives, there is none.
-        if held.is_empty() || (adopts && !adopted_any) || !self.has_proc() {
+        if !hides || (look.adopts && !adopted_any) || !self.has_proc() {
             return;
         }
         for_each_process(|pid| {
             if let Some(stat) = self.stat(pid)
-                && held.contains(&stat.group)
+                && is_among(&stat.group, look.held)
                 && stat.parent != self.own_pid
                 && !stat.dead
             {
-                tell(Survivor { pid, group: stat.group, mark: Mark::None, adopted: false });
+                let (group, mark) = (stat.group, Mark::None);
+                events.push(Event::Survivor(Survivor { pid, group, mark, adopted: false }));
             }
         });
     }
@@ -170,9 +187,11 @@ impl Children {
 
     /// Reads what /proc tells of a process into `text`; says whether that went well.
     fn read(&mut self, pid: Pid, what: &str) -> bool {
-        let path = format!("/proc/{pid}/{what}\0");
-        CStr::from_bytes_until_nul(path.as_bytes())
-            .is_ok_and(|path| file::read(path, &mut self.text).is_ok())
+        // The longest is /proc/4294967295/environ.
+        let mut path = [0; 32];
+        write!(&mut path[..], "/proc/{pid}/{what}\0").is_ok()
+            && CStr::from_bytes_until_nul(&path)
+                .is_ok_and(|path| file::read(path, &mut self.text).is_ok())
     }
 
     /// Finds children without /proc: the kernel says of an id whether it is a child's. Children
@@ -217,9 +236,9 @@ impl Stat {
 /// How often a process that is executing a program is looked at again.
 const EXEC_PATIENCE: u32 = 1000;
 
-/// The mark of a run as it stands in the environment.
-pub fn print_mark(run: RunId) -> String {
-    format!("{}-{:032x}", run.service.0, run.nonce)
+/// Writes the mark of a run as it stands in the environment.
+pub fn write_mark(text: &mut impl Write, run: RunId) -> io::Result<()> {
+    write!(text, "{}-{:032x}", run.service.0, run.nonce)
 }
 
 fn parse_mark(text: &[u8], instance: u64) -> Option<RunId> {
@@ -229,11 +248,14 @@ fn parse_mark(text: &[u8], instance: u64) -> Option<RunId> {
     ((nonce >> 64) as u64 == instance).then_some(run)
 }
 
-/// Whether the process is a child that has not ended.
-fn is_alive_child(pid: Pid) -> bool {
-    let look = waitid(libc::P_PID, pid.0, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT);
-    // SAFETY: waitid has filled it in, with 0 for a child that has not ended.
-    look.is_ok_and(|info| unsafe { info.si_pid() } == 0)
+/// How a child ended, if it has; `Some(None)` where it is no child, or nobody can tell.
+fn end_of(pid: Pid) -> Option<Option<ExitStatus>> {
+    match waitid(libc::P_PID, pid.0, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT) {
+        // SAFETY: waitid has filled it in, with 0 for a child that has not ended.
+        Ok(info) if unsafe { info.si_pid() } == 0 => None,
+        Ok(info) => Some(reap::status(&info)),
+        Err(_) => Some(None),
+    }
 }
 
 fn for_each_process(mut visit: impl FnMut(Pid)) {
