@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::exit::{CANNOT_RUN, NOT_FOUND, OWN_FAILURE, Success};
-use crate::process::{SpawnError, SpawnErrorKind};
+use crate::process::{ServiceId, SpawnError, SpawnErrorKind};
 use crate::signal::{Signal, SignalSet};
 
 /// All that one run of foster is told.
@@ -332,6 +332,9 @@ pub struct Log {
     pub opening: &'static [&'static str],
     /// Whether an orphan that is reaped is worth a warning (tini -w).
     pub warn_of_orphans: bool,
+    /// The services that are told apart by their numbers, as others run the same program; in
+    /// order.
+    pub numbered: Vec<ServiceId>,
 }
 
 /// Whose words a report is put into. This is wording, nothing else.
@@ -395,6 +398,7 @@ impl Config {
                 format: LogFormat::Text,
                 opening: &[],
                 warn_of_orphans: false,
+                numbered: Vec::new(),
             },
         }
     }

@@ -18,7 +18,7 @@ use crate::signal::Signal;
 
 use super::near::nearest;
 use super::value::{self, Wrong, quoted};
-use super::voice::short;
+use super::voice::{Short, namesakes};
 use super::{Outcome, Platform, Refusal, Say, Stream, Surroundings, wrap};
 
 /// An option, by what it sets.
@@ -283,7 +283,8 @@ impl<'a> Draft<'a> {
     fn finish(mut self) -> Result<Config, Refusal> {
         if self.backoff.first > self.backoff.max {
             let (first, max) = (self.source(Id::Backoff), self.source(Id::BackoffMax));
-            let (low, high) = (short(self.backoff.max), short(self.backoff.first));
+            let (low, high) =
+                (Short(self.backoff.max).to_string(), Short(self.backoff.first).to_string());
             let how = ["lower ", &first, " or raise ", &max].concat();
             return Err(Refusal(
                 [&first, ": ", &high, " is above ", &max, ", which is ", &low, ": ", &how].concat(),
@@ -339,6 +340,7 @@ impl<'a> Draft<'a> {
         if let Some(level) = self.level {
             config.log.level = level;
         }
+        config.log.numbered = namesakes(&config.services);
         config.log.filter = self.filter;
         config.log.format = self.format;
         Ok(config)

@@ -31,7 +31,7 @@ fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result 
             write!(out, "{} (pid {pid}) {status}{asked}", name(service))
         }
         Report::RestartDue { service, delay, restarts } => {
-            let delay = short(delay);
+            let delay = Short(delay);
             write!(out, "{} starts again in {delay}, restart {restarts} in a row", name(service))
         }
         Report::GaveUp { service, restarts } => {
@@ -75,22 +75,33 @@ fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result 
 }
 
 /// A duration in at most two figures' worth of words: `500ms`, `1.5s`.
-pub(super) fn short(duration: Duration) -> String {
-    let (seconds, millis) = (duration.as_secs(), duration.subsec_millis());
-    let mut text = String::new();
-    // Writing to a string does not fail.
-    let _ = match (seconds, millis) {
-        (0, 0) if duration.is_zero() => write!(text, "0s"),
-        (0, 0) => write!(text, "{}ns", duration.subsec_nanos()),
-        (0, _) => write!(text, "{millis}ms"),
-        (_, 0) => write!(text, "{seconds}s"),
-        (_, _) => write!(text, "{seconds}.{millis:03}s"),
-    };
-    if millis > 0 && seconds > 0 {
-        text.truncate(text.trim_end_matches(['0', 's']).len());
-        text.push('s');
+pub(super) struct Short(pub(super) Duration);
+
+impl fmt::Display for Short {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, millis) = (self.0.as_secs(), self.0.subsec_millis());
+        match (seconds, millis) {
+            (0, 0) if self.0.is_zero() => f.write_str("0s"),
+            (0, 0) => write!(f, "{}ns", self.0.subsec_nanos()),
+            (0, _) => write!(f, "{millis}ms"),
+            (_, 0) => write!(f, "{seconds}s"),
+            (_, _) if millis % 100 == 0 => write!(f, "{seconds}.{}s", millis / 100),
+            (_, _) if millis % 10 == 0 => write!(f, "{seconds}.{:02}s", millis / 10),
+            (_, _) => write!(f, "{seconds}.{millis:03}s"),
+        }
     }
-    text
+}
+
+/// The services of which another runs the same program, in order.
+pub(super) fn namesakes(services: &[ServiceConfig]) -> Vec<ServiceId> {
+    let mut named: Vec<(&[u8], ServiceId)> =
+        (0..).map(ServiceId).zip(services).map(|(id, service)| (program(service), id)).collect();
+    named.sort_unstable();
+    let same = |one: &[(&[u8], ServiceId)]| one.len() > 1;
+    let groups = named.chunk_by(|one, other| one.0 == other.0).filter(|group| same(group));
+    let mut found: Vec<ServiceId> = groups.flatten().map(|(_, id)| *id).collect();
+    found.sort_unstable();
+    found
 }
 
 /// A service as its user thinks of it: its program, and its number where another runs the same.
@@ -101,12 +112,9 @@ struct Name<'a> {
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let services = &self.config.services;
-        let Some(service) = services.get(self.id.index()) else { return Ok(()) };
-        let own = program(service);
-        OneLine(own).fmt(f)?;
-        let mut others = services.iter().enumerate().filter(|(index, _)| *index != self.id.index());
-        if others.any(|(_, other)| program(other) == own) {
+        let Some(service) = self.config.services.get(self.id.index()) else { return Ok(()) };
+        OneLine(program(service)).fmt(f)?;
+        if self.config.log.numbered.binary_search(&self.id).is_ok() {
             write!(f, "#{}", self.id.index() + 1)?;
         }
         Ok(())
@@ -179,8 +187,13 @@ pub(super) struct OneLine<'a>(pub(super) &'a [u8]);
 
 impl fmt::Display for OneLine<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for char in String::from_utf8_lossy(self.0).chars() {
-            f.write_char(if char.is_control() { '?' } else { char })?;
+        for piece in self.0.utf8_chunks() {
+            for char in piece.valid().chars() {
+                f.write_char(if char.is_control() { '?' } else { char })?;
+            }
+            if !piece.invalid().is_empty() {
+                f.write_char(char::REPLACEMENT_CHARACTER)?;
+            }
         }
         Ok(())
     }
@@ -198,10 +211,12 @@ mod tests {
             (1000, "1s"),
             (1500, "1.5s"),
             (1050, "1.05s"),
+            (1005, "1.005s"),
+            (1200, "1.2s"),
             (600_000, "600s"),
         ] {
-            assert_eq!(short(Duration::from_millis(millis)), text);
+            assert_eq!(Short(Duration::from_millis(millis)).to_string(), text);
         }
-        assert_eq!(short(Duration::from_nanos(5)), "5ns");
+        assert_eq!(Short(Duration::from_nanos(5)).to_string(), "5ns");
     }
 }
