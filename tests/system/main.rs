@@ -22,6 +22,7 @@ mod inheritance;
 mod install;
 mod leftovers;
 mod log;
+mod memory;
 mod options;
 mod orphans;
 mod real_time;

@@ -11,6 +11,8 @@
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
 use std::ptr::{self, null_mut};
+#[cfg(debug_assertions)]
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use nix::libc;
@@ -25,6 +27,11 @@ static HEAP: Heap = Heap {
     }),
     first: UnsafeCell::new(First([0; FIRST])),
 };
+
+/// How often memory was asked for, in a build that is tested: tests/system reads it by its name.
+#[cfg(debug_assertions)]
+#[unsafe(no_mangle)]
+static FOSTER_ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
 /// The allocator: what is used of it stands in front.
 #[repr(C)]
@@ -57,6 +64,8 @@ struct First(#[expect(dead_code, reason = "it is only pointed into")] [u8; FIRST
 // list of its class.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        #[cfg(debug_assertions)]
+        FOSTER_ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: there is one thread, and nothing in here calls anything that allocates.
         let state = unsafe { &mut *self.state.get() };
         let Some(class) = class_of(layout) else { return state.map(layout.size()) };
