@@ -55,6 +55,9 @@ impl Supervisor {
                 ForwardTo::Group | ForwardTo::Child => continue,
             };
             match sent {
+                // Ctrl-Z, in the moment in which foster has the terminal back to stop with its
+                // child: it was meant for that, and is no more on purpose than the one before.
+                Signal::TSTP if signalled.by_kernel => {}
                 Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU => {
                     service.halted = Some(sent);
                 }

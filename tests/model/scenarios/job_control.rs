@@ -52,6 +52,18 @@ fn what_was_stopped_on_purpose_stays_stopped() {
 }
 
 #[test]
+fn a_ctrl_z_that_comes_to_foster_itself_counts_as_little_as_one_that_comes_to_the_child() {
+    // The second of two, while foster had the terminal back because of the first.
+    let mut sim = world_on(Terminal::Leader, init(), [runs()]);
+    sim.pass(s(1));
+    sim.new_deeds();
+    sim.happens(Op::Signal(Signal::TSTP, None, true));
+    let suspend = Action::Suspend { group: Some(Pid(2)) };
+    let (stop, resume) = (kill(group(2), Signal::TSTP), kill(group(2), Signal::CONT));
+    assert_eq!(sim.new_deeds(), [stop, suspend, resume]);
+}
+
+#[test]
 fn without_a_terminal_nothing_follows_from_a_stop() {
     assert_eq!(halted(Terminal::None, init()).deeds(), []);
     assert_eq!(halted(Terminal::Job, supervisor(1)).deeds(), []);
