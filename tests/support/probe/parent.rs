@@ -20,6 +20,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::os::fd::{AsFd, FromRawFd};
 use std::os::unix::net::UnixStream;
 
+use nix::fcntl::OFlag;
 use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{SigSet, Signal};
@@ -44,17 +45,21 @@ pub fn run(options: &str, command: &[OsString]) -> ! {
     let mask = chld.thread_swap_mask(nix::sys::signal::SigmaskHow::SIG_BLOCK).expect("a mask");
     let deaths = SignalFd::with_flags(&chld, SfdFlags::SFD_CLOEXEC).expect("a signalfd");
 
+    let (begun, begins) = unistd::pipe2(OFlag::O_CLOEXEC).expect("cannot make a pipe");
     // SAFETY: the probe has one thread, so that everything works in the child as before.
     let job = match unsafe { unistd::fork() }.expect("cannot fork") {
         ForkResult::Parent { child } => child,
         ForkResult::Child => {
-            enter_group(unistd::getpid(), mode);
+            enter_group(mode);
             mask.thread_set_mask().expect("a mask");
             script::exec(command);
         }
     };
-    // Both do it, so that it is done whoever comes first.
-    enter_group(job, mode);
+    // A shell does it too, whoever comes first. But if this one came late, it would take the
+    // foreground away from whom the job has given it to. The exec closes the pipe.
+    drop(begins);
+    let _ = unistd::read(&begun, &mut [0]);
+    drop(begun);
     let mut parent = Parent { connection, deaths, job, mode };
     let group = unistd::getpgrp();
     parent.tell(&format!("started {job} {group}"));
@@ -146,7 +151,8 @@ impl Parent<'_> {
     }
 }
 
-fn enter_group(job: Pid, mode: &str) {
+fn enter_group(mode: &str) {
+    let job = unistd::getpid();
     let _ = unistd::setpgid(job, job);
     if mode == "foreground" {
         set_foreground(job);
