@@ -240,8 +240,9 @@ fn change_mask(how: SigmaskHow, number: i32) {
     }
 }
 
-/// How long anything waits at most: a forgotten probe ends by itself.
-pub const LIFETIME: Duration = Duration::from_secs(60);
+/// How long anything waits at most: a forgotten probe ends by itself. It is longer than any test is
+/// patient, so that what should have been killed is not gone in time by itself.
+pub const LIFETIME: Duration = Duration::from_secs(180);
 
 fn trap(who: &str) -> ! {
     let all = SigSet::all();
