@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::subject::{bug, catatonit, dumb_init, path, theirs, tini};
 use crate::support::patience::until;
-use crate::support::procfs::{await_sleep, children, stat, status};
+use crate::support::procfs::{await_rest, await_sleep, children, sleeps, stat, status};
 use crate::support::running::send;
 use crate::support::signals::names_in_mask;
 use crate::support::{Launch, Place, Status, probe};
@@ -233,13 +233,10 @@ fn sleeps_when_idle(launch: Launch) {
     let mut run = launch.probe("say=ready pause").place(Place::Pid1).start();
     run.expect("ready");
     let pid = run.pid();
-    await_sleep(pid);
     // What the start itself leaves to do is done by then.
-    run.expect_quiet(Duration::from_millis(100));
-    let wakes = || status(pid, "voluntary_ctxt_switches").expect("it lives");
-    let before = wakes();
+    let before = await_rest(pid);
     run.expect_quiet(Duration::from_millis(2500));
-    assert_eq!(wakes(), before, "it woke up without a reason");
+    assert_eq!(sleeps(pid), Some(before), "it woke up without a reason");
 }
 
 fn survives_an_inherited_tracee(launch: Launch) {

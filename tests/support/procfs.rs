@@ -1,6 +1,7 @@
 //! What /proc says about a process.
 
 use std::fs;
+use std::time::Duration;
 
 use super::patience::until;
 use super::signals;
@@ -100,9 +101,27 @@ pub fn await_sleep(pid: i32) {
     await_state(pid, "S");
 }
 
+/// Waits until a process has come to rest: it sleeps, and has not been up for a while. Gives how
+/// often it went to sleep until then.
+pub fn await_rest(pid: i32) -> u64 {
+    until(&format!("process {pid} did not come to rest"), || {
+        let before = sleeps(pid)?;
+        std::thread::sleep(A_WHILE);
+        (stat(pid)?.state == 'S' && sleeps(pid)? == before).then_some(before)
+    })
+}
+
+/// How often a process went to sleep.
+pub fn sleeps(pid: i32) -> Option<u64> {
+    status(pid, "voluntary_ctxt_switches")?.parse().ok()
+}
+
 /// Waits until a process is gone, or only a zombie that someone else should reap.
 pub fn await_death(pid: i32) {
     until(&format!("process {pid} did not end"), || {
         stat(pid).is_none_or(|stat| "ZX".contains(stat.state)).then_some(())
     });
 }
+
+/// Who sleeps for so long has nothing left to do.
+const A_WHILE: Duration = Duration::from_millis(100);

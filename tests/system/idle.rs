@@ -12,12 +12,10 @@ use crate::support::{Launch, Place, Running};
 pub fn watch(run: &mut Running, time: Duration) -> Vec<String> {
     let folder = Folder::new();
     let pid = run.pid();
-    procfs::await_sleep(pid);
     // Without strace first, which is itself something that happens.
-    let switches = |pid| procfs::status(pid, "voluntary_ctxt_switches").expect("it lives");
-    let before = switches(pid);
+    let before = procfs::await_rest(pid);
     run.expect_quiet(time);
-    assert_eq!(before, switches(pid), "it woke up");
+    assert_eq!(procfs::sleeps(pid), Some(before), "it woke up");
     let (file, number) = (folder.word("trace"), pid.to_string());
     let mut strace = Launch::new("strace").args(["-f", "-o", &file, "-p", &number]).start();
     strace.expect_error(&format!("strace: Process {pid} attached"));
