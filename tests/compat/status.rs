@@ -153,7 +153,7 @@ fn ends_by_a_forwarded_signal(launch: Launch) {
 }
 
 fn has_a_deadline_where_foster_is_told(launch: Launch) {
-    let launch = launch.env("FOSTER_STOP_TIMEOUT", "100ms").probe("trap");
+    let launch = launch.env("FOSTER_STOP_TIMEOUT", "3s").probe("trap");
     let mut run = launch.place(Place::Job).start();
     run.expect("trapping");
     run.signal("TERM");

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::subject::{foster, probe_line, quick, wrapped};
 use crate::support::procfs;
+use crate::support::running::send;
 use crate::support::{Place, Running, Status};
 
 #[test]
@@ -62,20 +63,16 @@ fn restart_always_supervises_a_command_too() {
 #[test]
 fn backoff_is_measured_from_the_end_and_doubles_up_to_the_maximum() {
     let launch = foster().args(["--backoff", "100ms", "--backoff-max", "300ms"]);
-    let mut run = launch.arg("--wrap").arg(probe_line("say=begin sleep=150 say=end")).start();
-    let mut seen = Vec::new();
-    for _ in 0..5 {
-        run.expect("begin");
-        let began = Instant::now();
-        run.expect("end");
-        seen.push((began, Instant::now()));
-    }
-    let pauses = seen.windows(2).map(|pair| pair[1].0.duration_since(pair[0].1));
-    for (pause, least) in pauses.zip([100, 200, 300, 300]) {
-        let least = Duration::from_millis(least);
-        // The lines are seen a little later than they are written.
-        let early = Duration::from_millis(20);
-        assert!(pause + early >= least, "{pause:?} instead of {least:?}");
+    // A run lasts for a while, which counts for nothing, and then for as long as the test likes.
+    let script = "block=USR1 sleep=150 say=up await=USR1";
+    let mut run = launch.arg("--wrap").arg(probe_line(script)).start();
+    run.expect("up");
+    for least in [100, 200, 300, 300].map(Duration::from_millis) {
+        let begin = Instant::now();
+        run.signal("USR1");
+        run.expect("up");
+        let pause = begin.elapsed().saturating_sub(Duration::from_millis(150));
+        assert!(pause >= least, "{pause:?} instead of {least:?}");
     }
     for line in ["100ms, restart 1", "200ms, restart 2", "300ms, restart 3", "300ms, restart 4"] {
         run.expect_error(&format!("foster: info: probe starts again in {line} in a row"));
@@ -84,20 +81,28 @@ fn backoff_is_measured_from_the_end_and_doubles_up_to_the_maximum() {
 
 #[test]
 fn a_healthy_run_resets_the_backoff_and_the_restart_count() {
-    let folder = crate::subject::Folder::new();
-    // Runs 1, 2 and 4, 5 end at once, run 3 is healthy.
-    let script = folder.script(
-        "app",
-        "#!/bin/sh\nn=$(cat $0.n 2>/dev/null || echo 1)\necho $((n + 1)) > $0.n\n\
-         [ $n = 3 ] && sleep 0.7\nexit 1\n",
-    );
-    let launch = foster().args(["--backoff", "20ms", "--healthy-after", "500ms"]);
-    let launch = launch.args(["--max-restarts", "2", "--wrap", &script]);
+    let launch = foster().args(["--backoff", "20ms", "--healthy-after", "5s"]);
+    let script = "block=HUP say=up await=HUP exit=1";
+    let launch = launch.args(["--max-restarts", "2", "--wrap"]).arg(probe_line(script));
     let mut run = launch.start();
-    for line in ["20ms, restart 1", "40ms, restart 2", "20ms, restart 1", "40ms, restart 2"] {
-        run.expect_error(&format!("foster: info: app starts again in {line} in a row"));
-    }
-    run.expect_error("foster: error: giving up on app: no healthy run in 2 restarts in a row");
+    let mut end_run = |lasts| {
+        run.expect("up");
+        // From then on its time counts.
+        assert!(run.expect_error("foster: info: probe (pid ").ends_with(" started"));
+        run.expect_quiet(lasts);
+        run.signal("HUP");
+        assert!(run.expect_error("foster: info: probe (pid ").ends_with(" status 1"));
+        run.expect_error("foster: ")
+    };
+    // All but the third run end at once.
+    let (short, long) = (Duration::ZERO, Duration::from_millis(5100));
+    let again = |line| format!("info: probe starts again in {line} in a row");
+    assert_eq!(end_run(short), again("20ms, restart 1"));
+    assert_eq!(end_run(short), again("40ms, restart 2"));
+    assert_eq!(end_run(long), again("20ms, restart 1"));
+    assert_eq!(end_run(short), again("40ms, restart 2"));
+    let gives_up = "error: giving up on probe: no healthy run in 2 restarts in a row";
+    assert_eq!(end_run(short), gives_up);
     assert_eq!(run.wait().code(), 1);
 }
 
@@ -140,11 +145,15 @@ fn without_a_stop_signal_the_one_received_is_sent_and_cont_follows_it() {
 
 #[test]
 fn an_internal_stop_sends_term() {
-    let launch = quick(foster()).args(["--max-restarts", "0", "--stop-timeout", "200ms"]);
+    let launch = quick(foster()).args(["--max-restarts", "0", "--stop-timeout", "infinity"]);
     let launch = launch.arg("--wrap").arg(probe_line("trap"));
-    let mut run = launch.args(["--wrap", "sleep 0.3; exit 2"]).start();
-    run.expect("trapping");
-    assert_eq!([run.line(), run.line()], ["got TERM", "got CONT"]);
+    let mut run = launch.arg("--wrap").arg(probe_line("block=HUP say=up await=HUP exit=2")).start();
+    run.expect_all(&["trapping", "up"]);
+    // The first that foster started.
+    let trapping = run.child();
+    run.signal("HUP");
+    assert_eq!([run.line(), run.line(), run.line()], ["got HUP", "got TERM", "got CONT"]);
+    send(trapping, "KILL");
     assert_eq!(run.wait().code(), 2);
 }
 
@@ -190,12 +199,17 @@ fn rewrite_sends_another_signal_or_none() {
 
 #[test]
 fn rewrite_makes_a_stop_request_of_another_signal() {
-    let launch = foster().args(["--rewrite", "PWR:TERM", "--stop-timeout", "100ms", "--"]);
-    let mut run = launch.probe("trap").place(Place::Pid1).start();
-    run.expect("trapping");
-    run.signal("PWR");
+    let rewriting = |timeout| {
+        let launch = foster().args(["--rewrite", "PWR:TERM", "--stop-timeout", timeout, "--"]);
+        let mut run = launch.probe("trap").place(Place::Pid1).start();
+        run.expect("trapping");
+        run.signal("PWR");
+        run
+    };
+    let mut run = rewriting("infinity");
     assert_eq!([run.line(), run.line()], ["got TERM", "got CONT"]);
-    assert_eq!(run.wait().code(), 137);
+    // It has a deadline too, and who tells of signals may be too late for that.
+    assert_eq!(rewriting("100ms").wait().code(), 137);
 }
 
 #[test]

@@ -161,11 +161,12 @@ fn a_child_that_left_its_group_empty_is_reached_all_the_same() {
     run.expect("trapping");
     run.signal("USR1");
     assert_eq!(run.line(), "got USR1");
+    run.signal("TERM");
+    assert_eq!([run.line(), run.line()], ["got TERM", "got CONT"]);
     let mut run = foster().args(["--stop-timeout", "200ms", "--"]).probe("join trap").start();
     run.expect("trapping");
     let child = run.child();
     run.signal("TERM");
-    assert_eq!([run.line(), run.line()], ["got TERM", "got CONT"]);
     let output = run.wait();
     assert_eq!(output.code(), 137);
     assert!(procfs::stat(child).is_none(), "{output:?}");
