@@ -53,7 +53,7 @@ fn a_command_that_ends_powers_off_once_what_it_left_has_ended_too() {
         ("stubborn", "trap '' TERM; echo stubborn: up; while :; do sleep 1; done"),
         ("main", "setsid daemon & setsid stubborn & read line; echo main: $line; exit 3"),
     ];
-    let mut machine = Machine::new(&scripts).boot("-- --stop-timeout 2s main");
+    let mut machine = Machine::new(&scripts).boot("-- --stop-timeout 10s main");
     machine.expect_parts(&["daemon: up", "stubborn: up"]);
     machine.type_line("go");
     machine.expect("main: go");

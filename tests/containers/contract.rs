@@ -78,7 +78,7 @@ fn a_stop_lets_the_child_clean_up(runtime: &dyn Runtime) {
 }
 
 fn a_child_that_does_not_stop_is_killed_at_the_deadline(runtime: &dyn Runtime) {
-    let mut container = runtime.start(&["--stop-timeout", "500ms", "/probe", "trap"]);
+    let mut container = runtime.start(&["--stop-timeout", "3s", "/probe", "trap"]);
     container.expect("trapping");
     container.kill("TERM");
     container.expect("got TERM");
