@@ -8,10 +8,13 @@ use nix::libc;
 use crate::subject::{Folder, binary, foster, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
-use crate::support::{Launch, Place, probe};
+use crate::support::running::send;
+use crate::support::signals::names_in_mask;
+use crate::support::{Launch, Place, Running, probe};
 
-/// No signal may wait for this long, on a machine that is busy with other tests.
-const AT_ONCE: Duration = Duration::from_secs(2);
+/// No signal may wait for this long, on a machine that is busy with other tests; another test
+/// counts what comes between.
+const AT_ONCE: Duration = Duration::from_secs(10);
 
 #[test]
 fn ten_thousand_orphans_leave_no_zombie_and_delay_no_signal_as_pid_1() {
@@ -24,6 +27,13 @@ fn ten_thousand_orphans_leave_no_zombie_and_delay_no_signal_as_subreaper() {
 }
 
 pub fn ten_thousand_orphans(launch: Launch, place: Place) {
+    // A busy machine may leave a test no time in the midst of it, but not again and again.
+    let in_the_midst = || signals_among_ten_thousand_orphans(launch.clone(), place) > 1;
+    assert!((0..5).any(|_| in_the_midst()), "no signal came in the midst");
+}
+
+/// How many signals came before and while there were ten thousand orphans.
+fn signals_among_ten_thousand_orphans(launch: Launch, place: Place) -> u32 {
     let script = "block=USR1 fork { trap=app } orphans=10000 say=made pause";
     let mut run = launch.arg("--").probe(script).place(place).start();
     run.expect("app trapping");
@@ -41,9 +51,9 @@ pub fn ten_thousand_orphans(launch: Launch, place: Place) {
             break;
         }
     }
-    assert!(signals > 1, "none came in the midst");
     // The child is left, and its own child.
     until("zombies stay", || (procfs::children(pid).len() == 1).then_some(()));
+    signals
 }
 
 #[test]
@@ -81,30 +91,44 @@ fn signals_are_read_after_every_batch_of_64_orphans_at_the_latest() {
     let folder = Folder::new();
     let trace = folder.word("trace");
     let launch = Launch::new("strace").args(["-qq", "-e", "trace=read,waitid,wait4", "-o", &trace]);
-    let script = "orphans=1000 say=made pause";
+    let script = "block=USR1 say=ready await=USR1 orphans=1000 say=made pause";
     let mut run = launch.args([&binary(), "--", probe()]).args(script.split(' ')).start();
-    run.expect("made");
-    let strace = run.pid();
-    let foster = procfs::children(strace)[0];
-    until("zombies stay", || (procfs::children(foster).len() == 1).then_some(()));
-    let text = std::fs::read_to_string(&trace).expect("strace writes");
-    let (mut batch, mut longest, mut total) = (0, 0, 0);
+    run.expect("ready");
+    make_at_once(&mut run);
+    let is_read = |line: &str| line.starts_with("read(");
+    let is_reap = |line: &str| {
+        (line.starts_with("waitid(") && !line.contains("WNOWAIT") && line.ends_with("= 0"))
+            || (line.starts_with("wait4(") && !line.ends_with("= 0") && !line.contains("= -1"))
+    };
+    // strace may be a line behind.
+    let text = until("not all were seen to be reaped", || {
+        let text = std::fs::read_to_string(&trace).expect("strace writes");
+        (text.lines().filter(|line| is_reap(line)).count() >= 1000).then_some(text)
+    });
+    let (mut batch, mut longest) = (0, 0);
     for line in text.lines() {
-        // Once it runs, foster reads nothing else.
-        let reads_signals = line.starts_with("read(");
-        let reaps =
-            (line.starts_with("waitid(") && !line.contains("WNOWAIT") && line.ends_with("= 0"))
-                || (line.starts_with("wait4(") && !line.ends_with("= 0") && !line.contains("= -1"));
-        if reads_signals {
+        // Once it runs, foster reads nothing else than signals.
+        if is_read(line) {
             batch = 0;
-        } else if reaps {
+        } else if is_reap(line) {
             batch += 1;
-            total += 1;
             longest = longest.max(batch);
         }
     }
-    assert!(total >= 1000, "{total} were seen to be reaped");
     assert!(longest <= 64, "{longest} were reaped between two reads of signals");
+}
+
+/// Has the child of a foster that strace runs make its orphans, all of which have ended before
+/// foster gets to see to the first; gives the pid of foster.
+fn make_at_once(run: &mut Running) -> i32 {
+    let strace = run.pid();
+    let foster = procfs::children(strace)[0];
+    send(foster, "STOP");
+    send(procfs::children(foster)[0], "USR1");
+    run.expect("made");
+    send(foster, "CONT");
+    until("zombies stay", || (procfs::children(foster).len() == 1).then_some(()));
+    foster
 }
 
 #[test]
@@ -121,20 +145,28 @@ fn in_a_storm_of_orphans_each_is_reaped_by_one_system_call_and_signals_go_by_the
         "-o",
         &trace,
     ]);
-    let script = "fork { trap=member } orphans=1000 say=made trap=leader";
+    let script = "block=USR1 fork { trap=member } say=ready await=USR1 orphans=1000 say=made \
+                  trap=leader";
+    let script = script.replace("                  ", "");
     let mut run = launch.args([&binary(), "--", probe()]).args(script.split(' ')).start();
-    run.expect_all(&["made", "leader trapping", "member trapping"]);
-    let strace = run.pid();
-    let foster = procfs::children(strace)[0];
-    until("zombies stay", || (procfs::children(foster).len() == 1).then_some(()));
-    crate::support::running::send(foster, "USR1");
-    run.expect_all(&["leader got USR1", "member got USR1"]);
-    let text = std::fs::read_to_string(&trace).expect("strace writes");
+    run.expect_all(&["ready", "member trapping"]);
+    let foster = make_at_once(&mut run);
+    send(foster, "HUP");
+    run.expect_all(&["leader got HUP", "member got HUP"]);
+    // strace may be a line behind.
+    let text = until("no signal was seen to go", || {
+        let text = std::fs::read_to_string(&trace).expect("strace writes");
+        text.lines()
+            .any(|line| line.starts_with("pidfd_send_signal(") && line.contains("SIGHUP"))
+            .then_some(text)
+    });
     let count = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();
     let reaps = text.lines().filter(|line| line.starts_with("wait4(-1, [")).count();
     assert!(reaps >= 900, "{reaps} were reaped at once");
     assert!(count("waitid(") <= 200, "{} were looked at", count("waitid("));
-    assert_eq!(count("kill("), 0, "{text}");
+    // But for the CONT, which came before the storm.
+    let kills = text.lines().filter(|line| line.starts_with("kill(") && !line.contains("SIGCONT"));
+    assert_eq!(kills.count(), 0, "{text}");
     assert!(count("pidfd_send_signal(") >= 2, "{text}");
 }
 
@@ -148,12 +180,19 @@ fn a_leader_that_dies_in_a_storm_of_orphans_takes_its_group_with_it() {
     for _ in 0..30 {
         run.expect("member");
     }
-    let live = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.state != 'Z');
-    // Of thirty members at most the last one lives, and one that is just being made or killed.
-    let members = run.everything().into_iter().filter(live);
-    let sleeping = |pid: &i32| procfs::signal_set(*pid, "SigIgn").contains("TERM");
-    let members = members.filter(sleeping).count();
-    assert!(members <= 2, "{members} members live");
+    // As foster stands still, no new one comes; those that it has killed go. Of thirty members at
+    // most the last one lives.
+    run.signal("STOP");
+    let pid = run.pid();
+    procfs::await_state(pid, "T");
+    let ignores_term = |pid: &i32| {
+        let lives = procfs::stat(*pid).is_some_and(|stat| !"ZX".contains(stat.state));
+        let ignored = procfs::status(*pid, "SigIgn").filter(|_| lives);
+        ignored.is_some_and(|mask| names_in_mask(&mask).contains("TERM"))
+    };
+    until("members live", || {
+        (run.everything().iter().filter(|pid| ignores_term(pid)).count() <= 1).then_some(())
+    });
 }
 
 /// Whether a pidfd takes a signal for a whole group (pidfd_send_signal(2), Linux 6.9).
@@ -185,10 +224,10 @@ fn a_child_that_is_traced_or_stopped_is_not_taken_for_a_dead_one() {
     let mut run = foster().arg("--").probe("tracee pause").place(Place::Pid1).start();
     run.expect("traced");
     let child = run.child();
-    crate::support::running::send(child, "STOP");
+    send(child, "STOP");
     procfs::await_state(child, "T");
     run.expect_quiet(Duration::from_millis(100));
-    crate::support::running::send(child, "CONT");
+    send(child, "CONT");
     procfs::await_sleep(child);
     run.signal("HUP");
     assert_eq!(run.wait().code(), 129);
