@@ -108,6 +108,13 @@ impl Running {
         procfs::descendants(self.host.id() as i32)
     }
 
+    /// The same without PID 1 of a [`Place::Job`], and without zombies, which that one is about to
+    /// reap.
+    pub fn living(&mut self) -> Vec<i32> {
+        let lives = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| !"ZX".contains(stat.state));
+        self.everything().into_iter().skip(1).filter(lives).collect()
+    }
+
     /// Sends a signal to the subject.
     pub fn signal(&mut self, name: &str) {
         let pid = self.pid();

@@ -73,11 +73,8 @@ fn starts() {
         let (at, expected) = (begin.elapsed(), Duration::from_millis(expected));
         assert!(run.expect_error("foster: info: exit (pid ").ends_with(") exited with status 3"));
         assert!(at >= expected, "start at {at:?}, not at {expected:?}");
-        // What seven starts of a shell and a namespace take on a busy machine.
-        assert!(
-            at < expected + Duration::from_millis(1500),
-            "start at {at:?}, not at {expected:?}"
-        );
+        // Doubled once too often, the last pause alone would take longer; tests/model is exact.
+        assert!(at < expected + ON_A_BUSY_MACHINE, "start at {at:?}, not at {expected:?}");
     }
     run.signal("TERM");
     assert_eq!(run.wait().code(), 3);
@@ -100,9 +97,12 @@ fn killed_after_ten_seconds(mut run: Running) {
     run.expect_error("foster: warning: probe has not ended: sending SIGKILL");
     let after = begin.elapsed();
     assert_eq!(run.wait().code(), 137);
-    let range = Duration::from_secs(10)..Duration::from_millis(11_500);
-    assert!(range.contains(&after), "{after:?}");
+    let least = Duration::from_secs(10);
+    assert!((least..least + ON_A_BUSY_MACHINE).contains(&after), "{after:?}");
 }
+
+/// What may come on top on a machine that is busy with other tests.
+const ON_A_BUSY_MACHINE: Duration = Duration::from_secs(5);
 
 fn clean_up() {
     let app = probe_line("block=TERM say=up await=TERM sleep=2000 say=clean exit=0");

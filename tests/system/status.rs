@@ -1,6 +1,7 @@
 //! "Status": what foster ends with.
 
 use crate::subject::{binary, foster, probe_line, quick, wrapped};
+use crate::support::patience::until;
 use crate::support::{Launch, Output, Place};
 
 #[test]
@@ -83,12 +84,22 @@ fn a_supervisor_that_was_stopped_ends_with_another_status_where_there_was_one() 
 
 #[test]
 fn a_supervisor_ends_with_the_first_status_that_was_no_success() {
-    let line =
-        |ms, code| probe_line(&format!("block=TERM say=up await=TERM sleep={ms} exit={code}"));
-    let launch = foster().arg("--wrap").arg(line(400, 5)).arg("--wrap").arg(line(0, 0));
-    let mut run = launch.arg("--wrap").arg(line(150, 6)).start();
+    let line = |end: &str| probe_line(&format!("block=TERM,HUP say=up await=TERM {end}"));
+    let mut launch = foster().args(["--stop-timeout", "infinity"]);
+    for end in ["await=HUP exit=5", "exit=0", "exit=6"] {
+        launch = launch.arg("--wrap").arg(line(end));
+    }
+    let mut run = launch.start();
     run.expect_all(&["up", "up", "up"]);
     run.signal("TERM");
+    until("the others end", || {
+        let text = run.errors();
+        [") exited with status 0,", ") exited with status 6,"]
+            .iter()
+            .all(|end| text.contains(end))
+            .then_some(())
+    });
+    run.signal("HUP");
     assert_eq!(run.wait().code(), 6);
 }
 

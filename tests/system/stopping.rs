@@ -53,10 +53,9 @@ fn a_pending_backoff_ends_at_once() {
     let launch = foster().args(["--backoff", "1h", "--backoff-max", "1h", "--wrap"]);
     let mut run = launch.arg(probe_line("exit=3")).start();
     run.expect_error("foster: info: probe starts again in 3600s");
-    let begin = Instant::now();
+    // No test waits for an hour.
     run.signal("TERM");
     assert_eq!(run.wait().code(), 3);
-    assert!(begin.elapsed() < Duration::from_secs(10));
 }
 
 #[test]
@@ -94,7 +93,7 @@ fn a_child_that_ignores_the_stop_signal_is_killed_at_the_deadline_with_its_group
         run.expect_error("foster: warning: probe has not ended: sending SIGKILL");
         assert!(begin.elapsed() >= Duration::from_millis(200));
         assert_eq!(run.wait_for_status(), Status::Code(137));
-        assert_eq!(run.everything().len(), 1);
+        assert!(run.living().is_empty());
     }
 }
 
@@ -158,7 +157,7 @@ fn a_member_of_the_group_whose_parent_lives_elsewhere_is_waited_for_too() {
     let script = "fork { fork { block=TERM say=member await=TERM sleep=300 say=cleaned } setsid \
                   ignore=TERM say=outside pause } say=leader pause";
     let script = script.replace("                  ", "");
-    let mut run = foster().args(["--stop-timeout", "5s", "--"]).probe(&script);
+    let mut run = foster().args(["--stop-timeout", "infinity", "--"]).probe(&script);
     run = run.place(Place::Job);
     let mut run = run.start();
     run.expect_all(&["member", "outside", "leader"]);
@@ -178,7 +177,7 @@ fn the_deadline_holds_for_the_last_member() {
         run.signal("TERM");
         assert_eq!(run.wait_for_status(), Status::Code(code));
         assert!(begin.elapsed() >= Duration::from_millis(300));
-        assert_eq!(run.everything().len(), 1);
+        assert!(run.living().is_empty());
     }
 }
 
@@ -192,7 +191,7 @@ fn at_the_deadline_what_escaped_the_group_is_killed_too() {
         run.expect_all(&["daemon", "member", "up"]);
         run.signal("TERM");
         assert_eq!(run.wait_for_status(), Status::Code(137));
-        assert_eq!(run.everything().len(), 1);
+        assert!(run.living().is_empty());
     }
 }
 
@@ -203,7 +202,7 @@ fn after_a_stop_in_time_what_escaped_the_group_of_a_service_is_gone_too() {
     run.expect_all(&["daemon", "up"]);
     run.signal("TERM");
     assert_eq!(run.wait_for_status(), Status::Code(0));
-    assert_eq!(run.everything().len(), 1);
+    assert!(run.living().is_empty());
 }
 
 #[test]
@@ -229,17 +228,18 @@ fn a_stop_timeout_of_0_kills_right_behind_the_stop_signal() {
 
 #[test]
 fn services_stop_side_by_side() {
+    // None ends before all were asked to.
+    let script = "block=TERM,HUP say=up await=TERM say=asked await=HUP";
     let mut launch = foster().args(["--stop-timeout", "infinity"]);
     for _ in 0..5 {
-        launch = launch.arg("--wrap").arg(probe_line("block=TERM say=up await=TERM sleep=500"));
+        launch = launch.arg("--wrap").arg(probe_line(script));
     }
     let mut run = launch.start();
     run.expect_all(&["up"; 5]);
-    let begin = Instant::now();
     run.signal("TERM");
+    run.expect_all(&["asked"; 5]);
+    run.signal("HUP");
     assert_eq!(run.wait().code(), 0);
-    let time = begin.elapsed();
-    assert!(time >= Duration::from_millis(500) && time < Duration::from_millis(2500), "{time:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use crate::subject::{await_foreground, await_process, binary, foster};
 use crate::support::procfs::await_state;
+use crate::support::running::send;
 use crate::support::terminal::{INTERRUPT, SUSPEND};
 use crate::support::{Launch, Place, Running, probe};
 
@@ -42,7 +43,7 @@ fn an_interactive_bash_has_ctrl_c_as_without_foster() {
 fn an_interactive_bash_has_ctrl_z_fg_and_bg_as_without_foster() {
     for launch in shells() {
         let mut run = start(launch);
-        tell(&mut run, &format!("{} say=up read sleep=300", probe()));
+        tell(&mut run, &format!("{} block=USR1 say=up read await=USR1", probe()));
         run.expect("up");
         let job = await_process(&mut run, "probe");
         await_foreground(job);
@@ -55,10 +56,12 @@ fn an_interactive_bash_has_ctrl_z_fg_and_bg_as_without_foster() {
         await_foreground(job);
         tell(&mut run, "hello");
         run.expect("read: hello");
-        // It sleeps a moment, in which it is sent to the background.
         run.terminal().type_text(SUSPEND);
         await_state(job, "T");
+        // It goes on in the background, until it gets its signal.
         tell(&mut run, "bg; wait; echo all done");
+        await_state(job, "S");
+        send(job, "USR1");
         run.expect("all done");
         tell(&mut run, "exit 0");
         assert_eq!(run.wait().code(), 0);
