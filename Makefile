@@ -51,10 +51,11 @@ test-containers: static ## foster in real containers: runc, Docker, gVisor (as r
 	@$(INSTALL) test containers
 	FOSTER_UNDER_TEST=$(STATIC) cargo test --test containers
 prove: prove-long $(PROVE) ## all that takes minutes: long searches and storms, deliberate bugs, and PROVE
-prove-long:
+prove-long: static
 	@$(INSTALL) test
 	cargo test --test model -- --ignored --nocapture
 	CHAOS_SECONDS=60 cargo test --test chaos
+	CHAOS_SECONDS=60 FOSTER_UNDER_TEST=$(STATIC) cargo test --test chaos storm
 fuzz: ## each fuzz target for FUZZ_SECONDS, a minute unless told (installs cargo-fuzz)
 	@$(INSTALL) fuzz
 	.ci/fuzz

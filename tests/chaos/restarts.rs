@@ -58,7 +58,8 @@ fn kill_the_leader(run: &mut Running, times: usize, each: usize) {
     until("the last run is not complete", complete);
     await_no_zombies(foster);
     let after = own_memory(foster);
-    assert!(after <= memory, "{memory} kB, and {after} kB after {times} restarts");
+    // Some page of stack or heap may be touched for the first time as late as that.
+    assert!(after <= memory + 8, "{memory} kB, and {after} kB after {times} restarts");
     run.signal("TERM");
     assert_eq!(run.wait_for_status(), Status::Code(0));
 }
