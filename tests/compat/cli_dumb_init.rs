@@ -1,9 +1,6 @@
 //! dumb-init's command line, environment and messages.
 
-use std::fs;
-use std::os::unix::fs::PermissionsExt;
-
-use crate::subject::{chosen, dumb_init, path, unique};
+use crate::subject::{Folder, chosen, dumb_init, path};
 use crate::support::{Launch, Output, Place, probe};
 
 #[test]
@@ -126,14 +123,12 @@ fn dumb_init_ignores_posixly_correct() {
 
 #[test]
 fn dumb_init_serves_as_a_shebang() {
-    let script = std::env::temp_dir().join(format!("foster-shebang-{}", unique()));
+    let folder = Folder::new();
     let text = format!("#!{} /bin/sh\necho \"$0 $1\"\nexit 7\n", path("dumb-init").display());
-    fs::write(&script, text).expect("a script can be written");
-    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).expect("and made executable");
+    let script = folder.script("shebang", &text);
     let output = Launch::new(&script).arg("-V").output();
-    fs::remove_file(&script).expect("and removed");
     assert_eq!(output.code(), 7, "{output:?}");
-    assert_eq!(output.stdout, format!("{} -V\n", script.display()));
+    assert_eq!(output.stdout, format!("{script} -V\n"));
     assert_eq!(output.stderr, "");
 }
 

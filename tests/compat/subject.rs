@@ -86,9 +86,13 @@ impl Folder {
         self.file(name, text, 0o755)
     }
 
+    /// Another process writes it: what this one has open for writing, a child of another test's
+    /// may have too for a moment, and a file that anyone may write to is not executed (ETXTBSY).
     pub fn file(&self, name: &str, text: &str, mode: u32) -> String {
-        let path = self.0.join(name);
-        fs::write(&path, text).expect("a file can be written");
+        let (draft, path) = (self.0.join(format!("{name}.draft")), self.0.join(name));
+        fs::write(&draft, text).expect("a file can be written");
+        let status = Command::new("cp").args([&draft, &path]).status().expect("there is cp");
+        assert!(status.success(), "cp {draft:?}: {status}");
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a mode");
         path.into_os_string().into_string().expect("UTF-8")
     }
