@@ -43,19 +43,22 @@ fn real_time_signals_go_on_one_by_one_in_order_with_their_values() {
     values_go_on(without(launch).place(Place::Pid1));
 }
 
+/// More than a pipe holds, and less than a small machine's kernel keeps for a user (RLIMIT_SIGPENDING).
+const MANY: usize = 3000;
+
 #[test]
 fn no_signal_is_lost_however_many_there_are_at_once() {
     let launch = foster().arg("--").probe("rawtrap").place(Place::Pid1);
     for launch in [launch.clone(), without(launch)] {
         let mut run = launch.start();
         run.expect("trapping");
-        // More than a pipe holds, for a foster that does not get to see to them.
+        // For a foster that does not get to see to them.
         let pid = run.pid();
         send(pid, "STOP");
         procfs::await_state(pid, "T");
-        (0..5000).for_each(|_| kill(pid, 40));
+        (0..MANY).for_each(|_| kill(pid, 40));
         send(pid, "CONT");
-        (0..5000).for_each(|_| run.expect("got 40"));
+        (0..MANY).for_each(|_| run.expect("got 40"));
     }
 }
 

@@ -66,7 +66,7 @@ fn orphans_are_reaped_by_a_supervisor_too() {
 
 #[test]
 fn orphans_are_reaped_while_a_dead_leader_is_held_for_its_group() {
-    let script = "fork { ignore=TERM say=member orphans=500 say=made await=HUP orphans=500 say=more \
+    let script = "fork { block=HUP ignore=TERM say=member orphans=500 say=made await=HUP orphans=500 say=more \
                   pause } say=leader pause";
     let launch = foster().args(["--stop-timeout", "infinity", "--"]);
     let mut run =
