@@ -289,9 +289,9 @@ const ENDINGS: [(&str, Ending); 4] = [
 ];
 
 /// Names by which busybox is called.
-const APPLETS: [&str; 15] = [
-    "sh", "cat", "date", "echo", "grep", "insmod", "kill", "ls", "mount", "readlink", "rm",
-    "setsid", "sleep", "true", "umount",
+const APPLETS: [&str; 17] = [
+    "sh", "cat", "chroot", "date", "echo", "grep", "insmod", "kill", "ls", "mount", "readlink",
+    "rm", "setsid", "sleep", "true", "umount", "unshare",
 ];
 
 /// What sees a disk of QEMU's, in the order to load it.

@@ -1,6 +1,8 @@
-//! PID 1 of a PID namespace is not PID 1 of a machine: no emulator is needed to see that.
+//! PID 1 of a PID namespace is not PID 1 of a machine. Most of that needs no emulator.
 
+use crate::machine::{Ending, Machine};
 use crate::scratch;
+use crate::starts::CONSOLE;
 use crate::support::{Launch, Place, Status};
 
 #[test]
@@ -18,6 +20,40 @@ fn without_proc_foster_is_not_taken_in_by_a_pid_namespace() {
     let output = run.inheriting("proc=none").place(Place::Pid1).output();
     assert_eq!(output.code(), 4);
     assert!(!output.stderr.contains("mounted"), "{output:?}");
+}
+
+#[test]
+fn company_from_outside_does_not_make_a_machine_of_a_pid_namespace() {
+    // PID 2 is in a group that cannot be seen, as the parent of the kernel's threads is.
+    for before in ["fork { pause }", "proc=none fork { pause }"] {
+        let run = Launch::new(scratch::foster()).args(["-v", "--"]).probe("ids exit=4");
+        let output = run.inheriting(before).with_own_users().place(Place::Pid1).output();
+        assert_eq!(output.code(), 4, "{output:?}");
+        assert!(output.stdout.starts_with("pid=3 ppid=1 "), "{output:?}");
+        for said in ["mounted", "to all that still run", "powering off"] {
+            assert!(!output.stderr.contains(said), "{output:?}");
+        }
+    }
+}
+
+#[test]
+fn a_machines_own_root_is_not_taken_in_by_a_pid_namespace_either() {
+    let mut machine = Machine::new(&[("console", CONSOLE)]);
+    machine.add_foster("mnt/foster");
+    machine.add("mnt/probe", &std::fs::read(scratch::probe()).expect("the probe can be read"));
+    let mut machine = machine.boot("-- --wrap console");
+    machine.expect("console: listening");
+    // In there is no /proc, and PID 2 is in a group from outside.
+    let inner = "sleep 1000 & exec chroot /mnt /foster -v -- /probe exit=4";
+    machine.type_line(&format!("unshare -m -p -f sh -c '{inner}'; echo status $?"));
+    machine.expect_part("foster: info: probe (pid 3) started");
+    machine.expect("status 4");
+    machine.type_line("ls /mnt/proc /mnt/run || echo nothing made");
+    machine.expect("nothing made");
+    machine.type_line("kill -USR2 1");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+    let seen = machine.off();
+    assert_eq!(seen.matches("foster: info: mounted").count(), 4, "{seen}");
 }
 
 #[test]
