@@ -129,8 +129,13 @@ fn mount_missing(wanted: &Mount) -> Mounted {
 }
 
 /// Unmounts all that can be, the latest first; the rest, and the root, can only be read from now
-/// on.
+/// on, by anyone: it is for a machine of foster's own.
 fn put_away_file_systems(log: Option<&Log>) {
+    let warn = |what: fmt::Arguments<'_>| {
+        if let Some(log) = log {
+            log.say(Level::Warn, what);
+        }
+    };
     let mut mounts = Vec::new();
     let _ = file::read(c"/proc/self/mounts", &mut mounts);
     let places = mounts.split(|byte| *byte == b'\n').filter_map(|line| {
@@ -145,17 +150,20 @@ fn put_away_file_systems(log: Option<&Log>) {
             continue;
         }
         let (place, result) = (Text(place), make_read_only(place));
-        let outcome = if result.is_ok() { "read-only now" } else { "left as it is" };
-        if let Some(log) = log {
-            log.say(
-                Level::Warn,
-                format_args!("cannot unmount {place}, which is in use: {outcome}"),
-            );
+        match result {
+            Ok(()) => warn(format_args!("cannot unmount {place}, which is in use: read-only now")),
+            Err(errno) => warn(format_args!(
+                "cannot unmount {place}, which is in use, nor make it read-only: {}",
+                OsError(errno as i32)
+            )),
         }
     }
-    let _ = make_read_only(c"/");
+    if let Err(errno) = make_read_only(c"/") {
+        warn(format_args!("cannot make / read-only: {}", OsError(errno as i32)));
+    }
 }
 
+/// Makes a whole file system read-only, wherever else it is mounted.
 fn make_read_only(place: &CStr) -> nix::Result<()> {
     let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     mount(None::<&CStr>, place, None::<&CStr>, flags, None::<&CStr>)
