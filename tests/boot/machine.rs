@@ -1,8 +1,11 @@
 //! A machine in QEMU with foster as its init, and its console.
 
+use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -82,9 +85,7 @@ impl Machine {
     /// `insmod` every /modules/*.
     pub fn add_disk(&mut self) -> PathBuf {
         let path = self.folder.path().join(format!("disk{}", self.disks.len()));
-        let disk = fs::File::create(&path).and_then(|file| file.set_len(8 << 20));
-        disk.expect("a disk can be made");
-        scratch::run(Command::new("/sbin/mkfs.ext4").arg("-q").arg(&path));
+        make_disk(&path, 8 << 20, &[]);
         if self.disks.is_empty() {
             self.files.push(("modules".into(), libc::S_IFDIR | 0o755, Vec::new()));
             let drivers = first_in(&kernel().join("lib/modules")).join("kernel/drivers");
@@ -101,6 +102,32 @@ impl Machine {
     pub fn boot(self, command_line: &str) -> Booted {
         let memory = self.folder.path().join("initramfs");
         fs::write(&memory, archive(&self.files)).expect("the initramfs can be written");
+        self.switch_on(command_line, &["-initrd".as_ref(), memory.as_os_str()])
+    }
+
+    /// Switches it on with its files on a disk instead, an ext4 which is gone with `Booted`.
+    pub fn boot_from_disk(self, command_line: &str) -> (Booted, PathBuf) {
+        let root = self.folder.path().join("root");
+        for (path, mode, content) in &self.files {
+            let path = root.join(path);
+            let made = match mode & libc::S_IFMT {
+                libc::S_IFDIR => fs::create_dir_all(&path),
+                libc::S_IFLNK => symlink(OsStr::from_bytes(content), &path),
+                _ => fs::write(&path, content)
+                    .and_then(|()| fs::set_permissions(&path, fs::Permissions::from_mode(*mode))),
+            };
+            made.unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        }
+        let disk = self.folder.path().join("root-disk");
+        make_disk(&disk, 64 << 20, &["-d".as_ref(), root.as_os_str()]);
+        // The kernel needs no module for this one.
+        let drive = format!("file={},format=raw,if=none,id=root", disk.display());
+        let device = ["-drive", &drive, "-device", "nvme,drive=root,serial=root"];
+        let root = "root=/dev/nvme0n1 rootfstype=ext4 rootwait init=/init";
+        (self.switch_on(&format!("{root} {command_line}"), &device.map(OsStr::new)), disk)
+    }
+
+    fn switch_on(self, command_line: &str, devices: &[&OsStr]) -> Booted {
         let monitor = self.folder.path().join("monitor");
         let mut emulator = Command::new("qemu-system-x86_64");
         emulator.args(["-M", "q35", "-accel", "tcg", "-m", "256", "-nodefaults"]);
@@ -111,7 +138,7 @@ impl Machine {
             let disk = format!("file={},format=raw,if=virtio", disk.display());
             emulator.arg("-drive").arg(disk);
         }
-        emulator.arg("-kernel").arg(first_in(&kernel().join("boot"))).arg("-initrd").arg(memory);
+        emulator.arg("-kernel").arg(first_in(&kernel().join("boot"))).args(devices);
         emulator.arg("-append").arg(format!("console=ttyS0 panic=-1 quiet {command_line}"));
         emulator.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         // SAFETY: between fork and exec there is one system call.
@@ -246,6 +273,13 @@ fn kernel() -> &'static Path {
     })
 }
 
+/// Makes an ext4 of this size, with these options.
+fn make_disk(path: &Path, size: u64, options: &[&OsStr]) {
+    let disk = fs::File::create(path).and_then(|file| file.set_len(size));
+    disk.expect("a disk can be made");
+    scratch::run(Command::new("/sbin/mkfs.ext4").arg("-q").args(options).arg(path));
+}
+
 fn first_in(folder: &Path) -> PathBuf {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{folder:?}: {error}"));
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
@@ -289,9 +323,9 @@ const ENDINGS: [(&str, Ending); 4] = [
 ];
 
 /// Names by which busybox is called.
-const APPLETS: [&str; 17] = [
-    "sh", "cat", "chroot", "date", "echo", "grep", "insmod", "kill", "ls", "mount", "readlink",
-    "rm", "setsid", "sleep", "true", "umount", "unshare",
+const APPLETS: [&str; 18] = [
+    "sh", "cat", "chroot", "date", "echo", "grep", "insmod", "kill", "ls", "mkdir", "mount",
+    "readlink", "rm", "setsid", "sleep", "true", "umount", "unshare",
 ];
 
 /// What sees a disk of QEMU's, in the order to load it.
