@@ -65,6 +65,20 @@ fn closed_descriptors_are_opened_on_the_console_that_devtmpfs_brings() {
 }
 
 #[test]
+fn closed_descriptors_are_opened_on_dev_null_where_there_is_no_console() {
+    let look = "for fd in 0 1 2; do readlink /proc/1/fd/$fd; done >/dev/ttyS0";
+    let mut machine = Machine::new(&[("look", look)]);
+    machine.add_foster("bin/foster");
+    let init = "mount -t devtmpfs none /dev; rm /dev/console; exec foster look 0<&- 1>&- 2>&-";
+    machine.add("init", format!("#!/bin/sh\n{init}\n").as_bytes());
+    let mut machine = machine.boot("");
+    for _ in 0..3 {
+        machine.expect("/dev/null");
+    }
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
 fn a_step_of_the_clock_by_a_day_changes_nothing() {
     // There is one in every backoff, to and fro.
     let clock = "day=86400; while sleep 1; do before=$(date +%s); date -s @$((before + day)) \
@@ -94,6 +108,14 @@ fn a_step_of_the_clock_by_a_day_changes_nothing() {
 fn a_command_is_given_behind_two_dashes_on_the_kernel_command_line() {
     let mut machine = Machine::new(&[]).boot("-- echo these are \"three words\"");
     machine.expect("these are three words");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn services_with_quotes_are_given_behind_two_dashes_on_the_kernel_command_line() {
+    let wraps = "--wrap \"echo 'two  blanks'\" --wrap=\"sh -c 'echo one \\$ and  two  more'\"";
+    let mut machine = Machine::new(&[]).boot(&format!("-- --restart never {wraps}"));
+    machine.expect_parts(&["two  blanks", "one $ and two more"]);
     assert_eq!(machine.ending(), Ending::PowerOff);
 }
 
