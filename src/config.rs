@@ -416,6 +416,12 @@ impl Config {
         config.log.level = Level::Info;
         config
     }
+
+    /// Makes foster the init of a machine, whatever it runs.
+    pub fn boot(&mut self) {
+        self.setup.boot = true;
+        self.stop.requests = self.stop.requests.union(MACHINE_STOP_REQUESTS);
+    }
 }
 
 /// What stops foster when it just runs a command: INT and QUIT go on to the command, as a REPL

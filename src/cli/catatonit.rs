@@ -41,7 +41,8 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
     };
     if pause {
         config.services.clear();
-        config.stop.requests = SignalSet::of(&[Signal::TERM, Signal::INT]);
+        let requests = SignalSet::of(&[Signal::TERM, Signal::INT]);
+        config.stop.requests = config.stop.requests.union(requests);
     }
     config.forward.to = if group { ForwardTo::Group } else { ForwardTo::Child };
     for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {

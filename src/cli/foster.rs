@@ -10,8 +10,8 @@ use std::time::Duration;
 use lexopt::{Arg, Parser};
 
 use crate::config::{
-    Argv, Backoff, Config, Forward, ForwardTo, Leftovers, Level, LogFormat, MACHINE_STOP_REQUESTS,
-    Restart, Rewrites, STOP_TIMEOUT, SUPERVISOR_STOP_REQUESTS, ServiceConfig, Session,
+    Argv, Backoff, Config, Forward, ForwardTo, Leftovers, Level, LogFormat, Restart, Rewrites,
+    STOP_TIMEOUT, SUPERVISOR_STOP_REQUESTS, ServiceConfig, Session,
 };
 use crate::exit::Success;
 use crate::signal::Signal;
@@ -331,9 +331,8 @@ impl<'a> Draft<'a> {
         }
         config.setup.subreaper = self.subreaper;
         config.setup.parent_death_signal = self.parent_death_signal;
-        config.setup.boot = self.boot.unwrap_or_else(|| self.surroundings.is_machine());
-        if config.setup.boot {
-            config.stop.requests = config.stop.requests.union(MACHINE_STOP_REQUESTS);
+        if self.boot.unwrap_or_else(|| self.surroundings.is_machine()) {
+            config.boot();
             // A console tells what happens, and there is no other log.
             config.log.level = Level::Info;
         }

@@ -18,7 +18,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::rc::Rc;
 
-use crate::config::{Argv, Config, Leftovers, ServiceConfig, Setup, Stop, Voice};
+use crate::config::{Argv, Config, Leftovers, STOP_TIMEOUT, ServiceConfig, Setup, Stop, Voice};
 use crate::exit::OWN_FAILURE;
 use crate::process::Pid;
 use crate::signal::{Signal, SignalSet};
@@ -137,7 +137,8 @@ fn take_name(args: &mut Vec<OsString>) -> Result<Option<Voice>, Refusal> {
 }
 
 /// What all those that foster stands in for have in common: a command that runs once, and
-/// nothing that they do not do. Only a deadline for stops may be asked for.
+/// nothing that they do not do. Only a deadline for stops may be asked for; and of a machine, which
+/// none of them could end but in a kernel panic, foster is the init under any name.
 fn drop_in(
     voice: Voice,
     command: &[OsString],
@@ -156,6 +157,7 @@ fn drop_in(
                 Refusal([name, ": ", &value::quoted(&text), " ", &wrong].concat())
             })?
         }
+        Some(_) | None if surroundings.is_machine() => Some(STOP_TIMEOUT),
         Some(_) | None => None,
     };
     let requests = match timeout {
@@ -163,6 +165,9 @@ fn drop_in(
         None => SignalSet::EMPTY,
     };
     config.stop = Stop { requests, signal: None, timeout };
+    if surroundings.is_machine() {
+        config.boot();
+    }
     Ok(config)
 }
 

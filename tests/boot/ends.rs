@@ -99,6 +99,25 @@ fn nothing_to_run_powers_off() {
 }
 
 #[test]
+fn under_a_peers_name_the_end_of_the_command_powers_off_too() {
+    let scripts = [("leave", "setsid sleep 1000 & echo left; exit 3")];
+    let mut machine = Machine::new(&scripts).boot("-- --as tini leave");
+    machine.expect("left");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+    assert!(!machine.seen().contains("foster:"), "{}", machine.seen());
+}
+
+#[test]
+fn under_a_peers_name_a_signal_ends_the_machine_too() {
+    let mut machine = Machine::new(&[("console", CONSOLE)]);
+    machine.add_foster("bin/dumb-init");
+    let mut machine = machine.boot("rdinit=/bin/dumb-init -- console");
+    machine.expect("console: listening");
+    machine.type_line("kill -TERM 1");
+    assert_eq!(machine.ending(), Ending::Reboot);
+}
+
+#[test]
 fn no_boot_overrules_so_that_the_end_is_the_kernels_business() {
     let mut machine =
         Machine::new(&[("look", "mount; echo mounts: $?; exit 4")]).boot("-- --no-boot /bin/look");

@@ -120,6 +120,25 @@ fn a_stop_timeout_adds_a_deadline() {
     }
 }
 
+#[test]
+fn of_a_machine_foster_is_the_init_under_any_name() {
+    use foster::config::{MACHINE_STOP_REQUESTS, STOP_TIMEOUT};
+    use std::time::Duration;
+
+    for args in [&["tini", "app"][..], &["dumb-init", "app"], &["catatonit", "-P"]] {
+        assert!(!World::new().config(args).setup.boot, "{args:?}");
+        let config = World::machine().config(args);
+        assert!(config.setup.boot, "{args:?}");
+        let requests = config.stop.requests;
+        assert_eq!(requests.union(MACHINE_STOP_REQUESTS), requests, "{args:?}");
+        assert_eq!(config.stop.timeout, Some(STOP_TIMEOUT), "{args:?}");
+        for (text, timeout) in [("3s", Some(Duration::from_secs(3))), ("infinity", None)] {
+            let world = World::machine().with("FOSTER_STOP_TIMEOUT", text);
+            assert_eq!(world.config(args).stop.timeout, timeout, "{args:?}");
+        }
+    }
+}
+
 /// A personality is values: what foster does is the same in any voice.
 #[test]
 fn the_voice_changes_nothing_but_words() {
