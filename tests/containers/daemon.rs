@@ -194,12 +194,20 @@ impl Daemon {
         scratch::run(client(&self.folder).args(["build", "--quiet", "--tag", image]).arg(&folder));
     }
 
-    /// Ends the daemon, which ends what it has started, and clears its folder.
+    /// Ends the daemon, which ends what it has started, in time, and clears its folder.
     fn stop(&self) {
         let mut process = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the daemon is our child and not reaped.
         unsafe { libc::kill(process.id() as i32, libc::SIGTERM) };
-        let _ = process.wait();
+        let deadline = Instant::now() + PATIENCE;
+        while matches!(process.try_wait(), Ok(None)) {
+            if Instant::now() > deadline {
+                // The containers are gone by now, and containerd goes with whom it serves.
+                let _ = process.kill();
+                let _ = process.wait();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
         unmount_below(self.folder.path());
         let _ = fs::remove_dir_all(self.folder.path());
     }
