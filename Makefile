@@ -53,7 +53,7 @@ test-containers: static ## foster in real containers: runc, Docker, gVisor (as r
 prove: prove-long $(PROVE) ## all that takes minutes: long searches and storms, deliberate bugs, and PROVE
 prove-long: static
 	@$(INSTALL) test
-	cargo test --test model -- --ignored --nocapture
+	cargo test --test model -- --ignored --nocapture mutants
 	CHAOS_SECONDS=60 cargo test --test chaos
 	CHAOS_SECONDS=60 FOSTER_UNDER_TEST=$(STATIC) cargo test --test chaos storm
 fuzz: ## each fuzz target for FUZZ_SECONDS, a minute unless told (installs cargo-fuzz)
