@@ -1,5 +1,5 @@
-//! Long worlds in which anything happens, by seed: a million events in all. A broken promise is
-//! made short, printed, and saved as a trace.
+//! Long worlds in which anything happens, by seed: a million events in each test. A broken promise
+//! is made short, printed, and saved as a trace.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -147,7 +147,7 @@ fn try_world(name: &str, seed: u64, mut trace: Trace, dice: &mut Dice) -> u64 {
         fail(name, seed, trace, tail);
     }
     assert_replays(&trace, &outcome);
-    sim.world.events + sim.world.actions
+    sim.world.events
 }
 
 /// Each trace does the same when it runs again.
@@ -303,7 +303,7 @@ impl Dice {
 const UNSENT: [Signal; 6] =
     [Signal::KILL, Signal::STOP, Signal::CHLD, Signal::TERM, Signal::INT, Signal::QUIT];
 
-/// How many events and actions there are to be in each test.
+/// How many events foster is to be told in each test.
 const EVENTS: u64 = 1_000_000;
 
 /// How long a world may be.
