@@ -1,7 +1,9 @@
 //! Long worlds in which anything happens, by seed: a million events in each test. A broken promise
 //! is made short, printed, and saved as a trace.
 
+use std::cell::Cell;
 use std::fmt::Write;
+use std::sync::Once;
 use std::time::Duration;
 
 use crate::world::Terminal;
@@ -230,10 +232,7 @@ fn chance(dice: &mut Dice, sim: &Sim) -> Step {
 
 /// Makes a broken promise short, saves it, and fails.
 fn fail(name: &str, seed: u64, trace: Trace, tail: usize) -> ! {
-    // What panics does so again and again while it is being made short.
-    std::panic::set_hook(Box::new(|_| {}));
-    let trace = trace.shrunk(tail);
-    let _ = std::panic::take_hook();
+    let trace = quietly(|| trace.shrunk(tail));
     let fault = trace.run().fault.unwrap_or_default();
     let mut text = String::new();
     let _ = write!(text, "# {name}, seed {seed}: {fault}\n{trace}");
@@ -241,6 +240,25 @@ fn fail(name: &str, seed: u64, trace: Trace, tail: usize) -> ! {
     let path = format!("{folder}/{name}-{seed}.trace");
     let saved = std::fs::write(&path, &text);
     panic!("{path} ({saved:?}):\n{text}");
+}
+
+/// Does something without a word of the panics in it: what panics does so again and again while it
+/// is being made short. Other tests run beside this one, and theirs are told as ever.
+fn quietly<T>(act: impl FnOnce() -> T) -> T {
+    thread_local!(static QUIET: Cell<bool> = const { Cell::new(false) });
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let usual = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            if !QUIET.get() {
+                usual(panic);
+            }
+        }));
+    });
+    QUIET.set(true);
+    let done = act();
+    QUIET.set(false);
+    done
 }
 
 /// A source of numbers that are random enough (splitmix64) and the same for each seed.
