@@ -19,6 +19,7 @@ use foster::supervisor::State;
 
 use crate::kernel::{Manner, Offspring};
 use crate::op::{Op, Step, When};
+use crate::tell;
 use crate::trace::{Setup, Trace};
 use crate::world::Sim;
 
@@ -122,7 +123,8 @@ fn search(name: &str, setup: Setup, depth: u32) {
         layer = next;
     }
     let (states, time) = (seen.states.len(), start.elapsed().as_secs_f32());
-    println!("{name}: {states} states, {steps} steps, {ends} ends, depth {depth}, {time:.1} s");
+    let size = format!("{states} states, {steps} steps, {ends} ends");
+    tell(format_args!("{name}: {size}, depth {depth}, {time:.1} s"));
     reached.check(&setup);
 }
 

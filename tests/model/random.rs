@@ -12,6 +12,7 @@ use foster::signal::Signal;
 
 use crate::kernel::Manner;
 use crate::op::{KINDS, Op, Step, When};
+use crate::tell;
 use crate::trace::{Outcome, Setup, Trace, outcome};
 use crate::world::Sim;
 
@@ -129,7 +130,7 @@ fn try_worlds(name: &str, setup: impl Fn(&mut Dice) -> Setup) {
         events += try_world(name, seed, trace, &mut dice);
         seed += 1;
     }
-    println!("{name}: {events} events in {} worlds", seed - first);
+    tell(format_args!("{name}: {events} events in {} worlds from seed {first}", seed - first));
 }
 
 /// Runs one world, then runs its trace again; gives how much happened in it.
