@@ -17,7 +17,7 @@ const CONTROL_C_EXIT: u32 = 0xC000_013A;
 
 /// How a process ended. Code and signal stay apart until the last line of the program, where
 /// [`ExitStatus::code`] folds them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExitStatus {
     /// By itself: 0 to 255 on Linux, any 32 bits on Windows.
     Code(u32),
@@ -55,7 +55,7 @@ impl fmt::Display for ExitStatus {
 }
 
 /// How a whole machine ends, where foster is its init (reboot(2)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MachineEnd {
     /// It is switched off.
     PowerOff,

@@ -69,7 +69,7 @@ pub enum Mark {
 }
 
 /// Why a command could not be started.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SpawnError {
     /// What kind of failure it was.
     pub kind: SpawnErrorKind,
@@ -80,7 +80,7 @@ pub struct SpawnError {
 }
 
 /// The kinds of failure that a user does something different about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SpawnErrorKind {
     /// There is no such command.
     NotFound,

@@ -7,7 +7,7 @@ use crate::signal::Signal;
 use super::{Report, ServiceId};
 
 /// Something to do, now and in this order. What fails comes back as an event.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Start a service; comes back as `Spawned` or `SpawnFailed`.
     Spawn {

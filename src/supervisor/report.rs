@@ -10,7 +10,7 @@ use crate::signal::Signal;
 use super::ServiceId;
 
 /// Something worth a line in the log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Report {
     /// A service runs.
     Started {

@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -59,7 +60,7 @@ pub struct World {
     terminal: Terminal,
     /// What foster did, where anyone wants to know.
     pub record: Option<Vec<(Instant, Action)>>,
-    /// A number that stands for all that foster did, and when.
+    /// A number that stands for all that foster did and said, and when.
     pub digest: u64,
     /// How much there was: events told, and actions done.
     pub events: u64,
@@ -416,7 +417,9 @@ impl World {
     fn take_down(&mut self, action: Action) {
         self.actions += 1;
         self.woken = false;
-        self.digest = digest(self.digest, self.now, &action);
+        let mut hasher = DefaultHasher::new();
+        (self.digest, self.now, action).hash(&mut hasher);
+        self.digest = hasher.finish();
         if let Some(record) = &mut self.record {
             record.push((self.now, action));
         }
@@ -541,34 +544,6 @@ fn relate_times(text: &mut String, start: usize, now: Instant, horizon: Duration
         rest = &number[end..];
     }
     text.push_str(rest);
-}
-
-/// Mixes an action into a digest. It is written for speed, not against anyone's malice.
-fn digest(digest: u64, now: Instant, action: &Action) -> u64 {
-    let mix = |digest: u64, word: u64| {
-        (digest ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(29)
-    };
-    let target = |target: &Target| match target {
-        Target::Process(pid) => u64::from(pid.0),
-        Target::Group(pid) => u64::from(pid.0) | 1 << 32,
-    };
-    let (kind, word) = match action {
-        Action::Spawn { service } => (1, u64::from(service.0)),
-        Action::Kill { target: to, signal, value } => {
-            (2, target(to) ^ u64::from(signal.number()) << 40 ^ value.unwrap_or(0) << 48)
-        }
-        Action::Reap { pid } => (3, u64::from(pid.0)),
-        Action::ReapOrphan { pid, freely } => (12, u64::from(pid.0) << 1 | u64::from(*freely)),
-        Action::Hold { pid } => (4, u64::from(pid.0)),
-        Action::Survey { marks } => (5, u64::from(*marks)),
-        Action::GiveTerminal { group } => (6, u64::from(group.0)),
-        Action::Suspend { group } => (7, group.map_or(0, |group| u64::from(group.0))),
-        Action::Report(report) => (8, report.level() as u64),
-        Action::Exit { code } => (9, u64::from(*code)),
-        Action::KillAll { signal } => (10, u64::from(signal.number())),
-        Action::EndMachine { how } => (11, *how as u64),
-    };
-    mix(mix(mix(digest, now.as_nanos()), kind), word)
 }
 
 /// How many signals one read brings.
