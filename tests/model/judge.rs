@@ -24,6 +24,8 @@ pub struct Judge {
     pub services: Vec<Account>,
     /// Since when foster is to come down.
     pub stop: Option<StopOrder>,
+    /// Whether that began before this turn.
+    seen: bool,
     /// The codes of those that were the first to give up; more than one where they did at once.
     gave_up: Vec<u32>,
     interrupts: u32,
@@ -93,6 +95,7 @@ impl Judge {
             config,
             services: vec![Account::default(); count],
             stop: None,
+            seen: false,
             gave_up: Vec::new(),
             interrupts: 0,
             overlook: SignalSet::EMPTY,
@@ -206,8 +209,10 @@ impl Judge {
 
     /// Judges how the machine stands after a turn.
     pub fn looks(&mut self, machine: &Supervisor, quiet: bool, now: Instant) {
-        // What has happened comes before what is due. And a stop that gives no time at all may begin after the deadlines were dealt with.
-        let hasty = self.config.stop.timeout == Some(Duration::ZERO);
+        // What has happened comes before what is due. And a stop that gives no time at all may
+        // begin, by a start that fails, after the deadlines were dealt with.
+        let begun = self.stop.is_some() && !std::mem::replace(&mut self.seen, self.stop.is_some());
+        let hasty = begun && self.config.stop.timeout == Some(Duration::ZERO);
         if let Some(at) = machine.poll_timeout().filter(|_| quiet && !hasty) {
             self.check(at > now, || format!("at {now} the next deadline is {at}"));
         }
