@@ -9,13 +9,13 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use foster::config::{Config, ForwardTo, Leftovers, Restart, Session};
-use foster::exit::ExitStatus;
+use foster::exit::{ExitStatus, MachineEnd};
 use foster::process::{Mark, Pid, RunId, ServiceId, Target};
 use foster::signal::{Signal, SignalSet};
 use foster::supervisor::{Action, Event, Report, Signalled, State, Supervisor};
 use foster::time::Instant;
 
-use crate::kernel::{FOSTER, Kernel, Life, Process};
+use crate::kernel::{FOSTER, Kernel, Life, OUTSIDE, Process};
 
 /// The account of one world.
 #[derive(Clone, Debug)]
@@ -45,6 +45,10 @@ pub struct Judge {
     pub lateness: Duration,
     /// Whether any process ever hung in the kernel.
     pub hung: bool,
+    /// Whether anyone ever came to foster who stems from no service.
+    pub visited: bool,
+    /// The end of the machine, where foster is its init.
+    machine: Machine,
     /// Whether marks can be read.
     pub readable: bool,
     /// The first promise that was broken.
@@ -88,6 +92,20 @@ pub struct StopOrder {
     pub at_once: bool,
 }
 
+/// How far the end of a whole machine has come.
+#[derive(Clone, Copy, Debug, Default)]
+struct Machine {
+    /// How it is to end, as was asked last.
+    how: Option<MachineEnd>,
+    /// When all who still lived were asked to end, and whether they got CONT behind that.
+    asked: Option<(Instant, bool)>,
+    /// When they got SIGKILL.
+    killed: Option<Instant>,
+    /// How many processes there had been at the last survey.
+    surveyed: u64,
+    over: bool,
+}
+
 impl Judge {
     pub fn new(config: Rc<Config>, lenient: bool) -> Judge {
         let count = config.services.len();
@@ -107,6 +125,8 @@ impl Judge {
             settled: vec![false; count],
             lateness: Duration::ZERO,
             hung: false,
+            visited: false,
+            machine: Machine::default(),
             readable: true,
             fault: None,
         }
@@ -147,6 +167,8 @@ impl Judge {
 
     /// Judges what the machine asks for, before it is done.
     pub fn asked(&mut self, action: &Action, now: Instant, kernel: &Kernel) {
+        let over = self.machine.over;
+        self.check(!over, || format!("{action:?} behind the end of the machine"));
         match *action {
             Action::Spawn { service } => self.may_start(service, now, kernel),
             Action::Kill { target, signal, value } => {
@@ -168,13 +190,15 @@ impl Judge {
                     self.lives(group, kernel);
                 }
             }
-            Action::Survey { .. } if !self.readable && self.services.len() > 1 => {
-                self.services.iter_mut().for_each(|account| account.unseen = true);
+            Action::Survey { .. } => {
+                self.machine.surveyed = kernel.births();
+                if !self.readable && self.services.len() > 1 {
+                    self.services.iter_mut().for_each(|account| account.unseen = true);
+                }
             }
-            Action::KillAll { .. } | Action::EndMachine { .. } => {
-                self.check(false, || format!("{action:?}, and foster is no machine's init"));
-            }
-            Action::Survey { .. } | Action::Exit { .. } => {}
+            Action::KillAll { signal } => self.may_kill_all(signal, now),
+            Action::EndMachine { how } => self.may_end_machine(how, now, kernel),
+            Action::Exit { .. } => {}
         }
     }
 
@@ -193,18 +217,33 @@ impl Judge {
                 format!("service {index}: {left:?} lives on after the deadline")
             });
         }
+        let Machine { asked, killed, over, .. } = self.machine;
+        self.check(!over, || "foster waits behind the end of the machine".into());
+        let answered = asked.is_none_or(|(_, answered)| answered);
+        self.check(answered, || "no CONT went behind the TERM to all".into());
+        if asked.is_some() && killed.is_none() && self.may_hurry_all(now) {
+            let left = self.citizen(kernel, u64::MAX);
+            self.check(left.is_none(), || format!("{left:?} outlives the machine's deadline"));
+        }
         self.check_bound(now, kernel);
     }
 
-    /// With mortal children a stop ends in time.
+    /// With mortal children a stop ends in time, and so does what follows it on a machine.
     fn check_bound(&mut self, now: Instant, kernel: &Kernel) {
-        let (Some(stop), Some(timeout)) = (self.stop, self.config.stop.timeout) else { return };
-        let patience = if self.hung { 2 * KILL_PATIENCE } else { MOMENTS };
-        let bound = stop.at + timeout + patience + self.lateness;
+        let Some(timeout) = self.config.stop.timeout else { return };
+        let Machine { asked, killed, .. } = self.machine;
+        // Whoever comes to a machine behind the last SIGKILL is waited for and not killed.
+        let last = if self.hung || self.visited { KILL_PATIENCE } else { MOMENTS };
+        let (at, time) = match (killed, asked, self.stop) {
+            (Some(at), ..) => (at, last),
+            (None, Some((at, _)), _) => (at, timeout + last),
+            (None, None, Some(stop)) if self.hung => (stop.at, timeout + 2 * KILL_PATIENCE),
+            (None, None, Some(stop)) => (stop.at, timeout + MOMENTS),
+            (None, None, None) => return,
+        };
+        let bound = at + time + self.lateness;
         let lingers = kernel.all().any(|p| matches!(p.life, Life::Ending(_)));
-        self.check(now <= bound || lingers, || {
-            format!("the stop of {} is not over at {now}", stop.at)
-        });
+        self.check(now <= bound || lingers, || format!("the stop of {at} is not over at {now}"));
     }
 
     /// Judges how the machine stands after a turn.
@@ -264,6 +303,8 @@ impl Judge {
             self.gave_up, self.codes, self.services
         );
         self.check(right, || account);
+        let over = self.machine.over == self.config.setup.boot;
+        self.check(over, || "foster ends, and the machine does not".into());
         let held = kernel.held().first();
         self.check(held.is_none(), || format!("foster leaves the zombie {held:?}"));
         for index in 0..self.services.len() {
@@ -383,6 +424,13 @@ impl Judge {
             return self.owe_all(sent, signalled.value, by_key);
         }
         self.interrupts += u32::from(signal == Signal::INT);
+        let sent = match end_asked_by(signal).filter(|_| self.config.setup.boot) {
+            Some(how) => {
+                self.machine.how = Some(how);
+                Signal::TERM
+            }
+            None => sent,
+        };
         match &mut self.stop {
             None => self.begin_stop(self.config.stop.signal.unwrap_or(sent), now),
             Some(stop) if signal == Signal::INT && self.interrupts >= 2 => stop.at_once = true,
@@ -477,6 +525,16 @@ impl Judge {
         false
     }
 
+    /// Whether a process has a leader that cannot be killed above it, of which no survey tells.
+    fn is_hidden(&self, process: &Process, kernel: &Kernel) -> bool {
+        let mut process = process;
+        while process.parent != FOSTER {
+            let Some(parent) = kernel.get(process.parent) else { return true };
+            process = parent;
+        }
+        process.leader
+    }
+
     fn may_kill(
         &mut self,
         target: Target,
@@ -569,6 +627,64 @@ impl Judge {
         });
     }
 
+    /// All get a signal only where foster is a machine's init and no service is up: TERM and CONT
+    /// once, SIGKILL at the deadline.
+    fn may_kill_all(&mut self, signal: Signal, now: Instant) {
+        self.check_machine(|| format!("all get {signal}"));
+        let machine = self.machine;
+        let at_once = self.stop.is_some_and(|stop| stop.at_once);
+        let allowed = match signal {
+            Signal::TERM => machine.asked.is_none() && machine.killed.is_none() && !at_once,
+            Signal::CONT => machine.asked == Some((now, false)),
+            Signal::KILL => machine.killed.is_none() && self.may_hurry_all(now),
+            _ => false,
+        };
+        self.check(allowed, || format!("all get {signal} at {now}: {machine:?}"));
+        match signal {
+            Signal::TERM => self.machine.asked = Some((now, false)),
+            Signal::CONT => self.machine.asked = Some((now, true)),
+            _ => self.machine.killed = Some(now),
+        }
+    }
+
+    /// Whether all who live on a machine have had their time.
+    fn may_hurry_all(&self, now: Instant) -> bool {
+        let timeout = self.config.stop.timeout;
+        let due = |(at, _)| timeout.is_some_and(|timeout| at + timeout <= now);
+        self.machine.asked.is_some_and(due) || self.stop.is_some_and(|stop| stop.at_once)
+    }
+
+    /// A machine ends as was asked last, once nobody lives whom foster could have seen.
+    fn may_end_machine(&mut self, how: MachineEnd, now: Instant, kernel: &Kernel) {
+        self.check_machine(|| "the machine ends".into());
+        let wanted = self.machine.how.unwrap_or(MachineEnd::PowerOff);
+        self.check(how == wanted, || format!("the machine is {how}, and not {wanted}"));
+        let waited = self.machine.killed.is_some_and(|at| at + KILL_PATIENCE <= now);
+        let left = self.citizen(kernel, self.machine.surveyed);
+        self.check(waited || left.is_none(), || format!("the machine ends, and {left:?} lives"));
+        self.machine.over = true;
+    }
+
+    /// What concerns a whole machine is for its init, once no service is up.
+    fn check_machine(&mut self, what: impl Fn() -> String) {
+        let boot = self.config.setup.boot;
+        self.check(boot, || format!("{}, and foster is no machine's init", what()));
+        let down = |account: &Account| account.run.is_none() || account.unkillable;
+        let up = self.services.iter().position(|account| !down(account));
+        self.check(up.is_none(), || format!("{} while service {up:?} is up", what()));
+        let due = self.services.iter().position(|account| account.due.is_some());
+        self.check(due.is_none(), || format!("{} while service {due:?} is due", what()));
+    }
+
+    /// One that nothing has killed yet, and that was born early enough to have been seen; one that
+    /// foster adopted, or is to adopt.
+    fn citizen(&self, kernel: &Kernel, births: u64) -> Option<Pid> {
+        let citizen = |p: &&Process| {
+            p.is_free() && p.parent != OUTSIDE && p.birth <= births && !self.is_hidden(p, kernel)
+        };
+        kernel.all().find(citizen).map(|p| p.pid)
+    }
+
     /// Each death that is told is answered, once.
     fn answers(&mut self, pid: Pid) {
         let told = self.told.take();
@@ -642,6 +758,10 @@ impl Judge {
             self.hung,
             self.readable,
         );
+        let Machine { how, asked, killed, over, .. } = self.machine;
+        let asked = asked.map(|(at, _)| now.since(at));
+        let killed = killed.map(|at| now.since(at));
+        let _ = write!(out, "{}{how:?}{asked:?}{killed:?}{over}", self.visited);
         for account in &self.services {
             let _ = write!(
                 out,
@@ -657,6 +777,16 @@ impl Judge {
                 let _ = write!(out, "{:?}{}", run.ended, run.killed);
             }
         }
+    }
+}
+
+/// How a machine is to end when its init gets this.
+fn end_asked_by(signal: Signal) -> Option<MachineEnd> {
+    match signal {
+        Signal::INT | Signal::TERM => Some(MachineEnd::Reboot),
+        Signal::USR2 | Signal::PWR => Some(MachineEnd::PowerOff),
+        Signal::USR1 => Some(MachineEnd::Halt),
+        _ => None,
     }
 }
 

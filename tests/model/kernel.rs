@@ -312,6 +312,20 @@ impl Kernel {
         hit.len()
     }
 
+    /// As kill(2) to all there are, by the init of a machine: to what stems from it, and not to the
+    /// kernel's own threads.
+    pub fn kill_all(&mut self, signal: Signal, now: Instant) {
+        let all: Vec<Pid> = self.all().filter(|p| p.parent != OUTSIDE).map(|p| p.pid).collect();
+        for pid in all {
+            self.signal(pid, signal, None, now);
+        }
+    }
+
+    /// How many processes there ever were.
+    pub fn births(&self) -> u64 {
+        self.births
+    }
+
     /// Takes a zombie's status: its id is free from then on.
     pub fn reap(&mut self, pid: Pid) {
         self.remove(pid);

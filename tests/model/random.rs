@@ -111,6 +111,7 @@ fn supervised(dice: &mut Dice, services: usize) -> Setup {
             ])
         }),
         halts: false,
+        boot: dice.one_in(4),
         eager: dice.one_in(2),
         slow: dice.one_in(4),
     }
@@ -177,11 +178,13 @@ fn wind_up(sim: &mut Sim, trace: &mut Trace) {
         for _ in 0..2 {
             all.push(Op::Signal(Signal::INT, None, false));
         }
-        all.extend((0..crowd).map(|_| Op::Die(0, Signal::KILL)));
+        // More than once, as what is started meanwhile takes someone's place.
+        let killed = |who| [Op::Unstick(who), Op::Finish(who), Op::Die(who, Signal::KILL)];
+        all.extend((0..3).flat_map(|_| (0..crowd).rev()).flat_map(killed));
     }
     // A TSTP that was under way may have stopped foster once more.
     all.extend([Op::Signal(Signal::CONT, None, false); 5]);
-    all.extend([Op::Pass(Duration::from_secs(100)), Op::End]);
+    all.extend([Op::Pass(Duration::from_secs(200)), Op::End]);
     for op in all {
         if !happens(sim, trace, Step { when: When::Rest, op }) {
             break;

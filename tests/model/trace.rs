@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::world::Terminal;
 use foster::config::{
-    Argv, Config, ForwardTo, JobControl, Leftovers, Restart, ServiceConfig, Session,
+    Argv, Config, ForwardTo, JobControl, Leftovers, MACHINE_STOP_REQUESTS, Restart, ServiceConfig,
+    Session,
 };
 use foster::signal::{Signal, SignalSet};
 
@@ -33,6 +34,8 @@ pub struct Setup {
     pub rewrite: Option<(Signal, Option<Signal>)>,
     /// Whether foster stops itself on TSTP, as dumb-init does.
     pub halts: bool,
+    /// Whether foster is the init of a whole machine.
+    pub boot: bool,
     /// Whether deaths are told as soon as the one before is dealt with.
     pub eager: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
@@ -123,6 +126,7 @@ impl Default for Setup {
             success: None,
             rewrite: None,
             halts: false,
+            boot: false,
             eager: false,
             slow: false,
         }
@@ -163,6 +167,10 @@ impl Setup {
         if self.halts {
             config.job_control = JobControl::OnSignals(SignalSet::of(&[Signal::TSTP]));
         }
+        if self.boot {
+            config.setup.boot = true;
+            config.stop.requests = config.stop.requests.union(MACHINE_STOP_REQUESTS);
+        }
         config
     }
 
@@ -190,6 +198,7 @@ impl Setup {
                 self.rewrite = Some((signal(from)?, signal(to)));
             }
             "halts" => self.halts = value.parse().ok()?,
+            "boot" => self.boot = value.parse().ok()?,
             "eager" => self.eager = value.parse().ok()?,
             "slow" => self.slow = value.parse().ok()?,
             _ => return None,
@@ -235,6 +244,7 @@ impl Setup {
             line(true, "rewrite", format!("{}:{to}", from.number()));
         }
         line(self.halts, "halts", self.halts.to_string());
+        line(self.boot, "boot", self.boot.to_string());
         line(self.eager, "eager", self.eager.to_string());
         line(self.slow, "slow", self.slow.to_string());
         lines
@@ -334,6 +344,7 @@ fn a_trace_is_read_back_as_it_was_written() {
         stop_timeout: None,
         leftovers: Leftovers::Kill { orphans: false },
         rewrite: Some((Signal::TERM, None)),
+        boot: true,
         ..Setup::default()
     };
     let steps = vec![

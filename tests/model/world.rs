@@ -264,6 +264,7 @@ impl World {
                 }
             }
             Op::Exec => {
+                self.judge.visited = true;
                 self.kernel.create(FOSTER, Place::OwnSession, None);
             }
             Op::FailStarts(count) => self.fail_starts = count,
@@ -518,11 +519,10 @@ impl Backend for World {
                 self.signals.retain(|other| other.signal != Signal::CONT);
                 self.suspended = true;
             }
-            // The last two are for the init of a machine.
+            Action::KillAll { signal } => self.kernel.kill_all(signal, self.now),
             Action::GiveTerminal { .. }
             | Action::Report(_)
             | Action::Exit { .. }
-            | Action::KillAll { .. }
             | Action::EndMachine { .. } => {}
         }
     }
