@@ -7,6 +7,7 @@
 use std::fmt::Arguments;
 use std::io::{self, Write};
 
+mod chance;
 mod exhaustive;
 mod judge;
 mod kernel;

@@ -6,12 +6,10 @@ use std::fmt::Write;
 use std::sync::Once;
 use std::time::Duration;
 
-use crate::world::Terminal;
-use foster::config::{ForwardTo, Leftovers, Restart, Session};
 use foster::signal::Signal;
 
-use crate::kernel::Manner;
-use crate::op::{KINDS, Op, Step, When};
+use crate::chance::{Dice, init, step, supervised};
+use crate::op::{Op, Step, When};
 use crate::tell;
 use crate::trace::{Outcome, Setup, Trace, outcome};
 use crate::world::Sim;
@@ -34,88 +32,7 @@ fn supervised_worlds_of_up_to_fifty_services_keep_all_promises() {
 
 #[test]
 fn init_worlds_keep_all_promises() {
-    try_worlds("init", |dice| {
-        let base = supervised(dice, 1);
-        let leftovers = [
-            Leftovers::Kill { orphans: true },
-            Leftovers::Kill { orphans: true },
-            Leftovers::Leave,
-            Leftovers::Signal(Signal::TERM),
-        ];
-        let sessions = [
-            Session::Group,
-            Session::Group,
-            Session::Own,
-            Session::OwnWithTerminal,
-            Session::Shared,
-        ];
-        Setup {
-            supervised: false,
-            restart: Restart::Never,
-            max_restarts: None,
-            leftovers: *dice.pick(&leftovers),
-            session: *dice.pick(&sessions),
-            terminal: *dice.pick(&[Terminal::None, Terminal::Job, Terminal::Leader]),
-            halts: dice.one_in(5),
-            ..base
-        }
-        .consistent()
-    });
-}
-
-impl Setup {
-    /// Without what the judge cannot follow, and nobody can ask for.
-    fn consistent(mut self) -> Setup {
-        // A service that gives up stops the others in the middle of a turn: a death that is told
-        // in the same turn may be one or the other.
-        self.eager &= self.max_restarts.is_none();
-        // A child in foster's own group is waited for alone.
-        if self.session == Session::Shared && matches!(self.leftovers, Leftovers::Kill { .. }) {
-            self.leftovers = Leftovers::Signal(Signal::TERM);
-        }
-        self
-    }
-}
-
-fn supervised(dice: &mut Dice, services: usize) -> Setup {
-    let times = [0, 1, 10, 500, 3000, 10_000, 60_000].map(Duration::from_millis);
-    let (one, other) = (*dice.pick(&times), *dice.pick(&times));
-    Setup {
-        services,
-        supervised: true,
-        restart: *dice.pick(&[
-            Restart::Always,
-            Restart::Always,
-            Restart::OnFailure,
-            Restart::Never,
-        ]),
-        // With no delay at all the start of what fails to start would never end.
-        backoff: one.min(other).max(Duration::from_millis(1)),
-        backoff_max: one.max(other).max(Duration::from_millis(1)),
-        healthy_after: *dice.pick(&times),
-        max_restarts: dice.one_in(4).then(|| dice.between(0, 20)),
-        stop_signal: dice.one_in(4).then_some(Signal::QUIT),
-        stop_timeout: (!dice.one_in(6)).then(|| *dice.pick(&times)),
-        forward_to: *dice.pick(&[ForwardTo::Group, ForwardTo::Group, ForwardTo::Child]),
-        session: *dice.pick(&[Session::Own, Session::Own, Session::Group]),
-        leftovers: Leftovers::Kill { orphans: !dice.one_in(5) },
-        terminal: if dice.one_in(5) { Terminal::Job } else { Terminal::None },
-        success: dice.one_in(3).then_some(143),
-        rewrite: dice.one_in(4).then(|| {
-            *dice.pick(&[
-                (Signal::HUP, Some(Signal::USR1)),
-                (Signal::USR2, None),
-                (Signal::TERM, Some(Signal::INT)),
-                (Signal::INT, None),
-                (Signal::HUP, Some(Signal::TERM)),
-            ])
-        }),
-        halts: false,
-        boot: dice.one_in(4),
-        eager: dice.one_in(2),
-        slow: dice.one_in(4),
-    }
-    .consistent()
+    try_worlds("init", init);
 }
 
 /// Runs worlds, one seed after the other, until enough has happened.
@@ -126,7 +43,7 @@ fn try_worlds(name: &str, setup: impl Fn(&mut Dice) -> Setup) {
     let (first, wanted) = (number("FOSTER_SEED", 1), number("FOSTER_EVENTS", EVENTS));
     let (mut events, mut seed) = (0, first);
     while events < wanted {
-        let mut dice = Dice(seed);
+        let mut dice = Dice::new(seed);
         let trace = Trace { setup: setup(&mut dice), steps: Vec::new() };
         events += try_world(name, seed, trace, &mut dice);
         seed += 1;
@@ -138,7 +55,7 @@ fn try_worlds(name: &str, setup: impl Fn(&mut Dice) -> Setup) {
 fn try_world(name: &str, seed: u64, mut trace: Trace, dice: &mut Dice) -> u64 {
     let mut sim = trace.setup.world();
     for _ in 0..dice.between(10, STEPS) {
-        let step = chance(dice, &sim);
+        let step = step(dice, &sim);
         if !happens(&mut sim, &mut trace, step) {
             break;
         }
@@ -192,48 +109,6 @@ fn wind_up(sim: &mut Sim, trace: &mut Trace) {
     }
 }
 
-/// Anything that can happen.
-fn chance(dice: &mut Dice, sim: &Sim) -> Step {
-    let crowd = sim.world.kernel.all().count();
-    let who = dice.between(0, 999) as usize;
-    let roomy = crowd < 10 + 4 * sim.machine.config().services.len();
-    let op = match dice.between(0, 99) {
-        0..15 => Op::Pass(dice.time()),
-        15..25 => Op::Due,
-        25 => Op::Stall(dice.time()),
-        26..38 => dice.signal(),
-        38..50 => Op::Exit(who, *dice.pick(&[0, 1, 3, 143])),
-        50..54 => Op::Die(who, *dice.pick(&[Signal::KILL, Signal::TERM, Signal::HUP])),
-        54..74 if roomy => Op::Fork(who, *dice.pick(&KINDS)),
-        54..74 => Op::Exit(who, 0),
-        74..77 => Op::Escape(who),
-        77..82 => Op::Behave(who, dice.manner()),
-        82..84 => Op::Stick(who),
-        84..87 => Op::Unstick(who),
-        87..89 => Op::Linger(who),
-        89..92 => Op::Finish(who),
-        92 => Op::Halt(who),
-        93 => Op::Resume(who),
-        94 if roomy => Op::Stranger,
-        94..96 => Op::StrangerGoes,
-        96 if roomy => Op::Exec,
-        97 => Op::FailStarts(dice.between(0, 3)),
-        98 => Op::Blind(dice.one_in(2)),
-        _ => Op::Due,
-    };
-    // Time passes while foster waits; what marks can be read does not change while it looks.
-    let when = match op {
-        Op::Pass(_) | Op::Due => When::Rest,
-        Op::Stall(_) | Op::Blind(_) => *dice.pick(&[When::Rest, When::Batch]),
-        _ => match dice.between(0, 9) {
-            0..6 => When::Rest,
-            6..9 => When::Batch,
-            _ => When::Amid(dice.between(0, 4)),
-        },
-    };
-    Step { when, op }
-}
-
 /// Makes a broken promise short, saves it, and fails.
 fn fail(name: &str, seed: u64, trace: Trace, tail: usize) -> ! {
     let trace = quietly(|| trace.shrunk(tail));
@@ -264,66 +139,6 @@ fn quietly<T>(act: impl FnOnce() -> T) -> T {
     QUIET.set(false);
     done
 }
-
-/// A source of numbers that are random enough (splitmix64) and the same for each seed.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        word ^ (word >> 31)
-    }
-
-    fn between(&mut self, low: u32, high: u32) -> u32 {
-        low + (self.roll() % u64::from(high - low + 1)) as u32
-    }
-
-    fn one_in(&mut self, count: u32) -> bool {
-        self.between(1, count) == 1
-    }
-
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        &all[self.between(0, all.len() as u32 - 1) as usize]
-    }
-
-    fn time(&mut self) -> Duration {
-        let unit = *self.pick(&[1, 1000, 100_000, 1_000_000]);
-        Duration::from_micros(u64::from(self.between(0, 12)) * unit)
-    }
-
-    fn manner(&mut self) -> Manner {
-        match self.between(0, 2) {
-            0 => Manner::Default,
-            1 => Manner::Ignore,
-            _ => Manner::Tidy(self.time(), *self.pick(&[0, 3, 143])),
-        }
-    }
-
-    fn signal(&mut self) -> Op {
-        // Stops are rare, or every world would be short.
-        let stops = [Signal::TERM, Signal::INT, Signal::INT, Signal::QUIT];
-        let signal = match self.between(0, 19) {
-            0 => *self.pick(&stops),
-            1..5 => Signal::CONT,
-            5..7 => Signal::TSTP,
-            7..12 => *self.pick(&[Signal::HUP, Signal::USR1, Signal::USR2, Signal::WINCH]),
-            12..15 => Signal::RTMIN,
-            _ => {
-                let any = self.between(1, 64) as i32;
-                Signal::new(any).filter(|s| !UNSENT.contains(s)).unwrap_or(Signal::PWR)
-            }
-        };
-        let value = signal.is_real_time().then(|| u64::from(self.between(0, 9)));
-        Op::Signal(signal, value, self.one_in(10))
-    }
-}
-
-/// What foster cannot catch, what it is not told, and what stops it.
-const UNSENT: [Signal; 6] =
-    [Signal::KILL, Signal::STOP, Signal::CHLD, Signal::TERM, Signal::INT, Signal::QUIT];
 
 /// How many events foster is to be told in each test.
 const EVENTS: u64 = 1_000_000;
