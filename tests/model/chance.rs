@@ -119,6 +119,13 @@ pub fn step(dice: &mut Dice, sim: &Sim) -> Step {
         98 => Op::Blind(dice.one_in(2)),
         _ => Op::Due,
     };
+    let op = match op {
+        // Init is done when its command is: a world that is to be long spares it.
+        Op::Exit(who, _) | Op::Die(who, _) if is_command(sim, who) && !dice.one_in(20) => {
+            Op::Behave(who, Manner::Ignore)
+        }
+        op => op,
+    };
     // Time passes while foster waits; what marks can be read does not change while it looks.
     let when = match op {
         Op::Pass(_) | Op::Due => When::Rest,
@@ -130,6 +137,15 @@ pub fn step(dice: &mut Dice, sim: &Sim) -> Step {
         },
     };
     Step { when, op }
+}
+
+/// Whether this names the one command that foster runs.
+fn is_command(sim: &Sim, who: usize) -> bool {
+    let crowd = sim.world.crowd();
+    !sim.machine.config().supervised
+        && !sim.machine.is_stopping()
+        && crowd > 0
+        && sim.world.insiders().nth(who % crowd).is_some_and(|process| process.leader)
 }
 
 /// A source of numbers that are random enough (splitmix64) and the same for each seed.
