@@ -48,7 +48,7 @@ pub struct Judge {
     /// Whether anyone ever came to foster who stems from no service.
     pub visited: bool,
     /// The end of the machine, where foster is its init.
-    machine: Machine,
+    pub machine: Machine,
     /// Whether marks can be read.
     pub readable: bool,
     /// The first promise that was broken.
@@ -62,13 +62,13 @@ pub struct Account {
     run: Option<Run>,
     /// The group and the mark of its last run.
     last: Option<RunId>,
-    restarts: u32,
+    pub restarts: u32,
     /// Not started before this.
     due: Option<Instant>,
     /// Not started ever again.
     over: bool,
     /// foster has waited long enough for what cannot be killed.
-    unkillable: bool,
+    pub unkillable: bool,
     /// foster has looked for what is left of it, and could not tell whose it was.
     unseen: bool,
     code: u32,
@@ -94,13 +94,13 @@ pub struct StopOrder {
 
 /// How far the end of a whole machine has come.
 #[derive(Clone, Copy, Debug, Default)]
-struct Machine {
+pub struct Machine {
     /// How it is to end, as was asked last.
     how: Option<MachineEnd>,
     /// When all who still lived were asked to end, and whether they got CONT behind that.
-    asked: Option<(Instant, bool)>,
+    pub asked: Option<(Instant, bool)>,
     /// When they got SIGKILL.
-    killed: Option<Instant>,
+    pub killed: Option<Instant>,
     /// How many processes there had been at the last survey.
     surveyed: u64,
     over: bool,
