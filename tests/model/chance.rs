@@ -139,6 +139,28 @@ pub fn step(dice: &mut Dice, sim: &Sim) -> Step {
     Step { when, op }
 }
 
+/// What ends any world: nothing hangs any more, and whoever waits is impatient.
+pub fn ending(sim: &Sim) -> Vec<Op> {
+    let mut all = Vec::new();
+    // From the last to the first, as whoever goes leaves the places before his as they are.
+    let crowd = sim.world.kernel.all().count();
+    all.extend((0..crowd).rev().flat_map(|who| [Op::Unstick(who), Op::Finish(who)]));
+    all.extend([Op::Signal(Signal::QUIT, None, false), Op::Signal(Signal::TERM, None, false)]);
+    if sim.machine.config().stop.timeout.is_none() {
+        // INT may be rewritten or dropped, and then only the patient get anywhere.
+        for _ in 0..2 {
+            all.push(Op::Signal(Signal::INT, None, false));
+        }
+        // More than once, as what is started meanwhile takes someone's place.
+        let killed = |who| [Op::Unstick(who), Op::Finish(who), Op::Die(who, Signal::KILL)];
+        all.extend((0..3).flat_map(|_| (0..crowd).rev()).flat_map(killed));
+    }
+    // A TSTP that was under way may have stopped foster once more.
+    all.extend([Op::Signal(Signal::CONT, None, false); 5]);
+    all.extend([Op::Pass(Duration::from_secs(200)), Op::End]);
+    all
+}
+
 /// Whether this names the one command that foster runs.
 fn is_command(sim: &Sim, who: usize) -> bool {
     let crowd = sim.world.crowd();

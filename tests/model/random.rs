@@ -4,11 +4,10 @@
 use std::cell::Cell;
 use std::fmt::Write;
 use std::sync::Once;
-use std::time::Duration;
 
 use foster::signal::Signal;
 
-use crate::chance::{Dice, init, step, supervised};
+use crate::chance::{Dice, ending, init, step, supervised};
 use crate::op::{Op, Step, When};
 use crate::tell;
 use crate::trace::{Outcome, Setup, Trace, outcome};
@@ -83,29 +82,13 @@ fn happens(sim: &mut Sim, trace: &mut Trace, step: Step) -> bool {
     sim.ended.is_none() && sim.fault().is_none()
 }
 
-/// Ends a world: nothing hangs any more, and whoever waits is impatient.
+/// Ends a world, however it stands.
 fn wind_up(sim: &mut Sim, trace: &mut Trace) {
-    let mut all = vec![Op::Signal(Signal::CONT, None, false)];
-    // From the last to the first, as whoever goes leaves the places before his as they are.
-    let crowd = sim.world.kernel.all().count();
-    all.extend((0..crowd).rev().flat_map(|who| [Op::Unstick(who), Op::Finish(who)]));
-    all.extend([Op::Signal(Signal::QUIT, None, false), Op::Signal(Signal::TERM, None, false)]);
-    if sim.machine.config().stop.timeout.is_none() {
-        // INT may be rewritten or dropped, and then only the patient get anywhere.
-        for _ in 0..2 {
-            all.push(Op::Signal(Signal::INT, None, false));
-        }
-        // More than once, as what is started meanwhile takes someone's place.
-        let killed = |who| [Op::Unstick(who), Op::Finish(who), Op::Die(who, Signal::KILL)];
-        all.extend((0..3).flat_map(|_| (0..crowd).rev()).flat_map(killed));
-    }
-    // A TSTP that was under way may have stopped foster once more.
-    all.extend([Op::Signal(Signal::CONT, None, false); 5]);
-    all.extend([Op::Pass(Duration::from_secs(200)), Op::End]);
-    for op in all {
-        if !happens(sim, trace, Step { when: When::Rest, op }) {
-            break;
-        }
+    // What happened last may still be untold, and the first start not made.
+    let go_on = Op::Signal(Signal::CONT, None, false);
+    let mut lives = happens(sim, trace, Step { when: When::Rest, op: go_on });
+    for op in ending(sim) {
+        lives = lives && happens(sim, trace, Step { when: When::Rest, op });
     }
 }
 
