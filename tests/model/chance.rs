@@ -1,5 +1,6 @@
 //! Any world, and anything that can happen in it, by the roll of dice.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use foster::config::{ForwardTo, Leftovers, Restart, Session};
@@ -170,24 +171,34 @@ fn is_command(sim: &Sim, who: usize) -> bool {
         && sim.world.insiders().nth(who % crowd).is_some_and(|process| process.leader)
 }
 
-/// A source of numbers that are random enough (splitmix64) and the same for each seed.
-pub struct Dice(u64);
+/// A source of numbers: random enough (splitmix64) and the same for each seed, or one after the
+/// other from bytes, then nothing but zeros.
+pub enum Dice {
+    Seed(u64),
+    Bytes(VecDeque<u8>),
+}
 
 impl Dice {
-    pub fn new(seed: u64) -> Dice {
-        Dice(seed)
-    }
-
-    fn roll(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        word ^ (word >> 31)
+    /// A number below `count`.
+    fn roll(&mut self, count: u32) -> u32 {
+        match self {
+            Dice::Seed(seed) => {
+                *seed = seed.wrapping_add(0x9E37_79B9_7F4A_7C15);
+                let mut word = *seed;
+                word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+                word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+                ((word ^ (word >> 31)) % u64::from(count)) as u32
+            }
+            Dice::Bytes(bytes) => {
+                let mut next = || u32::from(bytes.pop_front().unwrap_or(0));
+                let low = next();
+                (if count > 256 { low | next() << 8 } else { low }) % count
+            }
+        }
     }
 
     pub fn between(&mut self, low: u32, high: u32) -> u32 {
-        low + (self.roll() % u64::from(high - low + 1)) as u32
+        low + self.roll(high - low + 1)
     }
 
     fn one_in(&mut self, count: u32) -> bool {
@@ -233,3 +244,11 @@ impl Dice {
 /// What foster cannot catch, what it is not told, and what stops it.
 const UNSENT: [Signal; 6] =
     [Signal::KILL, Signal::STOP, Signal::CHLD, Signal::TERM, Signal::INT, Signal::QUIT];
+
+/// The fuzz target depends on it.
+#[test]
+fn bytes_are_dice_too_until_they_are_used_up() {
+    let mut dice = Dice::Bytes([7, 1, 2].into());
+    let rolled = [dice.between(0, 9), dice.between(0, 299), dice.between(5, 9)];
+    assert_eq!(rolled, [7, (1 + 2 * 256) % 300, 5]);
+}

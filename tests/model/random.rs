@@ -42,7 +42,7 @@ fn try_worlds(name: &str, setup: impl Fn(&mut Dice) -> Setup) {
     let (first, wanted) = (number("FOSTER_SEED", 1), number("FOSTER_EVENTS", EVENTS));
     let (mut events, mut seed) = (0, first);
     while events < wanted {
-        let mut dice = Dice::new(seed);
+        let mut dice = Dice::Seed(seed);
         let trace = Trace { setup: setup(&mut dice), steps: Vec::new() };
         events += try_world(name, seed, trace, &mut dice);
         seed += 1;

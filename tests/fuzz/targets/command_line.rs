@@ -11,6 +11,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use foster::cli::{self, Outcome, Platform, Surroundings};
 use foster::config::Config;
 use foster::process::Pid;
+use foster::signal::Signal;
 use foster::supervisor::{Facts, Supervisor};
 use libfuzzer_sys::fuzz_target;
 
@@ -32,8 +33,10 @@ fuzz_target!(|input: &[u8]| {
             Some((name.to_owned(), OsString::from_vec(line[equals + 1..].to_vec())))
         })
         .collect();
-    for platform in [Platform::Linux, Platform::Windows] {
-        let world = World { variables: Vec::clone(&variables), platform };
+    for (platform, is_machine) in
+        [(Platform::Linux, false), (Platform::Linux, true), (Platform::Windows, false)]
+    {
+        let world = World { variables: Vec::clone(&variables), platform, is_machine };
         match cli::parse(args.clone(), &world) {
             Outcome::Run(config) => check(&config, &world),
             Outcome::Say(say) => {
@@ -47,6 +50,7 @@ fuzz_target!(|input: &[u8]| {
 struct World {
     variables: Vec<(String, OsString)>,
     platform: Platform,
+    is_machine: bool,
 }
 
 impl Surroundings for World {
@@ -67,6 +71,10 @@ impl Surroundings for World {
     fn own_pid(&self) -> Pid {
         Pid(1)
     }
+
+    fn is_machine(&self) -> bool {
+        self.is_machine
+    }
 }
 
 /// What a configuration promises whoever reads it.
@@ -81,6 +89,12 @@ fn check(config: &Config, world: &World) {
     }
     if config.services.is_empty() {
         assert_eq!(world.platform, Platform::Linux, "only a pause container runs nothing");
+    }
+    if config.setup.boot {
+        // Without these nobody could end the machine.
+        let asks = |signal| config.stop.requests.contains(signal);
+        assert!([Signal::INT, Signal::TERM, Signal::PWR].into_iter().all(asks), "{config:?}");
+        assert_eq!(world.platform, Platform::Linux, "there is no other machine");
     }
     drop(Supervisor::new(config.clone(), Facts::default()));
 }

@@ -1,10 +1,14 @@
 //! The small words: signals, durations, rewrites, codes of success. What is read as a signal
-//! prints as one that reads as the same, and no option value makes foster panic.
+//! prints as one that reads as the same, and the value of an option is what it says, read once
+//! more by other means, or is refused.
 #![no_main]
 
 use std::ffi::{OsStr, OsString};
+use std::rc::Rc;
+use std::time::Duration;
 
 use foster::cli::{self, Outcome, Platform, Surroundings};
+use foster::config::{Backoff, Config};
 use foster::process::Pid;
 use foster::signal::Signal;
 use libfuzzer_sys::fuzz_target;
@@ -16,26 +20,135 @@ fuzz_target!(|input: &str| {
         let number = shown.strip_prefix("signal ").unwrap_or(&shown);
         assert_eq!(number.parse(), Ok(signal), "{input:?} is {shown}");
     }
-    for option in OPTIONS {
-        let args = ["foster", option, input, "--", "true"].map(OsString::from).to_vec();
-        if let Outcome::Run(config) = cli::parse(args, &Nowhere) {
+    // What the kernel passes on holds no NUL.
+    if input.contains('\0') {
+        return;
+    }
+    for (option, told) in OPTIONS {
+        let config = read(option, input);
+        told(input, config.as_deref());
+        if let Some(config) = config {
             assert_eq!(config.services.len(), 1);
         }
     }
 });
 
+/// An option, and what must hold of its value and of what came of it; of nothing if it was refused.
+type Oracle = (&'static str, fn(&str, Option<&Config>));
+
 /// The options whose values are words of their own.
-const OPTIONS: [&str; 9] = [
-    "--backoff",
-    "--backoff-max",
-    "--healthy-after",
-    "--stop-timeout",
-    "--stop-signal",
-    "--rewrite",
-    "--success",
-    "--max-restarts",
-    "--app-port",
+const OPTIONS: [Oracle; 9] = [
+    // The first delay is never above the longest.
+    ("--backoff", |text, config| {
+        let read = config.map(|config| config.backoff.first);
+        let said = duration(text).filter(|first| *first <= Backoff::default().max);
+        assert_eq!(read, said, "{text:?}");
+    }),
+    ("--backoff-max", |text, config| {
+        let read = config.map(|config| config.backoff.max);
+        let said = duration(text).filter(|max| *max >= Backoff::default().first);
+        assert_eq!(read, said, "{text:?}");
+    }),
+    ("--healthy-after", |text, config| {
+        let read = config.map(|config| config.backoff.healthy_after);
+        assert_eq!(read, duration(text), "{text:?}");
+        read.into_iter().for_each(comes_back);
+    }),
+    ("--stop-timeout", |text, config| {
+        let read = config.map(|config| config.stop.timeout);
+        let never = (text.trim() == "infinity").then_some(None);
+        assert_eq!(read, never.or_else(|| duration(text).map(Some)), "{text:?}");
+    }),
+    ("--stop-signal", |text, config| {
+        let read = config.map(|config| config.stop.signal);
+        assert_eq!(read, signal(text).map(Some), "{text:?}");
+    }),
+    ("--rewrite", |text, config| {
+        let Some(config) = config else { return };
+        let said = text.split(',').map(|part| rewrite(part).expect("it was taken"));
+        let said: Vec<(Signal, Option<Signal>)> = said.collect();
+        for from in (1..=64).filter_map(Signal::new) {
+            // What was said last holds.
+            let last = said.iter().rev().find(|(said, _)| *said == from);
+            let to = last.map_or(Some(from), |(_, to)| *to);
+            assert_eq!(config.forward.rewrites.get(from), to, "{text:?}: {from}");
+        }
+    }),
+    ("--success", |text, config| {
+        let said: Option<Vec<u32>> = text.split(',').map(code).collect();
+        assert_eq!(said.is_some(), config.is_some(), "{text:?}");
+        let (Some(said), Some(config)) = (said, config) else { return };
+        for code in 0..=400 {
+            let counts = code == 0 || said.contains(&code);
+            assert_eq!(config.success.contains(code), counts, "{text:?}: {code}");
+        }
+    }),
+    ("--max-restarts", |text, config| {
+        let read = config.map(|config| config.backoff.max_restarts);
+        let never = (text.trim() == "unlimited").then_some(None);
+        assert_eq!(read, never.or_else(|| digits(text).map(Some)), "{text:?}");
+    }),
+    // It is for what --wrap names.
+    ("--app-port", |text, config| {
+        let port = digits(text).filter(|port| (1..=65535).contains(port));
+        assert!(config.is_none() || port.is_some(), "{text:?}");
+    }),
 ];
+
+fn read(option: &str, value: &str) -> Option<Rc<Config>> {
+    let args = ["foster", option, value, "--", "true"].map(OsString::from).to_vec();
+    match cli::parse(args, &Nowhere) {
+        Outcome::Run(config) => Some(config),
+        Outcome::Say(_) => None,
+    }
+}
+
+/// A duration, by the library alone. Too long a row of digits foster refuses, as the library may
+/// add up beyond what it can.
+fn duration(text: &str) -> Option<Duration> {
+    let text = text.trim();
+    let long = text.bytes().filter(u8::is_ascii_digit).count() > DIGITS;
+    let read = || humantime::parse_duration(text).ok();
+    if text == "0" { Some(Duration::ZERO) } else { (!long).then(read).flatten() }
+}
+
+/// A duration that was read reads as the same once it is written.
+fn comes_back(duration: Duration) {
+    let shown = humantime::format_duration(duration).to_string();
+    if shown.bytes().filter(u8::is_ascii_digit).count() <= DIGITS {
+        let config = read("--healthy-after", &shown).expect("a duration is one");
+        assert_eq!(config.backoff.healthy_after, duration, "{shown}");
+    }
+}
+
+fn signal(text: &str) -> Option<Signal> {
+    text.trim().parse().ok()
+}
+
+fn rewrite(text: &str) -> Option<(Signal, Option<Signal>)> {
+    let (from, to) = text.split_once(':')?;
+    let to = if to.trim() == "0" { None } else { Some(signal(to)?) };
+    let from = signal(from)?;
+    (![Signal::KILL, Signal::STOP, Signal::CHLD].contains(&from)).then_some((from, to))
+}
+
+/// A code of 0 to 255, or that of a death by a signal. All digits are a code and no signal.
+fn code(text: &str) -> Option<u32> {
+    let text = text.trim();
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return digits(text).filter(|code| *code <= 255);
+    }
+    signal(text).map(|signal| 128 + u32::from(signal.number()))
+}
+
+/// A number of nothing but digits.
+fn digits(text: &str) -> Option<u32> {
+    let text = text.trim();
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+/// The most digits that foster reads as a duration.
+const DIGITS: usize = 15;
 
 struct Nowhere;
 
