@@ -53,6 +53,8 @@ test-containers: static ## foster in real containers: runc, Docker, gVisor (as r
 prove: prove-long $(PROVE) ## all that takes minutes: long searches and storms, deliberate bugs, and PROVE
 prove-long: static
 	@$(INSTALL) test
+	FOSTER_DEEPER=1 FOSTER_EVENTS=10000000 FOSTER_SEED=$$(date +%s) \
+	  cargo test --profile long --test model -- exhaustive random
 	cargo test --test model -- --ignored --nocapture mutants
 	CHAOS_SECONDS=60 cargo test --test chaos
 	CHAOS_SECONDS=60 FOSTER_UNDER_TEST=$(STATIC) cargo test --test chaos storm
