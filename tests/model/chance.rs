@@ -147,17 +147,18 @@ pub fn ending(sim: &Sim) -> Vec<Op> {
     let crowd = sim.world.kernel.all().count();
     all.extend((0..crowd).rev().flat_map(|who| [Op::Unstick(who), Op::Finish(who)]));
     all.extend([Op::Signal(Signal::QUIT, None, false), Op::Signal(Signal::TERM, None, false)]);
-    if sim.machine.config().stop.timeout.is_none() {
-        // INT may be rewritten or dropped, and then only the patient get anywhere.
-        for _ in 0..2 {
-            all.push(Op::Signal(Signal::INT, None, false));
-        }
-        // More than once, as what is started meanwhile takes someone's place.
-        let killed = |who| [Op::Unstick(who), Op::Finish(who), Op::Die(who, Signal::KILL)];
-        all.extend((0..3).flat_map(|_| (0..crowd).rev()).flat_map(killed));
-    }
-    // A TSTP that was under way may have stopped foster once more.
+    // INT may be rewritten or dropped, and then only the patient get anywhere.
+    let patient = sim.machine.config().stop.timeout.is_none();
+    let times = if patient { 2 } else { 0 };
+    all.extend([Op::Signal(Signal::INT, None, false)].repeat(times));
+    // More than once, as whoever comes meanwhile takes someone's place.
+    let killed = |who| [Op::Unstick(who), Op::Finish(who), Op::Die(who, Signal::KILL)];
+    let kill: Vec<Op> = (0..crowd).rev().flat_map(killed).collect();
+    all.extend(kill.repeat(times));
+    // A TSTP that was under way may have stopped foster once more; and somebody may come just when
+    // it goes on.
     all.extend([Op::Signal(Signal::CONT, None, false); 5]);
+    all.extend(kill.repeat(times));
     all.extend([Op::Pass(Duration::from_secs(200)), Op::End]);
     all
 }

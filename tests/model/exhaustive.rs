@@ -67,6 +67,8 @@ fn two_supervised_services_keep_all_promises() {
             &COMMON,
             &SUPERVISED,
             &[
+                "a stop again: down",
+                "a stop again: failed",
                 "a second INT: cleaning",
                 "something happens after one gave up",
                 "what cannot be killed is given up",
