@@ -101,8 +101,9 @@ pub struct Machine {
     pub asked: Option<(Instant, bool)>,
     /// When they got SIGKILL.
     pub killed: Option<Instant>,
-    /// How many processes there had been at the last survey.
-    surveyed: u64,
+    /// Whether there was a survey in this turn, and one who lived then and could be seen.
+    looked: bool,
+    seen: Option<Pid>,
     over: bool,
 }
 
@@ -191,13 +192,13 @@ impl Judge {
                 }
             }
             Action::Survey { .. } => {
-                self.machine.surveyed = kernel.births();
+                (self.machine.looked, self.machine.seen) = (true, self.citizen(kernel));
                 if !self.readable && self.services.len() > 1 {
                     self.services.iter_mut().for_each(|account| account.unseen = true);
                 }
             }
             Action::KillAll { signal } => self.may_kill_all(signal, now),
-            Action::EndMachine { how } => self.may_end_machine(how, now, kernel),
+            Action::EndMachine { how } => self.may_end_machine(how, now),
             Action::Exit { .. } => {}
         }
     }
@@ -222,7 +223,7 @@ impl Judge {
         let answered = asked.is_none_or(|(_, answered)| answered);
         self.check(answered, || "no CONT went behind the TERM to all".into());
         if asked.is_some() && killed.is_none() && self.may_hurry_all(now) {
-            let left = self.citizen(kernel, u64::MAX);
+            let left = self.citizen(kernel);
             self.check(left.is_none(), || format!("{left:?} outlives the machine's deadline"));
         }
         self.check_bound(now, kernel);
@@ -255,6 +256,7 @@ impl Judge {
         if let Some(at) = machine.poll_timeout().filter(|_| quiet && !hasty) {
             self.check(at > now, || format!("at {now} the next deadline is {at}"));
         }
+        self.machine.looked = false;
         self.settle(machine);
         for (index, state) in machine.states().enumerate() {
             let account = &self.services[index];
@@ -655,13 +657,15 @@ impl Judge {
     }
 
     /// A machine ends as was asked last, once nobody lives whom foster could have seen.
-    fn may_end_machine(&mut self, how: MachineEnd, now: Instant, kernel: &Kernel) {
+    fn may_end_machine(&mut self, how: MachineEnd, now: Instant) {
         self.check_machine(|| "the machine ends".into());
         let wanted = self.machine.how.unwrap_or(MachineEnd::PowerOff);
         self.check(how == wanted, || format!("the machine is {how}, and not {wanted}"));
         let waited = self.machine.killed.is_some_and(|at| at + KILL_PATIENCE <= now);
-        let left = self.citizen(kernel, self.machine.surveyed);
-        self.check(waited || left.is_none(), || format!("the machine ends, and {left:?} lives"));
+        // Who came since was not seen, nor who only lost a leader that cannot be killed since.
+        let Machine { looked, seen, .. } = self.machine;
+        self.check(waited || looked, || "the machine ends unseen".into());
+        self.check(waited || seen.is_none(), || format!("the machine ends, and {seen:?} lives"));
         self.machine.over = true;
     }
 
@@ -676,12 +680,10 @@ impl Judge {
         self.check(due.is_none(), || format!("{} while service {due:?} is due", what()));
     }
 
-    /// One that nothing has killed yet, and that was born early enough to have been seen; one that
-    /// foster adopted, or is to adopt.
-    fn citizen(&self, kernel: &Kernel, births: u64) -> Option<Pid> {
-        let citizen = |p: &&Process| {
-            p.is_free() && p.parent != OUTSIDE && p.birth <= births && !self.is_hidden(p, kernel)
-        };
+    /// One that nothing has killed yet, and of which, or of an ancestor of which, a survey tells.
+    fn citizen(&self, kernel: &Kernel) -> Option<Pid> {
+        let citizen =
+            |p: &&Process| p.is_free() && p.parent != OUTSIDE && !self.is_hidden(p, kernel);
         kernel.all().find(citizen).map(|p| p.pid)
     }
 

@@ -321,11 +321,6 @@ impl Kernel {
         }
     }
 
-    /// How many processes there ever were.
-    pub fn births(&self) -> u64 {
-        self.births
-    }
-
     /// Takes a zombie's status: its id is free from then on.
     pub fn reap(&mut self, pid: Pid) {
         self.remove(pid);
