@@ -32,9 +32,9 @@ pub struct Judge {
     overlook: SignalSet,
     /// Signals that are to go out before foster may rest.
     owed: Vec<(ServiceId, Signal, Option<u64>)>,
-    /// Whose death was told and not yet answered.
-    pub told: Option<Pid>,
-    /// Whether a platform may have reaped that one before it told.
+    /// Whose deaths were told and not yet answered.
+    pub told: Vec<Pid>,
+    /// Whether a platform may have reaped the only one of them before it told.
     pub reaped_first: bool,
     /// What was sent beyond what is owed, where job control makes up its own mind.
     lenient: bool,
@@ -119,7 +119,7 @@ impl Judge {
             interrupts: 0,
             overlook: SignalSet::EMPTY,
             owed: Vec::new(),
-            told: None,
+            told: Vec::new(),
             reaped_first: false,
             lenient,
             codes: Vec::new(),
@@ -149,7 +149,8 @@ impl Judge {
                 self.ended(service, code, now, now);
             }
             Event::Exited { pid, status } => {
-                (self.told, self.reaped_first) = (Some(pid), false);
+                self.told.push(pid);
+                self.reaped_first = false;
                 if let Some(service) = self.leads(pid) {
                     self.leader_ended(service, status, now);
                 }
@@ -177,7 +178,7 @@ impl Judge {
             }
             Action::Reap { pid } | Action::ReapOrphan { pid, .. } => self.may_reap(pid, kernel),
             Action::Hold { pid } => {
-                let gone = self.told == Some(pid) && self.reaped_first;
+                let gone = self.told.contains(&pid) && self.reaped_first;
                 self.check(!gone, || format!("{pid} is held, which may be reaped already"));
                 self.answers(pid);
                 self.check(self.leads(pid).is_some(), || {
@@ -205,7 +206,7 @@ impl Judge {
 
     /// Judges what foster rests on: all that it knew of is dealt with.
     pub fn rests(&mut self, now: Instant, kernel: &Kernel) {
-        let told = self.told;
+        let told = self.told.first().copied();
         self.check(told.is_none(), || format!("the death of {told:?} was not answered"));
         let owed = self.owed.first().copied();
         self.check(owed.is_none(), || format!("a signal was not passed on: {owed:?}"));
@@ -689,8 +690,10 @@ impl Judge {
 
     /// Each death that is told is answered, once.
     fn answers(&mut self, pid: Pid) {
-        let told = self.told.take();
-        self.check(told == Some(pid), || format!("{pid} is answered for instead of {told:?}"));
+        match self.told.iter().position(|told| *told == pid) {
+            Some(place) => drop(self.told.remove(place)),
+            None => self.check(false, || format!("{pid} is answered for without a death")),
+        }
     }
 
     fn reported(&mut self, report: Report, now: Instant) {

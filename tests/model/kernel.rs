@@ -144,9 +144,9 @@ impl Kernel {
         self.table.values()
     }
 
-    /// A zombie that foster's wait would show.
-    pub fn first_zombie(&self) -> Option<Pid> {
-        self.zombies.first().copied()
+    /// The zombies that foster's wait would show, the first one first.
+    pub fn zombies(&self) -> impl Iterator<Item = Pid> {
+        self.zombies.iter().copied()
     }
 
     pub fn held(&self) -> &BTreeSet<Pid> {

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 31] = [
+const MUTANTS: [Mutant; 32] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -84,6 +84,12 @@ const MUTANTS: [Mutant; 31] = [
         "mod.rs",
         "self.outbox.survey_due |= self.awaits_survey();",
         "",
+    ),
+    (
+        "ends that a held zombie hides are not looked for",
+        "mod.rs",
+        "Event::Hidden => self.outbox.survey_due |= self.awaits_survey(),",
+        "Event::Hidden => {}",
     ),
     (
         "where marks cannot be read the first service owns all",

@@ -38,6 +38,7 @@ pub struct Setup {
     pub boot: bool,
     /// Whether deaths are told as soon as the one before is dealt with.
     pub eager: bool,
+    pub hides: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
     pub slow: bool,
 }
@@ -128,6 +129,7 @@ impl Default for Setup {
             halts: false,
             boot: false,
             eager: false,
+            hides: false,
             slow: false,
         }
     }
@@ -138,6 +140,7 @@ impl Setup {
     pub fn world(&self) -> Sim {
         let mut sim = Sim::new(self.config(), self.terminal);
         (sim.world.eager, sim.world.slow) = (self.eager, self.slow);
+        sim.world.hides = self.hides;
         sim
     }
 
@@ -200,6 +203,7 @@ impl Setup {
             "halts" => self.halts = value.parse().ok()?,
             "boot" => self.boot = value.parse().ok()?,
             "eager" => self.eager = value.parse().ok()?,
+            "hides" => self.hides = value.parse().ok()?,
             "slow" => self.slow = value.parse().ok()?,
             _ => return None,
         }
@@ -246,6 +250,7 @@ impl Setup {
         line(self.halts, "halts", self.halts.to_string());
         line(self.boot, "boot", self.boot.to_string());
         line(self.eager, "eager", self.eager.to_string());
+        line(self.hides, "hides", self.hides.to_string());
         line(self.slow, "slow", self.slow.to_string());
         lines
     }

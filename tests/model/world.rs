@@ -50,6 +50,10 @@ pub struct World {
     amid: VecDeque<(u32, Op)>,
     /// Whether the death after the one that was just reaped is told at once.
     pub eager: bool,
+    /// Whether a zombie that is held hides those behind it.
+    pub hides: bool,
+    /// Whether it was told that there are some, and no survey made since.
+    hidden: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
     pub slow: bool,
     /// What came of starts and is still to be told.
@@ -175,8 +179,13 @@ impl Sim {
         let world = &self.world;
         let _ = write!(
             out,
-            "{}{:?}{:?}{}{:?}",
-            world.suspended, world.signals, world.amid, world.fail_starts, world.starts
+            "{}{}{:?}{:?}{}{:?}",
+            world.suspended,
+            world.hidden,
+            world.signals,
+            world.amid,
+            world.fail_starts,
+            world.starts
         );
     }
 }
@@ -196,6 +205,8 @@ impl World {
             signals: VecDeque::new(),
             amid: VecDeque::new(),
             eager: false,
+            hides: false,
+            hidden: false,
             slow: false,
             starts: VecDeque::new(),
             fail_starts: 0,
@@ -336,13 +347,27 @@ impl World {
 
     fn tell_death(&mut self, events: &mut Vec<Event>) {
         // One at a time: the next is seen when this one is reaped or held. None before its start.
-        if self.judge.told.is_some() || !self.starts.is_empty() {
+        if !self.judge.told.is_empty() || !self.starts.is_empty() {
             return;
         }
-        let Some(pid) = self.kernel.first_zombie() else { return };
+        let Some(pid) = self.kernel.zombies().next() else { return };
+        if self.hides_ends() {
+            if !std::mem::replace(&mut self.hidden, true) {
+                self.say(Event::Hidden, events);
+            }
+            return;
+        }
+        self.say_death(pid, events);
+    }
+
+    fn say_death(&mut self, pid: Pid, events: &mut Vec<Event>) {
         if let Some(Life::Zombie(status)) = self.kernel.get(pid).map(|process| process.life) {
             self.say(Event::Exited { pid, status }, events);
         }
+    }
+
+    fn hides_ends(&self) -> bool {
+        self.hides && !self.kernel.held().is_empty()
     }
 
     fn say(&mut self, event: Event, events: &mut Vec<Event>) {
@@ -397,6 +422,13 @@ impl World {
 
     fn survey(&mut self, marks: bool, events: &mut Vec<Event>) {
         self.surveys += 1;
+        self.hidden = false;
+        if self.hides_ends() && self.starts.is_empty() {
+            let ended: Vec<Pid> = self.kernel.zombies().collect();
+            for pid in ended {
+                self.say_death(pid, events);
+            }
+        }
         let lives = |p: &&Process| !p.is_zombie() && !p.leader;
         let survivors: Vec<Survivor> = self
             .kernel

@@ -361,3 +361,14 @@ fn a_deadline_that_passed_while_foster_was_not_run_does_not_hide_what_happened_b
     assert_eq!((sim.ended, sim.living()), (Some(137), vec![]));
     assert!(!sim.reports().iter().any(|report| matches!(report, Report::Unkillable { .. })));
 }
+
+#[test]
+fn the_end_of_a_member_is_seen_at_once_where_the_held_leader_hides_it() {
+    let run = runs().forks(Offspring::Member, Manner::Tidy(ms(300), 0));
+    let mut sim = world(supervisor(1), [run]);
+    sim.world.hides = true;
+    sim.pass(s(1));
+    sim.gets(Signal::TERM);
+    sim.pass(s(5));
+    assert_eq!((sim.ended, sim.at()), (Some(0), 1300));
+}
