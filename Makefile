@@ -3,8 +3,10 @@ prefix  ?= /usr/local
 ARCH    ?= x86_64
 ARCHES  ?= x86_64 aarch64 armv7 riscv64
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/foster
-STATIC   = $(shell .ci/static $(ARCH))
+# A command, not make's shell function, whose failure nobody would see.
+STATIC   = foster=$$(.ci/static $(ARCH)) &&
 LINKS   := tini tini-static docker-init dumb-init catatonit
+BENCH    = cargo run -q --release --manifest-path tests/bench/Cargo.toml --
 INSTALL  = .ci/install
 PROVE   := test-static test-asan test-arch test-containers test-boot deny fuzz miri
 
@@ -39,17 +41,17 @@ static: ## build the static binary for ARCH: one of x86_64, aarch64, armv7, risc
 	@.ci/static $(ARCH)
 test-static: static ## run tests/system, tests/chaos and tests/compat on the static binary
 	@$(INSTALL) test
-	FOSTER_UNDER_TEST=$(STATIC) cargo test --test system --test chaos
-	INIT_UNDER_TEST=$(STATIC) cargo test --test compat
+	$(STATIC) FOSTER_UNDER_TEST="$$foster" cargo test --test system --test chaos
+	$(STATIC) INIT_UNDER_TEST="$$foster" cargo test --test compat
 test-asan: ## run tests/system and tests/compat on a binary with AddressSanitizer
 	@$(INSTALL) test
 	.ci/asan
 test-boot: static ## foster as the init of a machine: a real kernel, in QEMU
 	@$(INSTALL) test boot
-	FOSTER_UNDER_TEST=$(STATIC) cargo test --test boot
+	$(STATIC) FOSTER_UNDER_TEST="$$foster" cargo test --test boot
 test-containers: static ## foster in real containers: runc, Docker, gVisor (as root)
 	@$(INSTALL) test containers
-	FOSTER_UNDER_TEST=$(STATIC) cargo test --test containers
+	$(STATIC) FOSTER_UNDER_TEST="$$foster" cargo test --test containers
 prove: prove-long $(PROVE) ## all that takes minutes: long searches and storms, deliberate bugs, and PROVE
 prove-long: static
 	@$(INSTALL) test
@@ -83,10 +85,10 @@ test-arch: ## the static binaries of the other architectures, under qemu-user
 	.ci/arch $(filter-out x86_64,$(ARCHES))
 bench: ## measure foster beside its peers, and write docs/BENCHMARKS.md (minutes)
 	@$(INSTALL) std zig peers bench
-	cargo run -q --release --manifest-path tests/bench/Cargo.toml -- --foster $(STATIC) --docs docs
+	$(STATIC) $(BENCH) --foster "$$foster" --docs docs
 bench-check: ## the same in short: fails when a ratio is clearly lost
 	@$(INSTALL) std zig peers bench
-	cargo run -q --release --manifest-path tests/bench/Cargo.toml -- --foster $(STATIC) --check
+	$(STATIC) $(BENCH) --foster "$$foster" --check
 install: build ## install binary, man page and the names it stands in for (DESTDIR, prefix)
 	install -D $${CARGO_TARGET_DIR:-target}/release/foster $(DESTDIR)$(prefix)/bin/foster
 	install -D -m 644 docs/man/foster.1 $(DESTDIR)$(prefix)/share/man/man1/foster.1

@@ -71,6 +71,10 @@ fn main() -> ExitCode {
 }
 
 fn prepared(options: &Options) -> io::Result<ExitCode> {
+    if !options.foster.is_file() {
+        let path = options.foster.display();
+        return Err(io::Error::other(format!("--foster: {path} is no file")));
+    }
     if !options.processors.is_empty() {
         sys::pin(&options.processors)?;
     }
@@ -98,10 +102,12 @@ fn run(options: &Options, work: &Path) -> io::Result<ExitCode> {
     if !missing.is_empty() {
         println!("Not installed: {}\n", missing.join(", "));
     }
+    if !missing.is_empty() && (options.docs.is_some() || options.effort == Effort::Check) {
+        return Err(io::Error::other("--docs and --check need all subjects"));
+    }
     match options.effort {
         Effort::Full => measure(options, &bed).map(|()| ExitCode::SUCCESS),
-        Effort::Check if missing.is_empty() => check(options, &bed),
-        Effort::Check => Err(io::Error::other("a check needs all subjects")),
+        Effort::Check => check(options, &bed),
     }
 }
 
@@ -254,6 +260,12 @@ mod tests {
         assert!(options(&["--foster", "/f", "--only", "nothing"]).is_err());
         assert!(options(&["--foster", "/f", "--cpus", "one"]).is_err());
         assert!(options(&["--foster", "/f", "--check", "--docs", "/d"]).is_err());
+    }
+
+    #[test]
+    fn without_foster_there_is_nothing_to_measure() {
+        let options = options(&["--foster", "--check"]).unwrap().unwrap();
+        assert!(prepared(&options).unwrap_err().to_string().contains("--check is no file"));
     }
 
     #[test]
