@@ -39,6 +39,9 @@ test-theirs: ## the same contract against the originals, bugs included, and besi
 static: ## build the static binary for ARCH: one of x86_64, aarch64, armv7, riscv64
 	@$(INSTALL) std zig
 	@.ci/static $(ARCH)
+test-bench: ## the format of the benchmark and its own tests: it is a package of its own
+	cargo fmt --manifest-path tests/bench/Cargo.toml --check
+	cargo test -q --manifest-path tests/bench/Cargo.toml
 test-static: static ## run tests/system, tests/chaos and tests/compat on the static binary
 	@$(INSTALL) test
 	$(STATIC) FOSTER_UNDER_TEST="$$foster" cargo test --test system --test chaos
@@ -96,5 +99,5 @@ install: build ## install binary, man page and the names it stands in for (DESTD
 	  $(DESTDIR)$(prefix)/share/bash-completion/completions/foster
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat test-theirs static test-static test-asan test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
+.PHONY: help build demo test check pure test-compat test-theirs static test-bench test-static test-asan test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
   test-arch bench bench-check install
