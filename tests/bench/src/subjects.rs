@@ -54,7 +54,6 @@ impl Subject {
     /// The command line of an init that is PID 1.
     pub fn as_pid_1(&self, child: &[&str]) -> Vec<String> {
         match self.name {
-            "foster" => self.init(&["-q", "--"], child),
             "floor" => self.init(&[], child),
             // Without -c its children are in a session, and so in a scheduling group, of their own:
             // what that costs says more about the kernel than about dumb-init.
@@ -74,7 +73,7 @@ impl Subject {
         let place = text(folder);
         Ok(match self.name {
             "foster --wrap" => {
-                let options = ["-q", "--backoff", "0ms", "--backoff-max", "0ms"];
+                let options = ["--backoff", "0ms", "--backoff-max", "0ms"];
                 let wraps = std::iter::repeat_n(["--wrap", child], services);
                 let wraps: Vec<&str> = wraps.flatten().collect();
                 strings(&[&[program.as_str()], options.as_slice(), &wraps].concat())
@@ -213,7 +212,7 @@ mod tests {
     #[test]
     fn an_init_gets_its_options_and_then_the_child() {
         let argv = |name| subject(name).one(&["/c", "3"], Path::new("/none")).unwrap().join(" ");
-        assert_eq!(argv("foster"), "/x/a -q -- /c 3");
+        assert_eq!(argv("foster"), "/x/a -- /c 3");
         assert_eq!(argv("tini-static"), "/x/a -s -- /c 3");
         assert_eq!(argv("dumb-init"), "/x/a -- /c 3");
         assert_eq!(argv("floor"), "/x/a /c 3");
@@ -224,7 +223,7 @@ mod tests {
         let argv = |name| subject(name).many("/c", 2, Path::new("/none")).unwrap().join(" ");
         assert_eq!(
             argv("foster --wrap"),
-            "/x/a -q --backoff 0ms --backoff-max 0ms --wrap /c --wrap /c"
+            "/x/a --backoff 0ms --backoff-max 0ms --wrap /c --wrap /c"
         );
         assert_eq!(argv("floor (restart)"), "/x/a 2 /c");
     }

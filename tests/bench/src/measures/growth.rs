@@ -3,7 +3,7 @@
 
 use std::{io, time::Duration};
 
-use super::{MICROSECOND, MILLISECOND};
+use super::{MICROSECOND, MILLISECOND, VERBOSITY};
 use crate::{
     bed::{Bed, Effort, Running, Series},
     procfs,
@@ -123,9 +123,11 @@ fn memory(all: &[Series<Look>], rounds: usize) -> Table {
 }
 
 fn work(all: &[Series<Look>]) -> Table {
-    let how = "Every service killed at the same time, no backoff: processor time of the \
-               supervisor's processes (/proc/PID/schedstat) until all are back, per service. The \
-               last column shows whether a service costs more among many than among few.";
+    let how = format!(
+        "Every service killed at the same time, no backoff: processor time of the supervisor's \
+         processes (/proc/PID/schedstat) until all are back, per service. The last column shows \
+         whether a service costs more among many than among few. {VERBOSITY}"
+    );
     let mut table = Table::new("growth-work", "Growth: processor time of a restart", how);
     table.columns = NAMES.map(|name| Column { name, unit: "µs" }).to_vec();
     table.columns.reverse();

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::MILLISECOND;
+use super::{MILLISECOND, VERBOSITY};
 use crate::{
     bed::{Bed, Running},
     sys,
@@ -33,8 +33,8 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
     let how = format!(
         "The driver reads the clock and sends the child SIGKILL; the new child reads the same \
          clock first of all. No backoff; s6 and runit hold back a child that ended within a \
-         second, so their children have run for longer, and that of s6 has said that it is ready. The floor is a loop of wait, vfork and exec; \
-         {rounds} rounds."
+         second, so their children have run for longer, and that of s6 has said that it is ready. \
+         The floor is a loop of wait, vfork and exec; {rounds} rounds. {VERBOSITY}"
     );
     let table = Table::new("restart", "Restart of a killed child", how);
     Ok(vec![table.of_statistics("ms", &[Statistic::Median, Statistic::P10], all)])

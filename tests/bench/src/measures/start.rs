@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::MILLISECOND;
+use super::{MILLISECOND, VERBOSITY};
 use crate::{
     bed::Bed,
     sys::{self, Start},
@@ -28,7 +28,7 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
 
     let how = format!(
         "posix_spawn of the init to the end of waitpid, over a child of two system calls' worth \
-         of instructions; {rounds} rounds."
+         of instructions; {rounds} rounds. {VERBOSITY}"
     );
     let table = Table::new("start", "Start to exit of a trivial child", how);
     Ok(vec![table.of_statistics("ms", &[Statistic::P10, Statistic::Median, Statistic::P99], all)])

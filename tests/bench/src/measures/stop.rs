@@ -2,7 +2,7 @@
 
 use std::io;
 
-use super::MILLISECOND;
+use super::{MILLISECOND, VERBOSITY};
 use crate::{
     bed::{Bed, Series},
     subjects::Subject,
@@ -13,7 +13,7 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
     let rounds = bed.effort.pick(300, 30);
     let how = format!(
         "kill(init, SIGTERM) to the end of waitpid. The child does nothing about SIGTERM, so it \
-         dies at once; {rounds} rounds."
+         dies at once; {rounds} rounds. {VERBOSITY}"
     );
     let inits = Table::new("stop", "Stop of an init", how).of_statistics(
         "ms",
@@ -24,7 +24,7 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
     let rounds = bed.effort.pick(10, 3);
     let how = format!(
         "The same for one supervised service, by the signal that ends the supervisor with it. \
-         supervisord looks once a second; {rounds} rounds."
+         supervisord looks once a second; {rounds} rounds. {VERBOSITY}"
     );
     // The floor of a supervisor ends without its child.
     let mut supervisors = bed.supervisors();
