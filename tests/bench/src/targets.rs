@@ -28,7 +28,8 @@ pub struct Target {
     pub subject: &'static str,
     pub must: Goal,
     pub aim: Option<Goal>,
-    /// Generous, and never an absolute time: CI shows a ratio that is clearly lost, no more.
+    /// Close where nothing is noise (bytes, context switches); else generous, and never an absolute
+    /// time: CI shows a ratio that is clearly lost, no more.
     pub check: Option<Goal>,
 }
 
@@ -38,21 +39,21 @@ pub struct Target {
 pub const TARGETS: [Target; 18] = [
     //     table           column           subject must reach            aim                   bound in CI
     target("size",         "size",          INIT, of(220.0, Itself),    aim(110.0, Itself),   ci(220.0, Itself)),
-    target("memory",       "resident",      INIT, of(180.0, Itself),    aim(100.0, Itself),   ci(0.35, TiniStatic)),
-    target("memory",       "private dirty", INIT, of(40.0, Itself),     aim(16.0, Itself),    ci(1.0, TiniStatic)),
-    target("memory",       "resident",      WRAP, of(180.0, Itself),    aim(100.0, Itself),   ci(0.35, TiniStatic)),
-    target("memory",       "private dirty", WRAP, of(40.0, Itself),     aim(16.0, Itself),    ci(1.0, TiniStatic)),
+    target("memory",       "resident",      INIT, of(180.0, Itself),    aim(100.0, Itself),   ci(192.0, Itself)),
+    target("memory",       "private dirty", INIT, of(40.0, Itself),     aim(16.0, Itself),    ci(40.0, Itself)),
+    target("memory",       "resident",      WRAP, of(180.0, Itself),    aim(100.0, Itself),   ci(192.0, Itself)),
+    target("memory",       "private dirty", WRAP, of(40.0, Itself),     aim(16.0, Itself),    ci(40.0, Itself)),
     target("start",        "p10",           INIT, of(0.5, TiniStatic),  None,                 ci(0.75, TiniStatic)),
     target("start",        "p10",           INIT, of(1.35, Floor),      aim(1.15, Floor),     ci(2.25, Floor)),
     target("signal",       "p10",           INIT, of(1.1, BestPeer),    aim(1.0, Floor),      ci(1.6, BestPeer)),
     target("signal",       "p99",           INIT, of(1.0, BestPeer),    None,                 ci(4.0, BestPeer)),
     target("reap",         "p10",           INIT, of(1.0, BestPeer),    aim(1.0, Floor),      ci(1.6, BestPeer)),
-    target("restart",      "median",        WRAP, of(1.0, Itself),      aim(1.0, Floor),      at("p10", 1.25, BestPeer)),
+    target("restart",      "median",        WRAP, of(1.0, Itself),      aim(1.0, Floor),      at("p10", 4.0, Floor)),
     target("stop",         "p10",           INIT, of(1.0, BestPeer),    None,                 ci(1.5, BestPeer)),
     target("stop-service", "p10",           WRAP, of(1.0, BestPeer),    None,                 ci(1.5, BestPeer)),
     target("idle",         "in 10 s",       INIT, of(0.0, Itself),      None,                 ci(0.0, Itself)),
     target("idle",         "in 10 s",       WRAP, of(0.0, Itself),      None,                 ci(0.0, Itself)),
-    target("growth",       "per service",   WRAP, of(1_024.0, Itself),  aim(256.0, Itself),   ci(2_048.0, Itself)),
+    target("growth",       "per service",   WRAP, of(1_024.0, Itself),  aim(256.0, Itself),   ci(1_024.0, Itself)),
     target("growth-work",  "1,000 to 100",  WRAP, of(2.0, Itself),      None,                 ci(4.0, Itself)),
     target("growth-back",  "1,000",         WRAP, of(1_000.0, Itself),  None,                 ci(8.0, Floor)),
 ];
