@@ -3,6 +3,7 @@
 
 use std::{
     cell::{Cell, RefCell},
+    fmt,
     fs::{self, File},
     io,
     path::{Path, PathBuf},
@@ -37,7 +38,30 @@ impl Effort {
 /// What came of one subject: its samples, or why there are none.
 pub struct Series<'a, T> {
     pub subject: &'a Subject,
-    pub samples: Result<Vec<T>, String>,
+    pub samples: Result<Vec<T>, Gap>,
+}
+
+/// Why a subject has no figures.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Gap {
+    /// It was not to be measured.
+    Absent(&'static str),
+    Failed(String),
+}
+
+impl From<io::Error> for Gap {
+    fn from(error: io::Error) -> Self {
+        Gap::Failed(error.to_string())
+    }
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Gap::Absent(reason) => to.write_str(reason),
+            Gap::Failed(error) => write!(to, "failed: {error}"),
+        }
+    }
 }
 
 pub struct Bed {
@@ -89,10 +113,12 @@ impl Bed {
     }
 
     /// Why a subject is not measured, if it is not.
-    pub fn absence(&self, subject: &Subject) -> Option<&'static str> {
+    pub fn absence(&self, subject: &Subject) -> Option<Gap> {
         match () {
-            () if !subject.installed() => Some("not installed"),
-            () if subject.slow && self.effort == Effort::Check => Some("not in the short run"),
+            () if !subject.installed() => Some(Gap::Absent("not installed")),
+            () if subject.slow && self.effort == Effort::Check => {
+                Some(Gap::Absent("not in the short run"))
+            }
             () => None,
         }
     }
@@ -109,7 +135,7 @@ impl Bed {
     ) -> Vec<Series<'a, T>> {
         let start = |subject: &&'a Subject| Series {
             subject,
-            samples: self.absence(subject).map_or(Ok(Vec::new()), |reason| Err(reason.into())),
+            samples: self.absence(subject).map_or(Ok(Vec::new()), Err),
         };
         let mut all: Vec<Series<T>> = subjects.iter().map(start).collect();
         let mut order: Vec<usize> = (0..all.len()).collect();
@@ -123,7 +149,7 @@ impl Bed {
                 match sample(series.subject) {
                     Ok(taken) if round >= warm_up => samples.extend(taken),
                     Ok(_) => {}
-                    Err(error) => series.samples = Err(format!("failed: {error}")),
+                    Err(error) => series.samples = Err(error.into()),
                 }
             }
         }

@@ -135,7 +135,7 @@ mod tests {
             ("tini", Role::Peer, 0.9),
             ("catatonit", Role::Peer, 0.8),
         ]);
-        table.rows[2].figures = Err("not installed".into());
+        table.rows[2].figures = Err(crate::bed::Gap::Absent("not installed"));
         let svg = svg(&[table]);
         assert_eq!(svg.matches("<rect").count(), 2);
         assert!(svg.contains("class=\"foster\"") && !svg.contains("catatonit"));

@@ -181,15 +181,17 @@ fn said(losses: &[Loss], between: &str) -> String {
     losses.iter().map(|(_, words)| words.as_str()).collect::<Vec<_>>().join(between)
 }
 
-/// The bounds for CI that these tables break.
+/// The bounds for CI that these tables break. Where anyone failed, no figure of that table is a
+/// proof: the best peer may be missing from it.
 fn losses(tables: &[Table]) -> Vec<Loss> {
     let lost = |target: &targets::Target| {
         let table = target.table(tables)?;
         let goal = target.check?;
-        let came = match target.outcome(goal, tables) {
-            Some(outcome) if outcome.reached => return None,
-            Some(outcome) => target.amount(outcome.value, goal.of, tables),
-            None => "not measured".into(),
+        let came = match (table.failed(), target.outcome(goal, tables)) {
+            (Some(subject), _) => format!("{subject} failed"),
+            (None, Some(outcome)) if outcome.reached => return None,
+            (None, Some(outcome)) => target.amount(outcome.value, goal.of, tables),
+            (None, None) => "not measured".into(),
         };
         let bound = target.say(goal, tables);
         Some(format!(
@@ -251,7 +253,7 @@ fn numbers(list: &str) -> Result<Vec<usize>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{subjects::Role, table::tests::table};
+    use crate::{bed::Gap, subjects::Role, table::tests::table};
 
     fn options(words: &[&str]) -> Result<Option<Options>, Box<dyn Error>> {
         parse(lexopt::Parser::from_args(words))
@@ -318,6 +320,23 @@ mod tests {
         assert_eq!(outcome([&[1], &[2], &[1, 2], &[3]]), (vec![], 2));
         let last = vec![(2, "try 3".to_string())];
         assert_eq!(outcome([&[1, 2], &[2, 3], &[2], &[2, 1]]), (last, 0));
+    }
+
+    #[test]
+    fn where_a_peer_failed_nothing_is_won() {
+        let mut tables = [table(&[
+            ("foster", Role::Foster, 0.1),
+            ("tini-static", Role::Peer, 0.8),
+            ("dumb-init", Role::Peer, 0.7),
+            ("floor", Role::Floor, 0.1),
+        ])];
+        assert!(losses(&tables).is_empty());
+        tables[0].rows[2].figures = Err(Gap::Failed("it does not end".into()));
+        let lost = losses(&tables);
+        let words = "Start, p10 of foster: dumb-init failed, not ≤ 0.75 × tini-static";
+        assert_eq!((lost.len(), lost[0].1.as_str()), (2, words));
+        tables[0].rows[2].figures = Err(Gap::Absent("not in the short run"));
+        assert!(losses(&tables).is_empty());
     }
 
     #[test]

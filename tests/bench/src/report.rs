@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn what_was_not_measured_says_so() {
         let mut tables = sample(0.4);
-        tables[0].rows[0].figures = Err("not installed".into());
+        tables[0].rows[0].figures = Err(crate::bed::Gap::Absent("not installed"));
         assert_eq!(targets(&tables)[1][1], "not measured");
         assert_eq!(targets(&tables)[1][3], "not measured");
     }

@@ -1,7 +1,7 @@
 //! The figures of one measure, and how they are written out.
 
 use crate::{
-    bed::Series,
+    bed::{Gap, Series},
     stats::{percentile, ratio},
     subjects::{Role, Subject},
 };
@@ -25,7 +25,7 @@ pub struct Row {
     pub subject: &'static str,
     pub role: Role,
     /// One figure per column, or why there are none.
-    pub figures: Result<Vec<f64>, String>,
+    pub figures: Result<Vec<f64>, Gap>,
     pub remark: String,
 }
 
@@ -80,7 +80,7 @@ impl Table {
         self
     }
 
-    pub fn push(&mut self, subject: &Subject, figures: Result<Vec<f64>, String>) {
+    pub fn push(&mut self, subject: &Subject, figures: Result<Vec<f64>, Gap>) {
         self.rows.push(Row {
             subject: subject.name,
             role: subject.role,
@@ -101,6 +101,12 @@ impl Table {
         peers
             .filter_map(|row| Some((row.subject, self.figure(row.subject, column)?)))
             .min_by(|a, b| a.1.total_cmp(&b.1))
+    }
+
+    /// Who was to have figures, and has none: without them, others may look better than they are.
+    pub fn failed(&self) -> Option<&'static str> {
+        let failed = |row: &&Row| matches!(row.figures, Err(Gap::Failed(_)));
+        self.rows.iter().find(failed).map(|row| row.subject)
     }
 
     pub fn floor(&self, column: &str) -> Option<f64> {
@@ -139,7 +145,7 @@ impl Table {
                         ratio(figures[0], *reference).map_or("–".into(), number)
                     }));
                 }
-                Err(reason) => line.push(reason.clone()),
+                Err(gap) => line.push(gap.to_string()),
             }
             line.resize(width - usize::from(remarks), String::new());
             if remarks {
@@ -259,7 +265,7 @@ pub mod tests {
     #[test]
     fn a_missing_subject_is_a_row_that_says_so() {
         let mut table = sample();
-        table.rows[2].figures = Err("not installed".into());
+        table.rows[2].figures = Err(Gap::Absent("not installed"));
         assert_eq!(table.cells()[3], ["dumb-init", "not installed", "", ""]);
         assert_eq!(table.best_peer("p10"), Some(("tini-static", 0.75)));
         assert_eq!(table.figure("dumb-init", "p10"), None);

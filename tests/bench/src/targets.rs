@@ -184,7 +184,7 @@ mod tests {
         tables[0].rows.retain(|row| row.role != Role::Peer);
         assert!(start(goal).outcome(goal, &tables).is_none());
         assert!(start(goal).outcome(goal, &[]).is_none());
-        tables[0].rows[0].figures = Err("not installed".into());
+        tables[0].rows[0].figures = Err(crate::bed::Gap::Absent("not installed"));
         assert!(start(goal).outcome(of(1.0, Itself), &tables).is_none());
     }
 

@@ -5,7 +5,7 @@ use std::{io, time::Duration};
 
 use super::{MICROSECOND, MILLISECOND, VERBOSITY};
 use crate::{
-    bed::{Bed, Effort, Running, Series},
+    bed::{Bed, Effort, Gap, Running, Series},
     procfs,
     stats::ratio,
     subjects::{Role, Subject},
@@ -168,7 +168,7 @@ fn fill(
     figures: fn([f64; 4]) -> Vec<f64>,
 ) {
     for series in all {
-        let samples = series.samples.as_ref().map_err(String::clone);
+        let samples = series.samples.as_ref().map_err(Gap::clone);
         table.push(series.subject, samples.map(|looks| figures(medians(looks, value))));
     }
 }

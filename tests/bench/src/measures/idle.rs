@@ -3,7 +3,7 @@
 use std::{io, time::Duration};
 
 use crate::{
-    bed::Bed,
+    bed::{Bed, Gap},
     procfs,
     table::{Column, Table},
 };
@@ -20,20 +20,20 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
 
     // All of them at once: who is idle does not disturb the others.
     for subject in &bed.subjects {
-        if let Some(reason) = bed.absence(subject) {
-            alive.push((subject, Err(reason.into())));
+        if let Some(gap) = bed.absence(subject) {
+            alive.push((subject, Err(gap)));
             continue;
         }
         let started = bed.start(subject).and_then(|running| {
             let before = procfs::context_switches(running.pid)?;
             Ok((running, before))
         });
-        alive.push((subject, started.map_err(|error| format!("failed: {error}"))));
+        alive.push((subject, started.map_err(Gap::from)));
     }
     std::thread::sleep(Duration::from_secs(seconds));
     for (subject, started) in alive {
         let figures = started.and_then(|(running, before)| {
-            let after = procfs::context_switches(running.pid).map_err(|error| error.to_string())?;
+            let after = procfs::context_switches(running.pid)?;
             Ok(vec![(after - before) as f64 * 10.0 / seconds as f64])
         });
         table.push(subject, figures);

@@ -3,7 +3,7 @@
 use std::{fs, io, path::Path};
 
 use crate::{
-    bed::Bed,
+    bed::{Bed, Gap},
     subjects::Subject,
     table::{Column, Table},
 };
@@ -20,7 +20,7 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
             continue;
         }
         let look = look(subject);
-        table.push(subject, look.as_ref().map(|(bytes, _)| vec![*bytes]).map_err(String::clone));
+        table.push(subject, look.as_ref().map(|(bytes, _)| vec![*bytes]).map_err(Gap::clone));
         if let (Some(row), Ok((_, linked))) = (table.rows.last_mut(), look) {
             row.remark = linked.into();
         }
@@ -28,19 +28,19 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
     Ok(vec![table])
 }
 
-fn look(subject: &Subject) -> Result<(f64, &'static str), String> {
+fn look(subject: &Subject) -> Result<(f64, &'static str), Gap> {
     if !subject.installed() {
-        return Err("not installed".into());
+        return Err(Gap::Absent("not installed"));
     }
     let (mut bytes, mut linked) = (0, "static");
     for program in &subject.programs {
-        let content = fs::read(program).map_err(|error| format!("failed: {error}"))?;
+        let content = fs::read(program)?;
         match linkage(&content) {
-            None => return Err("a script".into()),
+            None => return Err(Gap::Absent("a script")),
             Some(false) => linked = "dynamic, needs a C library",
             Some(true) => {}
         }
-        bytes += size(program).map_err(|error| format!("failed: {error}"))?;
+        bytes += size(program)?;
     }
     Ok((bytes as f64 / 1e3, linked))
 }
