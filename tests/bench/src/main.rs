@@ -121,6 +121,7 @@ fn measure(options: &Options, bed: &Bed) -> io::Result<()> {
         }
         println!("({} took {:.0?})\n", measure.name, started.elapsed());
     }
+    all_seen(options, &tables)?;
     print!("Targets\n{}", aligned(&report::targets(&tables), Side::Left));
 
     if let Some(docs) = &options.docs {
@@ -133,18 +134,35 @@ fn measure(options: &Options, bed: &Bed) -> io::Result<()> {
     Ok(())
 }
 
+/// After all measures each target has been about something: none is skipped for a misspelt name.
+fn all_seen(options: &Options, tables: &[Table]) -> io::Result<()> {
+    if options.measures.len() < measures::ALL.len() {
+        return Ok(());
+    }
+    match TARGETS.iter().find_map(|target| target.lacks(tables)) {
+        None => Ok(()),
+        Some(what) => {
+            Err(io::Error::other(format!("a target is about {what}, which there is not")))
+        }
+    }
+}
+
 /// Each measure gets a few tries: what disturbs the machine passes, what is lost stays lost.
 fn check(options: &Options, bed: &Bed) -> io::Result<ExitCode> {
     let mut lost = Vec::new();
+    let mut all = Vec::new();
     for measure in &options.measures {
         lost.extend(lost_in_each_try(|| {
             let tables = (measure.run)(bed)?;
             for table in &tables {
                 println!("{}", table.to_text());
             }
-            Ok(losses(&tables))
+            let losses = losses(&tables);
+            all.extend(tables);
+            Ok(losses)
         })?);
     }
+    all_seen(options, &all)?;
     if lost.is_empty() {
         println!("No ratio is clearly lost.");
         return Ok(ExitCode::SUCCESS);

@@ -70,6 +70,22 @@ impl Target {
         tables.iter().find(|table| table.id == self.table)
     }
 
+    /// What this target is about and no table has: a table, a column of it, or foster in it.
+    pub fn lacks(&self, tables: &[Table]) -> Option<String> {
+        let Some(table) = self.table(tables) else {
+            return Some(format!("a table {}", self.table));
+        };
+        let goals = [Some(self.must), self.aim, self.check].into_iter().flatten();
+        let named = goals.filter_map(|goal| goal.column).chain([self.column]);
+        for name in named {
+            if !table.columns.iter().any(|column| column.name == name) {
+                return Some(format!("a column {name} in {}", self.table));
+            }
+        }
+        let measured = table.rows.iter().any(|row| row.subject == self.subject);
+        (!measured).then(|| format!("{} in {}", self.subject, self.table))
+    }
+
     /// Nothing where foster or the one to compare with was not measured.
     pub fn outcome(&self, goal: Goal, tables: &[Table]) -> Option<Outcome> {
         let table = self.table(tables)?;
@@ -186,6 +202,21 @@ mod tests {
         assert!(start(goal).outcome(goal, &[]).is_none());
         tables[0].rows[0].figures = Err(crate::bed::Gap::Absent("not installed"));
         assert!(start(goal).outcome(of(1.0, Itself), &tables).is_none());
+    }
+
+    #[test]
+    fn a_target_about_nothing_is_found() {
+        let tables = sample(0.4);
+        let goal = of(1.0, Itself);
+        let lacks = |table, column, subject, check| {
+            target(table, column, subject, goal, None, check).lacks(&tables)
+        };
+        assert_eq!(lacks("start", "p10", INIT, None), None);
+        assert_eq!(lacks("begin", "p10", INIT, None), Some("a table begin".into()));
+        assert_eq!(lacks("start", "p11", INIT, None), Some("a column p11 in start".into()));
+        let other = at("p12", 1.0, Floor);
+        assert_eq!(lacks("start", "p10", INIT, other), Some("a column p12 in start".into()));
+        assert_eq!(lacks("start", "p10", WRAP, None), Some("foster --wrap in start".into()));
     }
 
     #[test]
