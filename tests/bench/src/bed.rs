@@ -15,7 +15,7 @@ use crate::{
     procfs,
     stats::Random,
     subjects::Subject,
-    sys::{self, Pid, Record, Start},
+    sys::{self, Limit, Pid, Record, Start},
 };
 
 /// How much is measured.
@@ -228,11 +228,13 @@ impl Running {
     /// Sends a signal to the subject, waits for its end, and says how long that took in
     /// nanoseconds.
     pub fn stop(mut self, signal: i32) -> io::Result<u64> {
+        let limit = Limit::set();
         let before = sys::now();
         sys::kill(self.pid, signal)?;
-        sys::wait(self.pid)?;
+        limit.wait(self.pid)?;
+        let taken = sys::now() - before;
         self.ended = true;
-        Ok(sys::now() - before)
+        Ok(taken)
     }
 
     /// Waits until the youngest child has run for so long.

@@ -41,27 +41,46 @@ pub fn kill(pid: Pid, signal: i32) -> io::Result<()> {
 
 /// Waits for one process and takes its status away. One that does not end is ended.
 pub fn wait(pid: Pid) -> io::Result<i32> {
-    let mut status = 0;
-    // SAFETY: the handler does nothing, so that it may run anywhere; it is there for waitpid to
-    // come back. The kernel writes into an int that outlives the call.
-    let waited = unsafe {
+    Limit::set().wait(pid)
+}
+
+/// An alarm after PATIENCE, for as long as this lives: set before the clock is read, so that what
+/// is timed is a wait and nothing else.
+pub struct Limit(());
+
+impl Limit {
+    pub fn set() -> Limit {
         extern "C" fn come_back(_: libc::c_int) {}
-        let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = come_back as *const () as usize;
-        libc::sigaction(libc::SIGALRM, &action, ptr::null_mut());
-        libc::alarm(PATIENCE.as_secs() as u32);
-        let waited = check(libc::waitpid(pid, &mut status, 0));
-        libc::alarm(0);
-        waited
-    };
-    match waited {
-        Err(error) if error.kind() == io::ErrorKind::Interrupted => {
-            kill(pid, libc::SIGKILL)?;
-            // SAFETY: a null status is allowed.
-            unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
-            Err(io::Error::new(io::ErrorKind::TimedOut, "it does not end"))
+        // SAFETY: the handler does nothing, so that it may run anywhere; it is there for waitpid
+        // to come back. An all-zero sigaction is a valid one without flags.
+        unsafe {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            action.sa_sigaction = come_back as *const () as usize;
+            libc::sigaction(libc::SIGALRM, &action, ptr::null_mut());
+            libc::alarm(PATIENCE.as_secs() as u32);
         }
-        other => other.map(|_| status),
+        Limit(())
+    }
+
+    pub fn wait(&self, pid: Pid) -> io::Result<i32> {
+        let mut status = 0;
+        // SAFETY: the kernel writes into an int that outlives the call.
+        match check(unsafe { libc::waitpid(pid, &mut status, 0) }) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                kill(pid, libc::SIGKILL)?;
+                // SAFETY: a null status is allowed.
+                unsafe { libc::waitpid(pid, ptr::null_mut(), 0) };
+                Err(io::Error::new(io::ErrorKind::TimedOut, "it does not end"))
+            }
+            other => other.map(|_| status),
+        }
+    }
+}
+
+impl Drop for Limit {
+    fn drop(&mut self) {
+        // SAFETY: alarm takes a plain number.
+        unsafe { libc::alarm(0) };
     }
 }
 

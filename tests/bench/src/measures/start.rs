@@ -5,7 +5,7 @@ use std::io;
 use super::{MILLISECOND, VERBOSITY};
 use crate::{
     bed::Bed,
-    sys::{self, Start},
+    sys::{self, Limit, Start},
     table::{Statistic, Table},
 };
 
@@ -15,9 +15,10 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
     let folder = bed.folder()?;
     let all = bed.rounds(&bed.inits(), 20, rounds, |subject| {
         let start = Start::new(&subject.one(&[&child], &folder)?)?;
+        let limit = Limit::set();
         let before = sys::now();
         let pid = start.start()?;
-        let status = sys::wait(pid)?;
+        let status = limit.wait(pid)?;
         let taken = sys::now() - before;
         match status {
             0 => Ok(vec![taken as f64 / MILLISECOND]),
