@@ -67,25 +67,35 @@ impl fmt::Display for Gap {
 pub struct Bed {
     pub effort: Effort,
     pub subjects: Vec<Subject>,
-    pub work: PathBuf,
+    /// Where the children, the floors and foster are.
+    pub programs: PathBuf,
+    work: PathBuf,
     random: RefCell<Random>,
     folders: Cell<usize>,
 }
 
 impl Bed {
-    /// Compiles the children into `work`, which is empty.
-    pub fn new(effort: Effort, foster: &Path, work: &Path, seed: u64) -> io::Result<Self> {
+    /// Compiles the children into `programs`, and copies foster there: it is to be read from a disk
+    /// as the peers are. `work` is empty.
+    pub fn new(
+        effort: Effort,
+        foster: &Path,
+        programs: &Path,
+        work: &Path,
+        seed: u64,
+    ) -> io::Result<Self> {
         for name in CHILDREN {
-            compile(name, work)?;
+            compile(name, programs)?;
         }
-        let subjects = crate::subjects::all(foster, work);
-        // Pages of a file that was only just written count as dirty memory of whoever maps them.
-        for program in subjects.iter().flat_map(|subject| &subject.programs) {
-            File::open(program)?.sync_all()?;
+        let copy = programs.join("foster");
+        fs::copy(foster, &copy)?;
+        for name in CHILDREN.iter().chain(&["foster"]) {
+            sys::settle(&programs.join(name))?;
         }
         Ok(Bed {
             effort,
-            subjects,
+            subjects: crate::subjects::all(&copy, programs),
+            programs: programs.into(),
             work: work.into(),
             random: RefCell::new(Random::new(seed)),
             folders: Cell::new(0),
@@ -93,7 +103,7 @@ impl Bed {
     }
 
     pub fn child(&self, name: &str) -> String {
-        self.work.join(name).display().to_string()
+        self.programs.join(name).display().to_string()
     }
 
     /// An empty folder that nobody else uses.

@@ -78,9 +78,11 @@ fn prepared(options: &Options) -> io::Result<ExitCode> {
     if !options.processors.is_empty() {
         sys::pin(&options.processors)?;
     }
+    let programs = programs()?;
+    let _ours = sys::lock(&programs)?;
     let work = sys::temporary_folder()?;
     let limit = Duration::from_secs(60 * options.effort.pick(60, 10));
-    let code = sys::enclose(&work, limit, || match run(options, &work) {
+    let code = sys::enclose(&work, limit, || match run(options, &programs, &work) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("bench: {error}");
@@ -92,8 +94,17 @@ fn prepared(options: &Options) -> io::Result<ExitCode> {
     code
 }
 
-fn run(options: &Options, work: &Path) -> io::Result<ExitCode> {
-    let bed = Bed::new(options.effort, &options.foster, work, options.seed)?;
+/// A folder in the cache, and so on a disk where that is.
+fn programs() -> io::Result<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME").filter(|path| !path.is_empty());
+    let cache = cache.map(PathBuf::from).or_else(|| Some(std::env::home_dir()?.join(".cache")));
+    let folder = cache.ok_or(io::Error::other("there is no HOME"))?.join("foster/bench");
+    fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+fn run(options: &Options, programs: &Path, work: &Path) -> io::Result<ExitCode> {
+    let bed = Bed::new(options.effort, &options.foster, programs, work, options.seed)?;
     let missing: Vec<&str> = bed
         .subjects
         .iter()

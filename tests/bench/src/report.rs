@@ -28,6 +28,7 @@ impl Setting {
             line("processors", used(processors)),
             line("memory", memory),
             line("kernel", output("uname", &["-srm"])),
+            line("file systems", file_systems(bed)),
             line(
                 "system",
                 first_field("/etc/os-release", "PRETTY_NAME=").unwrap_or_default().replace('"', ""),
@@ -135,7 +136,7 @@ fn command(bed: &Bed, subject: &crate::subjects::Subject) -> String {
             .join(" ")
             .replace(&child, "CHILD")
             .replace(&folder.display().to_string(), "DIR")
-            .replace(&format!("{}/", bed.work.display()), ""),
+            .replace(&format!("{}/", bed.programs.display()), ""),
         Err(error) => error.to_string(),
     }
 }
@@ -151,6 +152,13 @@ fn used(processors: &[usize]) -> String {
             format!("{count}; the driver and all subjects share number {}", list.join(", "))
         }
     }
+}
+
+/// What the programs lie on: those of the benchmark and foster, and the peers.
+fn file_systems(bed: &Bed) -> String {
+    let kind = |place: &str| output("stat", &["-f", "-c", "%T", place]);
+    let ours = kind(&bed.programs.display().to_string());
+    format!("{ours} for foster, floor and CHILD, {} for the peers", kind("/usr"))
 }
 
 fn first_field(file: &str, name: &str) -> Option<String> {

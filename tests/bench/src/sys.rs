@@ -250,6 +250,32 @@ pub fn last_processor() -> io::Result<usize> {
     }
 }
 
+/// Has a file that was just written read from its disk, like one that was there for long: pages
+/// that are only in memory count as dirty memory of whoever maps them, and lie there in other
+/// pieces.
+pub fn settle(path: &Path) -> io::Result<()> {
+    let file = File::open(path)?;
+    file.sync_all()?;
+    // SAFETY: posix_fadvise takes plain numbers, and the descriptor is open.
+    match unsafe { libc::posix_fadvise(file.as_raw_fd(), 0, 0, libc::POSIX_FADV_DONTNEED) } {
+        0 => Ok(()),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
+/// Locks a folder for as long as the result lives, and fails where somebody else has it.
+pub fn lock(folder: &Path) -> io::Result<File> {
+    let file = File::open(folder)?;
+    // SAFETY: flock takes plain numbers, and the descriptor is open.
+    match check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }) {
+        Ok(_) => Ok(file),
+        Err(error) => Err(io::Error::other(format!(
+            "cannot lock {}, perhaps for another benchmark, which would disturb this one: {error}",
+            folder.display()
+        ))),
+    }
+}
+
 /// A new folder that only we can enter.
 pub fn temporary_folder() -> io::Result<PathBuf> {
     let template = std::env::temp_dir().join("foster-bench-XXXXXX");
@@ -350,6 +376,16 @@ mod tests {
     #[test]
     fn a_missing_program_is_an_error() {
         assert!(Start::new(&["/does/not/exist".into()]).unwrap().start().is_err());
+    }
+
+    #[test]
+    fn a_folder_has_one_user_at_a_time() {
+        let folder = temporary_folder().unwrap();
+        let ours = lock(&folder).unwrap();
+        assert!(lock(&folder).is_err());
+        drop(ours);
+        lock(&folder).unwrap();
+        std::fs::remove_dir(&folder).unwrap();
     }
 
     #[test]

@@ -21,8 +21,7 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
     let how = format!(
         "One child that sleeps; Rss and Private_Dirty in /proc/PID/smaps_rollup once the init has \
          come to rest, in kB of 1,024 bytes, median of {rounds} starts. s6: s6-supervise alone; \
-         runit: runsv alone. The floor \
-         lies in a tmpfs, where its one page of text counts as dirty too. {VERBOSITY}"
+         runit: runsv alone. {VERBOSITY}"
     );
     let mut table = Table::new("memory", "Resident memory, idle", how);
     table.columns =
