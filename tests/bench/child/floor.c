@@ -4,7 +4,7 @@
 #include "sys.h"
 
 int run(long argc, char **argv, char **envp) {
-    set_t all = ~0UL, inherited;
+    set_t all = ~0ULL, inherited;
     sys(__NR_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&inherited, SET_SIZE, 0);
     int child = start(argv + 1, envp, &inherited);
     for (;;) {

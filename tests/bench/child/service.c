@@ -5,10 +5,10 @@
 
 static void say(struct moment moment) {
     struct {
-        unsigned long nanoseconds;
+        unsigned long long nanoseconds;
         unsigned int pid, zero;
     } record;
-    record.nanoseconds = moment.seconds * 1000000000UL + moment.nanoseconds;
+    record.nanoseconds = moment.seconds * 1000000000ULL + moment.nanoseconds;
     record.pid = sys(__NR_getpid, 0, 0, 0, 0, 0);
     record.zero = 0;
     sys(__NR_write, 1, (long)&record, sizeof record, 0, 0);

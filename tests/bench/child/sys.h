@@ -38,13 +38,45 @@ always_inline long sys(long number, long a, long b, long c, long d, long e) {
 }
 __asm__(".globl _start\n_start: mov x0, sp\n and sp, x0, #-16\n bl begin\n");
 #define HANDLER(function) {.sa_handler = (function)}
+#elif defined(__riscv) && __riscv_xlen == 64
+always_inline long sys(long number, long a, long b, long c, long d, long e) {
+    register long a7 __asm__("a7") = number;
+    register long a0 __asm__("a0") = a;
+    register long a1 __asm__("a1") = b;
+    register long a2 __asm__("a2") = c;
+    register long a3 __asm__("a3") = d;
+    register long a4 __asm__("a4") = e;
+    __asm__ volatile("ecall"
+                     : "+r"(a0)
+                     : "r"(a7), "r"(a1), "r"(a2), "r"(a3), "r"(a4)
+                     : "memory");
+    return a0;
+}
+__asm__(".globl _start\n_start: mv a0, sp\n andi sp, sp, -16\n call begin\n");
+#define HANDLER(function) {.sa_handler = (function)}
+#elif defined(__arm__)
+always_inline long sys(long number, long a, long b, long c, long d, long e) {
+    register long r7 __asm__("r7") = number;
+    register long r0 __asm__("r0") = a;
+    register long r1 __asm__("r1") = b;
+    register long r2 __asm__("r2") = c;
+    register long r3 __asm__("r3") = d;
+    register long r4 __asm__("r4") = e;
+    __asm__ volatile("svc 0"
+                     : "+r"(r0)
+                     : "r"(r7), "r"(r1), "r"(r2), "r"(r3), "r"(r4)
+                     : "memory");
+    return r0;
+}
+__asm__(".globl _start\n_start: mov r0, sp\n bic sp, sp, #7\n bl begin\n");
+#define HANDLER(function) {.sa_handler = (function)}
 #else
 #error "no system calls are written down for this architecture"
 #endif
 
-#define SET_SIZE 8 /* what the kernel calls a signal set, on 64-bit machines */
+#define SET_SIZE 8 /* what the kernel calls a signal set */
 
-typedef unsigned long set_t;
+typedef unsigned long long set_t;
 
 struct moment {
     long seconds, nanoseconds;

@@ -279,7 +279,9 @@ fn compile(name: &str, into: &Path) -> io::Result<()> {
         .args(
             "-Os -std=gnu11 -Wall -ffreestanding -fno-stack-protector -fno-pie -no-pie".split(' '),
         )
-        .args("-fno-asynchronous-unwind-tables -nostdlib -static -s".split(' '))
+        .args(
+            "-fno-asynchronous-unwind-tables -fomit-frame-pointer -nostdlib -static -s".split(' '),
+        )
         .args("-Wl,--build-id=none -Wl,-z,noseparate-code -Wl,-z,norelro".split(' '))
         .arg("-o")
         .arg(into.join(name))
