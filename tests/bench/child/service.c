@@ -18,10 +18,24 @@ static void on_signal(int signal) {
     say(now());
 }
 
+#ifdef STAGGERED
+static void on_stop(int signal) {
+    /* By the golden ratio: those whose numbers follow each other are spread over the second. */
+    unsigned int spread = (unsigned int)sys(__NR_getpid, 0, 0, 0, 0, 0) * 2654435769U;
+    struct moment rest = {0, (spread >> 22) * 976562L};
+    sys(__NR_nanosleep, (long)&rest, 0, 0, 0, 0);
+    leave(0);
+}
+#endif
+
 int run(long argc, char **argv, char **envp) {
     struct moment started = now();
     struct sigaction action = HANDLER(on_signal);
     sys(__NR_rt_sigaction, SIGUSR1, (long)&action, 0, SET_SIZE, 0);
+#ifdef STAGGERED
+    struct sigaction stop = HANDLER(on_stop);
+    sys(__NR_rt_sigaction, SIGTERM, (long)&stop, 0, SET_SIZE, 0);
+#endif
     say(started);
 #ifdef READY
     sys(__NR_write, READY, (long)"\n", 1, 0, 0);

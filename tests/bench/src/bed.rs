@@ -15,7 +15,7 @@ use crate::{
     procfs,
     stats::Random,
     subjects::Subject,
-    sys::{self, Limit, Pid, Record, Start},
+    sys::{self, Limit, PATIENCE, Pid, Record, Start},
 };
 
 /// How much is measured.
@@ -175,10 +175,16 @@ impl Bed {
         Ok(running)
     }
 
-    /// The same over so many services.
+    /// The same over so many services. Those of a subject that stops them take up to a second.
     pub fn start_many(&self, subject: &Subject, services: usize) -> io::Result<Running> {
-        let argv = subject.many(&self.child("service"), services, &self.folder()?)?;
+        let child = if subject.stops_services { "service-staggered" } else { "service" };
+        let argv = subject.many(&self.child(child), services, &self.folder()?)?;
         Running::start(&argv, services)
+    }
+
+    /// The same over so many services of foster's, with the backoff that it has by default.
+    pub fn start_with_backoff(&self, foster: &Subject, services: usize) -> io::Result<Running> {
+        Running::start(&foster.wrap(&[], &self.child("service"), services), services)
     }
 
     /// Ends everything in this namespace but ourselves, process by process.
@@ -228,6 +234,13 @@ impl Running {
         Ok(&self.children)
     }
 
+    /// Kills one child, and waits for its successor to say that it runs.
+    pub fn kill_one(&mut self, index: usize) -> io::Result<()> {
+        sys::kill(self.children[index].pid, libc::SIGKILL)?;
+        self.children[index] = Record::read(&mut self.records)?;
+        Ok(())
+    }
+
     /// The processes of the subject itself, without its children.
     pub fn processes(&self) -> io::Result<Vec<Pid>> {
         let mut tree = procfs::tree(self.pid)?;
@@ -245,6 +258,17 @@ impl Running {
         let taken = sys::now() - before;
         self.ended = true;
         Ok(taken)
+    }
+
+    /// The same, and says how much processor time the subject took for it, in nanoseconds.
+    pub fn work_of_stop(mut self, signal: i32) -> io::Result<u64> {
+        let before = procfs::cpu_time(self.pid)?;
+        sys::kill(self.pid, signal)?;
+        sys::wait_for_end(self.pid, PATIENCE)?;
+        let after = procfs::cpu_time(self.pid)?;
+        sys::wait(self.pid)?;
+        self.ended = true;
+        Ok(after - before)
     }
 
     /// Waits until the youngest child has run for so long.
@@ -269,8 +293,8 @@ impl Drop for Running {
     }
 }
 
-const CHILDREN: [&str; 6] =
-    ["true", "service", "service-ready", "orphans", "floor", "floor-restart"];
+const CHILDREN: [&str; 7] =
+    ["true", "service", "service-ready", "service-staggered", "orphans", "floor", "floor-restart"];
 
 fn compile(name: &str, into: &Path) -> io::Result<()> {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("child");

@@ -27,6 +27,8 @@ pub struct Subject {
     pub package: Option<&'static str>,
     /// How long a child has to have run for its restart to be at once.
     pub min_uptime: Duration,
+    /// On SIGTERM one process of its own stops all services, waits for them, and ends.
+    pub stops_services: bool,
     /// Answers once a second, and starts a thousand services in minutes.
     pub slow: bool,
 }
@@ -73,10 +75,7 @@ impl Subject {
         let place = text(folder);
         Ok(match self.name {
             "foster --wrap" => {
-                let options = ["--backoff", "0ms", "--backoff-max", "0ms"];
-                let wraps = std::iter::repeat_n(["--wrap", child], services);
-                let wraps: Vec<&str> = wraps.flatten().collect();
-                strings(&[&[program.as_str()], options.as_slice(), &wraps].concat())
+                self.wrap(&["--backoff", "0ms", "--backoff-max", "0ms"], child, services)
             }
             "s6" | "runit" => {
                 for index in 0..services {
@@ -99,6 +98,13 @@ impl Subject {
             "floor (restart)" => strings(&[&program, &count, child]),
             name => unreachable!("{name} supervises nothing"),
         })
+    }
+
+    /// The command line of foster for so many services.
+    pub fn wrap(&self, options: &[&str], child: &str, services: usize) -> Vec<String> {
+        let wraps = std::iter::repeat_n(["--wrap", child], services);
+        let wraps: Vec<&str> = wraps.flatten().collect();
+        strings(&[&[text(&self.programs[0]).as_str()], options, &wraps].concat())
     }
 
     /// A service folder as s6 and runit want it.
@@ -143,6 +149,7 @@ pub fn all(foster: &Path, floors: &Path) -> Vec<Subject> {
         supervises: false,
         package: None,
         min_uptime: Duration::ZERO,
+        stops_services: false,
         slow: false,
     };
     let ours = |name| subject(name, Role::Foster, foster.iter().cloned().collect());
@@ -155,6 +162,7 @@ pub fn all(foster: &Path, floors: &Path) -> Vec<Subject> {
         }
     };
     let supervisor = |subject| Subject { supervises: true, ..subject };
+    let stopper = |subject| Subject { stops_services: true, ..supervisor(subject) };
     // s6 and runit hold back a child that ended within a second.
     let a_second_apart =
         |subject| Subject { min_uptime: Duration::from_millis(1_100), ..supervisor(subject) };
@@ -165,10 +173,10 @@ pub fn all(foster: &Path, floors: &Path) -> Vec<Subject> {
         peer("dumb-init", "dumb-init", &["dumb-init"]),
         peer("catatonit", "catatonit", &["catatonit"]),
         floor("floor", "floor"),
-        supervisor(ours("foster --wrap")),
+        stopper(ours("foster --wrap")),
         a_second_apart(peer("s6", "s6", &["s6-svscan", "s6-supervise"])),
         a_second_apart(peer("runit", "runit", &["runsvdir", "runsv"])),
-        Subject { slow: true, ..supervisor(peer("supervisor", "supervisor", &["supervisord"])) },
+        Subject { slow: true, ..stopper(peer("supervisor", "supervisor", &["supervisord"])) },
         supervisor(floor("floor (restart)", "floor-restart")),
     ]
 }

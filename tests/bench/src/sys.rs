@@ -84,6 +84,16 @@ impl Drop for Limit {
     }
 }
 
+/// Waits until a process has ended, and leaves it to be looked at and waited for.
+pub fn wait_for_end(pid: Pid, limit: Duration) -> io::Result<()> {
+    // SAFETY: pidfd_open returns a descriptor that nobody else owns, which a File may hold.
+    let process = unsafe {
+        let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0) as RawFd)?;
+        File::from_raw_fd(fd)
+    };
+    readable(&process, limit)
+}
+
 /// Lets everyone else on this processor finish what they are at.
 pub fn give_way() {
     for _ in 0..4 {
@@ -112,7 +122,7 @@ pub fn readable(file: &File, limit: Duration) -> io::Result<()> {
     let mut poll = libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 };
     // SAFETY: one pollfd that outlives the call.
     match check(unsafe { libc::poll(&mut poll, 1, limit.as_millis() as i32) })? {
-        0 => Err(io::Error::new(io::ErrorKind::TimedOut, "nothing heard from the child")),
+        0 => Err(io::Error::new(io::ErrorKind::TimedOut, "nothing heard for too long")),
         _ => Ok(()),
     }
 }
@@ -313,12 +323,7 @@ pub fn enclose(
         let ended_well = prepared.is_ok() && work() == ExitCode::SUCCESS;
         std::process::exit(i32::from(!ended_well));
     }
-    // SAFETY: pidfd_open returns a descriptor that nobody else owns, which a File may hold.
-    let ended = unsafe {
-        let fd = check(libc::syscall(libc::SYS_pidfd_open, pid, 0) as RawFd)?;
-        readable(&File::from_raw_fd(fd), limit)
-    };
-    if ended.is_err() {
+    if wait_for_end(pid, limit).is_err() {
         eprintln!("bench: not done after {} s, ended", limit.as_secs());
         kill(pid, libc::SIGKILL)?;
     }

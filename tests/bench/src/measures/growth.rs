@@ -1,5 +1,5 @@
-//! What each further service costs: memory, the work of a restart, and the time until all are
-//! back when all crash at once.
+//! What each further service costs: memory, the work of a restart among many and of a stop, and the
+//! time until all are back when all crash at once.
 
 use std::{io, time::Duration};
 
@@ -20,6 +20,10 @@ struct Look {
     memory: f64,
     /// In microseconds per service.
     work: f64,
+    /// In microseconds, for the restart of one service.
+    one: f64,
+    /// In microseconds per service; none where that cannot be measured.
+    stop: Option<f64>,
     /// In milliseconds, for all.
     back: f64,
 }
@@ -45,7 +49,7 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
     let mut memory = memory(&all, rounds);
     // The floor keeps nothing about its services: no ratio to that makes sense.
     memory.rows.retain(|row| row.role != Role::Floor);
-    Ok(vec![memory, work(&all), back(&all)])
+    Ok(vec![memory, work(&all), one(&all), stop(&all), back(&all), back_by_default(bed, rounds)])
 }
 
 const SIZES: [usize; 4] = [1, 10, 100, 1_000];
@@ -63,23 +67,38 @@ fn crash(mut running: Running, subject: &Subject, services: usize) -> io::Result
     let processes = running.processes()?;
 
     let before = settled_work(&processes)?;
-    let crashed: Vec<Pid> = running.children.iter().map(|child| child.pid).collect();
-    let moment = sys::now();
-    for pid in crashed {
-        sys::kill(pid, libc::SIGKILL)?;
-    }
-    let back = running.hear(services)?.iter().map(|child| child.at).max().unwrap_or(moment);
+    let back = kill_all(&mut running)?;
     let work = settled_work(&processes)? - before;
 
     // After the crash, when whatever had to grow has grown.
     let private = |pid: &Pid| Ok(procfs::memory(*pid)?.private_dirty * 1024.0);
+    let memory = processes.iter().map(private).sum::<io::Result<f64>>()?;
+
+    running.wait_for_uptime(subject.min_uptime);
+    let restarts = services.min(RESTARTS);
+    let before = settled_work(&processes)?;
+    for index in 0..restarts {
+        // Each another one, spread over all of them.
+        running.kill_one(index * services / restarts)?;
+    }
+    let one = settled_work(&processes)? - before;
+
+    let stop = match subject.stops_services {
+        true => Some(running.work_of_stop(libc::SIGTERM)? as f64 / MICROSECOND / services as f64),
+        false => None,
+    };
     Ok(Look {
         services,
-        memory: processes.iter().map(private).sum::<io::Result<f64>>()?,
+        memory,
         work: work as f64 / MICROSECOND / services as f64,
-        back: (back - moment) as f64 / MILLISECOND,
+        one: one as f64 / MICROSECOND / restarts as f64,
+        stop,
+        back: back as f64 / MILLISECOND,
     })
 }
+
+/// How many services are restarted one by one.
+const RESTARTS: usize = 20;
 
 /// The processor time of all together once it no longer grows.
 fn settled_work(processes: &[Pid]) -> io::Result<u64> {
@@ -128,19 +147,44 @@ fn work(all: &[Series<Look>]) -> Table {
          processes (/proc/PID/schedstat) until all are back, per service. The last column shows \
          whether a service costs more among many than among few. {VERBOSITY}"
     );
-    let mut table = Table::new("growth-work", "Growth: processor time of a restart", how);
+    let mut table = Table::new("growth-work", "Growth: processor time when all restart", how);
+    scale(&mut table, all, |look| look.work);
+    table
+}
+
+fn one(all: &[Series<Look>]) -> Table {
+    let how = format!(
+        "The same for services that are killed one after the other, each once the one before is \
+         back, {RESTARTS} of them where there are so many: what one restart costs while all others \
+         just run. {VERBOSITY}"
+    );
+    let mut table = Table::new("growth-one", "Growth: processor time of one restart among", how);
+    scale(&mut table, all, |look| look.one);
+    table
+}
+
+fn stop(all: &[Series<Look>]) -> Table {
+    let how = format!(
+        "SIGTERM to the supervisor; each service ends within a second, at a moment of its own. \
+         Processor time of the supervisor from there to its end, per service. s6 and runit are left \
+         out: what each of their processes took nobody can read any more. {VERBOSITY}"
+    );
+    let mut table = Table::new("growth-stop", "Growth: processor time of a stop", how);
+    scale(&mut table, all, |look| look.stop.unwrap_or(f64::NAN));
+    let measured = all.iter().filter(|series| series.subject.stops_services);
+    let measured: Vec<&str> = measured.map(|series| series.subject.name).collect();
+    table.rows.retain(|row| measured.contains(&row.subject));
+    table
+}
+
+/// A column for each of SIZES, the largest first, and one for what a service costs more among many.
+fn scale(table: &mut Table, all: &[Series<Look>], value: fn(&Look) -> f64) {
     table.columns = NAMES.map(|name| Column { name, unit: "µs" }).to_vec();
     table.columns.reverse();
     table.columns.push(Column { name: "1,000 to 100", unit: "×" });
-    fill(
-        &mut table,
-        all,
-        |look| look.work,
-        |[one, ten, hundred, thousand]| {
-            vec![thousand, hundred, ten, one, ratio(thousand, hundred).unwrap_or(f64::NAN)]
-        },
-    );
-    table
+    fill(table, all, value, |[one, ten, hundred, thousand]| {
+        vec![thousand, hundred, ten, one, ratio(thousand, hundred).unwrap_or(f64::NAN)]
+    });
 }
 
 fn back(all: &[Series<Look>]) -> Table {
@@ -158,6 +202,46 @@ fn back(all: &[Series<Look>]) -> Table {
         },
     );
     table
+}
+
+/// foster's own default, beside the floor, which has none.
+fn back_by_default(bed: &Bed, rounds: usize) -> Table {
+    let mut subjects = bed.supervisors();
+    subjects.retain(|subject| subject.role != Role::Peer);
+    let all = bed.rounds(&subjects, 0, rounds, |subject| {
+        let started = match subject.role {
+            Role::Foster => bed.start_with_backoff(subject, SIZES[3]),
+            _ => bed.start_many(subject, SIZES[3]),
+        };
+        let taken = started.and_then(|mut running| {
+            settled_work(&[running.pid])?;
+            kill_all(&mut running)
+        });
+        bed.sweep()?;
+        let backoff = if subject.role == Role::Foster { BACKOFF } else { Duration::ZERO };
+        Ok(vec![(taken? as f64 - backoff.as_nanos() as f64) / MILLISECOND])
+    });
+    let how = format!(
+        "The same crash of 1,000 services under foster's default backoff: the time beyond the {} ms \
+         that it waits, median of {rounds} starts. The floor waits for nothing. {VERBOSITY}",
+        BACKOFF.as_millis()
+    );
+    Table::new("growth-backoff", "Growth: 1,000 are back after the default backoff", how)
+        .of_statistics("ms", &[Statistic::Median], all)
+}
+
+/// What foster waits by default before it starts a service again for the first time.
+const BACKOFF: Duration = Duration::from_millis(500);
+
+/// How long it takes in nanoseconds until all are back.
+fn kill_all(running: &mut Running) -> io::Result<u64> {
+    let crashed: Vec<Pid> = running.children.iter().map(|child| child.pid).collect();
+    let moment = sys::now();
+    for pid in &crashed {
+        sys::kill(*pid, libc::SIGKILL)?;
+    }
+    let back = running.hear(crashed.len())?.iter().map(|child| child.at).max();
+    Ok(back.unwrap_or(moment) - moment)
 }
 
 /// A row for each subject out of one value of its looks, the median for each of SIZES.
@@ -186,7 +270,14 @@ mod tests {
 
     #[test]
     fn medians_are_taken_for_each_number_of_services() {
-        let look = |services, memory| Look { services, memory, work: 0.0, back: 0.0 };
+        let look = |services, memory| Look {
+            services,
+            memory,
+            work: 0.0,
+            one: 0.0,
+            stop: None,
+            back: 0.0,
+        };
         let looks = [look(1, 5.0), look(10, 7.0), look(1, 3.0), look(1, 4.0)];
         let [one, ten, hundred, _] = medians(&looks, |look| look.memory);
         assert_eq!((one, ten), (4.0, 7.0));
