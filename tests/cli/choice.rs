@@ -31,6 +31,13 @@ fn the_base_name_chooses() {
 }
 
 #[test]
+fn each_name_that_is_installed_chooses() {
+    for name in include_str!("../../.ci/links").lines() {
+        assert_ne!(World::new().config(&[name, "app"]).log.voice, Voice::Foster, "{name}");
+    }
+}
+
+#[test]
 fn as_chooses_when_it_comes_first() {
     let world = World::new();
     for (args, voice) in [
