@@ -27,7 +27,8 @@ check: ## what should pass before every commit, under a minute: format, lints, t
 	cargo test --lib --test cli --test model
 pure: ## build the library for a target without an operating system
 	@$(INSTALL) std
-	RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$(CACHE)/pure /usr/bin/cargo check -q --lib \
+	[ -e "$$(rustc --print sysroot)/lib/rustlib/src/rust/library/std/Cargo.toml" ] || PATH=/usr/bin:$$PATH; \
+	  RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$(CACHE)/pure cargo check -q --lib \
 	  -Z build-std=std,panic_abort --target wasm32-unknown-unknown
 test-compat: ## the contract of tini, dumb-init and catatonit: ours, then the originals
 	@$(INSTALL) test peers
