@@ -482,4 +482,35 @@ mod tests {
             assert_eq!(row.id as usize, index, "{}", row.name);
         }
     }
+
+    #[test]
+    fn completions_and_man_page_name_every_option() {
+        let man = include_str!("../../docs/man/foster.1").replace("\\-", "-");
+        let texts = [
+            ("the man page", &*man, "-", "--"),
+            ("bash", include_str!("../../docs/completions/foster.bash"), "-", "--"),
+            ("zsh", include_str!("../../docs/completions/_foster"), "-", "--"),
+            ("fish", include_str!("../../docs/completions/foster.fish"), "-s ", "-l "),
+        ];
+        for (place, text, short, long) in texts {
+            for row in &OPTIONS {
+                let named = names(text, &[long, row.name].concat());
+                let letter = SHORT.iter().find(|(_, id)| *id == row.id);
+                let lettered =
+                    letter.is_some_and(|(letter, _)| names(text, &format!("{short}{letter}")));
+                assert!(named || lettered, "{place} knows no --{}", row.name);
+            }
+        }
+        for row in OPTIONS.iter().filter(|row| !row.variable.is_empty()) {
+            assert!(names(&man, row.variable), "the man page knows no {}", row.variable);
+        }
+    }
+
+    /// Whether a text has this word, and not only as a part of a longer one.
+    fn names(text: &str, word: &str) -> bool {
+        let inside = |letter: char| letter.is_ascii_alphanumeric() || "-_".contains(letter);
+        text.match_indices(word).any(|(at, _)| {
+            !text[..at].ends_with(inside) && !text[at + word.len()..].starts_with(inside)
+        })
+    }
 }
