@@ -117,12 +117,12 @@ fn run(options: &Options, programs: &Path, work: &Path) -> io::Result<ExitCode> 
         return Err(io::Error::other("--docs and --check need all subjects"));
     }
     match options.effort {
-        Effort::Full => measure(options, &bed).map(|()| ExitCode::SUCCESS),
+        Effort::Full => measure(options, &bed),
         Effort::Check => check(options, &bed),
     }
 }
 
-fn measure(options: &Options, bed: &Bed) -> io::Result<()> {
+fn measure(options: &Options, bed: &Bed) -> io::Result<ExitCode> {
     let mut tables = Vec::new();
     for measure in &options.measures {
         let started = Instant::now();
@@ -139,10 +139,17 @@ fn measure(options: &Options, bed: &Bed) -> io::Result<()> {
         let path = docs.join("BENCHMARKS.md");
         let before = fs::read_to_string(&path).unwrap_or_default();
         let setting = Setting::look(bed, &options.processors);
-        fs::write(path, report::document(&tables, &setting, &before))?;
+        let document = report::document(&tables, &setting, &before);
+        fs::write(&path, &document)?;
         fs::write(docs.join("benchmarks.svg"), chart::svg(&tables))?;
+        let unexplained = report::unexplained(&tables, &document);
+        if !unexplained.is_empty() {
+            let (path, names) = (path.display(), unexplained.join("\n  "));
+            println!("\nMissed, and the notes in {path} do not name it and say why:\n  {names}");
+            return Ok(ExitCode::FAILURE);
+        }
     }
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }
 
 /// After all measures each target has been about something: none is skipped for a misspelt name.

@@ -56,9 +56,8 @@ pub fn targets(tables: &[Table]) -> Vec<Vec<String>> {
         let aim = target.aim.map(|aim| goal(target, aim, tables)).unwrap_or_default();
         let [must, came] = goal(target, target.must, tables);
         let [aim, reached] = aim;
-        let wrap = if target.subject == "foster" { "" } else { ", --wrap" };
         cells.push(vec![
-            format!("{}, {}{wrap}", table.title, target.column),
+            name(target, table),
             figure.map_or("not measured".into(), |figure| {
                 target.amount(figure, crate::targets::Of::Itself, tables)
             }),
@@ -69,6 +68,24 @@ pub fn targets(tables: &[Table]) -> Vec<Vec<String>> {
         ]);
     }
     cells
+}
+
+fn name(target: &Target, table: &Table) -> String {
+    let wrap = if target.subject == "foster" { "" } else { ", --wrap" };
+    format!("{}, {}{wrap}", table.title, target.column)
+}
+
+/// The targets that must be reached, are not, and that the notes do not name.
+pub fn unexplained(tables: &[Table], document: &str) -> Vec<String> {
+    let notes = notes(document);
+    let missed = TARGETS.iter().filter_map(|target| {
+        let table = target.table(tables)?;
+        let reached = target.outcome(target.must, tables).is_some_and(|outcome| outcome.reached);
+        (!reached).then(|| name(target, table))
+    });
+    let mut missed: Vec<String> = missed.filter(|name| !notes.contains(name)).collect();
+    missed.dedup();
+    missed
 }
 
 /// What a goal asks for, and whether it was reached or by how much it was not.
@@ -213,6 +230,18 @@ mod tests {
             ["missed: 1.50 × floor", "≤ 1.15 × floor", "missed: 1.50 × floor"]
         );
         assert_eq!(targets(&sample(0.4))[1][3], "reached");
+    }
+
+    #[test]
+    fn a_missed_target_asks_for_a_note_that_names_it() {
+        let missed = sample(0.6);
+        let text = document(&missed, &setting(), "");
+        // The table above the notes names it too, but says nothing about it.
+        assert!(text.contains("Start, p10"));
+        assert_eq!(unexplained(&missed, &text), ["Start, p10"]);
+        let noted = text.replace("and why\n", "and why\n\nStart, p10: by a whisker.\n");
+        assert!(unexplained(&missed, &noted).is_empty());
+        assert!(unexplained(&sample(0.4), &text).is_empty());
     }
 
     #[test]
