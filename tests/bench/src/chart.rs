@@ -10,15 +10,17 @@ use crate::{
 /// Table, column, title, and whom to show.
 type Panel = (&'static str, &'static str, &'static str, fn(&Row) -> bool);
 
-const PANELS: [Panel; 6] = [
+const PANELS: [Panel; 8] = [
     // A dynamic program is small because what it needs is elsewhere.
     ("size", "size", "Size of the static programs", |row| {
         row.remark == "static" && row.subject != "floor (restart)"
     }),
     ("memory", "resident", "Resident memory, idle", |row| row.subject != "floor (restart)"),
     ("start", "p10", "Start to exit of a trivial child", |_| true),
+    ("signal", "p10", "Signal, kill() to the child's handler", |_| true),
     ("reap", "p10", "Processor time per orphan reaped", |_| true),
     ("restart", "median", "Restart of a killed child", |_| true),
+    ("stop", "p10", "Stop of an init whose child dies at once", |_| true),
     ("growth", "per service", "Memory per further service", |row| row.role != Role::Floor),
 ];
 
