@@ -4,6 +4,7 @@ use crate::{
     bed::{Gap, Series},
     stats::{percentile, ratio},
     subjects::{Role, Subject},
+    targets,
 };
 
 /// One measure's figures: a row for each subject.
@@ -114,14 +115,35 @@ impl Table {
         self.figure(row.subject, column)
     }
 
-    /// Header and rows as words: the figures, then the ratios of the first column, then remarks.
+    /// What each ratio is called, which column it is of, and what to: tini-static and the floor, for
+    /// the first column and for those that a target is about.
+    fn references(&self) -> Vec<(String, usize, f64)> {
+        let mut references = Vec::new();
+        for (index, column) in self.columns.iter().enumerate() {
+            if index > 0 && !targets::are_about(self.id, column.name) || column.unit == "×" {
+                continue;
+            }
+            let others = [
+                ("tini-static", self.figure("tini-static", column.name)),
+                ("floor", self.floor(column.name)),
+            ];
+            for (other, figure) in others {
+                let Some(figure) = figure.filter(|figure| *figure > 0.0) else {
+                    continue;
+                };
+                let name = match index {
+                    0 => format!("× {other}"),
+                    _ => format!("{}, × {other}", column.name),
+                };
+                references.push((name, index, figure));
+            }
+        }
+        references
+    }
+
+    /// Header and rows as words: the figures, then the ratios, then remarks.
     pub fn cells(&self) -> Vec<Vec<String>> {
-        let lead = self.columns[0].name;
-        let references: Vec<(&str, f64)> =
-            [("× tini-static", self.figure("tini-static", lead)), ("× floor", self.floor(lead))]
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, value.filter(|value| *value > 0.0)?)))
-                .collect();
+        let references = self.references();
         let remarks = self.rows.iter().any(|row| !row.remark.is_empty());
 
         let mut header = vec!["subject".to_string()];
@@ -129,7 +151,7 @@ impl Table {
             "" => column.name.into(),
             unit => format!("{}, {unit}", column.name),
         }));
-        header.extend(references.iter().map(|(name, _)| name.to_string()));
+        header.extend(references.iter().map(|(name, ..)| name.clone()));
         if remarks {
             header.push(String::new());
         }
@@ -141,8 +163,8 @@ impl Table {
             match &row.figures {
                 Ok(figures) => {
                     line.extend(figures.iter().map(|figure| number(*figure)));
-                    line.extend(references.iter().map(|(_, reference)| {
-                        ratio(figures[0], *reference).map_or("–".into(), number)
+                    line.extend(references.iter().map(|(_, column, reference)| {
+                        ratio(figures[*column], *reference).map_or("–".into(), number)
                     }));
                 }
                 Err(gap) => line.push(gap.to_string()),
@@ -260,6 +282,25 @@ pub mod tests {
         let cells = sample().cells();
         assert_eq!(cells[0], ["subject", "p10, ms", "× tini-static", "× floor"]);
         assert_eq!(cells[1], ["foster", "0.30", "0.40", "1.20"]);
+    }
+
+    #[test]
+    fn what_a_target_is_about_has_ratios_too() {
+        let mut table = sample();
+        table.id = "signal";
+        table.columns.extend(["median", "p99"].map(|name| Column { name, unit: "µs" }));
+        for row in &mut table.rows {
+            row.figures
+                .as_mut()
+                .unwrap()
+                .extend([1.0, if row.subject == "foster" { 4.0 } else { 8.0 }]);
+        }
+        let cells = table.cells();
+        assert_eq!(
+            cells[0][4..],
+            ["× tini-static", "× floor", "p99, × tini-static", "p99, × floor"]
+        );
+        assert_eq!(cells[1][4..], ["0.40", "1.20", "0.50", "0.50"]);
     }
 
     #[test]

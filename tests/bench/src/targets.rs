@@ -61,6 +61,16 @@ pub const TARGETS: [Target; 21] = [
     target("growth-backoff", "median",      WRAP, of(1_000.0, Itself),  None,                 ci(8.0, Floor)),
 ];
 
+/// Whether any target is about this column of this table.
+pub fn are_about(table: &str, column: &str) -> bool {
+    let about = |target: &Target| {
+        let goals = [Some(target.must), target.aim, target.check].into_iter().flatten();
+        let mut columns = goals.filter_map(|goal| goal.column).chain([target.column]);
+        target.table == table && columns.any(|name| name == column)
+    };
+    TARGETS.iter().any(about)
+}
+
 /// How a goal came out.
 pub struct Outcome {
     /// The figure, or its ratio to the other's.
