@@ -138,7 +138,7 @@ fn measure(options: &Options, bed: &Bed) -> io::Result<ExitCode> {
     if let Some(docs) = &options.docs {
         let path = docs.join("BENCHMARKS.md");
         let before = fs::read_to_string(&path).unwrap_or_default();
-        let setting = Setting::look(bed, &options.processors);
+        let setting = Setting::look(bed, &options.foster, &options.processors, options.seed);
         let document = report::document(&tables, &setting, &before);
         fs::write(&path, &document)?;
         fs::write(docs.join("benchmarks.svg"), chart::svg(&tables))?;

@@ -1,9 +1,10 @@
 //! docs/BENCHMARKS.md: everything out of the run, but for the notes that people write.
 
-use std::{fs, process::Command};
+use std::{fs, io, path::Path, process::Command};
 
 use crate::{
     bed::Bed,
+    subjects::Subject,
     table::{Side, Table, aligned, markdown},
     targets::{Goal, TARGETS, Target},
 };
@@ -17,7 +18,7 @@ pub struct Setting {
 }
 
 impl Setting {
-    pub fn look(bed: &Bed, processors: &[usize]) -> Self {
+    pub fn look(bed: &Bed, foster: &Path, processors: &[usize], seed: u64) -> Self {
         let line = |what: &str, value: String| vec![what.to_string(), value];
         let memory = first_field("/proc/meminfo", "MemTotal:")
             .and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok())
@@ -29,6 +30,11 @@ impl Setting {
             line("memory", memory),
             line("kernel", output("uname", &["-srm"])),
             line("file systems", file_systems(bed)),
+            line("date", output("date", &["-u", "+%F"])),
+            line("seed", seed.to_string()),
+            line("foster's commit", commit()),
+            line("its compiler", compiler(&fs::read(foster).unwrap_or_default())),
+            line("its flags", flags(foster)),
             line(
                 "system",
                 first_field("/etc/os-release", "PRETTY_NAME=").unwrap_or_default().replace('"', ""),
@@ -39,6 +45,9 @@ impl Setting {
             let version = subject.version();
             let command = if subject.installed() { command(bed, subject) } else { String::new() };
             subjects.push(vec![subject.name.into(), version, command]);
+            if let Some((measure, command)) = other(bed, subject) {
+                subjects.push(vec![String::new(), measure.into(), command]);
+            }
         }
         Setting { machine, subjects }
     }
@@ -126,7 +135,9 @@ pub fn document(tables: &[Table], setting: &Setting, before: &str) -> String {
     text += &format!(
         "\n## The run\n\n{}\n```text\n{}```\n\n\
          CHILD is a static program without a C library (tests/bench/child), DIR a folder with the \
-         configuration that makes CHILD the only service. `make bench` repeats the run, \
+         configuration that makes CHILD the only service, or both services. Under it stands the \
+         command for the reaping of orphans, or for the growth with so many services, here with \
+         two. `make bench` repeats the run, \
          `make bench-check` a short one that fails when a ratio is clearly lost.\n",
         markdown(&setting.machine, Side::Left),
         aligned(&setting.subjects, Side::Left),
@@ -145,10 +156,26 @@ fn notes(before: &str) -> &str {
     kept.unwrap_or("\n## Where a target is missed, and why\n\n")
 }
 
-fn command(bed: &Bed, subject: &crate::subjects::Subject) -> String {
+fn command(bed: &Bed, subject: &Subject) -> String {
+    said(bed, |child, folder| subject.one(&[child], folder))
+}
+
+/// The command line of reap, or of growth with two services.
+fn other(bed: &Bed, subject: &Subject) -> Option<(&'static str, String)> {
+    if !subject.installed() {
+        return None;
+    }
+    let (measure, other) = match subject.supervises {
+        true => ("growth", said(bed, |child, folder| subject.many(child, 2, folder))),
+        false => ("reap", said(bed, |child, _| Ok(subject.as_pid_1(&[child, "3000"])))),
+    };
+    Some((measure, other))
+}
+
+/// A command line with words for what differs from run to run.
+fn said(bed: &Bed, argv: impl Fn(&str, &Path) -> io::Result<Vec<String>>) -> String {
     let child = bed.child("service");
-    let made = bed.folder().and_then(|folder| Ok((subject.one(&[&child], &folder)?, folder)));
-    match made {
+    match bed.folder().and_then(|folder| Ok((argv(&child, &folder)?, folder))) {
         Ok((argv, folder)) => argv
             .join(" ")
             .replace(&child, "CHILD")
@@ -156,6 +183,28 @@ fn command(bed: &Bed, subject: &crate::subjects::Subject) -> String {
             .replace(&format!("{}/", bed.programs.display()), ""),
         Err(error) => error.to_string(),
     }
+}
+
+/// The commit that is checked out, and whether anything was changed since.
+fn commit() -> String {
+    let here = env!("CARGO_MANIFEST_DIR");
+    output("git", &["-C", here, "describe", "--always", "--dirty", "--abbrev=12"])
+}
+
+/// What the compiler left of itself in the program.
+fn compiler(program: &[u8]) -> String {
+    let mark = b"rustc version ";
+    let Some(at) = program.windows(mark.len()).position(|bytes| bytes == mark) else {
+        return "unknown".into();
+    };
+    let text = program[at..].split(|byte| !(b' '..=b'~').contains(byte)).next();
+    String::from_utf8_lossy(text.unwrap_or_default()).replace("rustc version", "rustc")
+}
+
+/// What .ci/static leaves beside the program.
+fn flags(foster: &Path) -> String {
+    let text = fs::read_to_string(foster.with_extension("flags"));
+    text.map_or("unknown".into(), |text| format!("`{}`", text.trim()))
 }
 
 /// How many processors there are, and which of them the run used.
@@ -242,6 +291,13 @@ mod tests {
         let noted = text.replace("and why\n", "and why\n\nStart, p10: by a whisker.\n");
         assert!(unexplained(&missed, &noted).is_empty());
         assert!(unexplained(&sample(0.4), &text).is_empty());
+    }
+
+    #[test]
+    fn a_program_tells_its_compiler() {
+        let program = b"\x7fELF..\0LLD 21\0rustc version 1.96.0 (ac68faa20)\0more";
+        assert_eq!(compiler(program), "rustc 1.96.0 (ac68faa20)");
+        assert_eq!(compiler(b""), "unknown");
     }
 
     #[test]
