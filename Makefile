@@ -89,7 +89,7 @@ test-arch: ## the static binaries of the other architectures, under qemu-user
 	.ci/arch $(filter-out x86_64,$(ARCHES))
 bench: ## measure foster beside its peers, and write docs/BENCHMARKS.md (minutes)
 	@$(INSTALL) std zig peers bench
-	$(STATIC) $(BENCH) --foster "$$foster" --docs docs
+	$(STATIC) peers=$$(.ci/peers) && $(BENCH) --foster "$$foster" --musl "$$peers" --docs docs
 bench-check: ## the same in short: fails when a ratio is clearly lost
 	@$(INSTALL) std zig peers bench
 	$(STATIC) $(BENCH) --foster "$$foster" --check

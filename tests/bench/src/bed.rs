@@ -14,7 +14,7 @@ use std::{
 use crate::{
     procfs,
     stats::Random,
-    subjects::Subject,
+    subjects::{Role, Subject},
     sys::{self, Limit, PATIENCE, Pid, Record, Start},
 };
 
@@ -81,6 +81,7 @@ impl Bed {
         effort: Effort,
         foster: &Path,
         programs: &Path,
+        musl: Option<&Path>,
         work: &Path,
         seed: u64,
     ) -> io::Result<Self> {
@@ -92,9 +93,14 @@ impl Bed {
         for name in CHILDREN.iter().chain(&["foster"]) {
             sys::settle(&programs.join(name))?;
         }
+        let subjects = crate::subjects::all(&copy, programs, musl);
+        let rebuilt = subjects.iter().filter(|subject| subject.role == Role::Rebuilt);
+        for program in rebuilt.flat_map(|subject| &subject.programs) {
+            sys::settle(program)?;
+        }
         Ok(Bed {
             effort,
-            subjects: crate::subjects::all(&copy, programs),
+            subjects,
             programs: programs.into(),
             work: work.into(),
             random: RefCell::new(Random::new(seed)),

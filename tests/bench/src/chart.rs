@@ -89,7 +89,7 @@ fn draw(body: &mut String, tables: &[Table], panel: &Panel, left: usize, top: us
         };
         let class = match row.role {
             Role::Foster => "foster",
-            Role::Peer => "peer",
+            Role::Peer | Role::Rebuilt => "peer",
             Role::Floor => "floor",
         };
         let (subject, value, base) = (row.subject, number(*value), y + 14);

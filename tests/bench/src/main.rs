@@ -24,6 +24,7 @@ use crate::{
     bed::{Bed, Effort},
     measures::Measure,
     report::Setting,
+    subjects::{Role, Subject},
     table::{Side, Table, aligned},
     targets::TARGETS,
 };
@@ -32,6 +33,7 @@ const USAGE: &str = "\
 usage: foster-bench --foster PROGRAM [OPTION]...
 
   --foster PROGRAM   the static release build to measure
+  --musl FOLDER      show tini and dumb-init from there too, which .ci/peers has built on musl
   --docs FOLDER      write BENCHMARKS.md and benchmarks.svg there (after a full run)
   --check            a short run that fails when a ratio is clearly lost
   --only MEASURE,... only size, memory, start, signal, reap, restart, stop, idle or growth
@@ -42,6 +44,7 @@ usage: foster-bench --foster PROGRAM [OPTION]...
 
 struct Options {
     foster: PathBuf,
+    musl: Option<PathBuf>,
     docs: Option<PathBuf>,
     effort: Effort,
     measures: Vec<&'static Measure>,
@@ -104,16 +107,16 @@ fn programs() -> io::Result<PathBuf> {
 }
 
 fn run(options: &Options, programs: &Path, work: &Path) -> io::Result<ExitCode> {
-    let bed = Bed::new(options.effort, &options.foster, programs, work, options.seed)?;
-    let missing: Vec<&str> = bed
-        .subjects
-        .iter()
-        .filter_map(|subject| (!subject.installed()).then_some(subject.name))
-        .collect();
+    let musl = options.musl.as_deref();
+    let bed = Bed::new(options.effort, &options.foster, programs, musl, work, options.seed)?;
+    let missing: Vec<&Subject> =
+        bed.subjects.iter().filter(|subject| !subject.installed()).collect();
     if !missing.is_empty() {
-        println!("Not installed: {}\n", missing.join(", "));
+        let names: Vec<&str> = missing.iter().map(|subject| subject.name).collect();
+        println!("Not installed: {}\n", names.join(", "));
     }
-    if !missing.is_empty() && (options.docs.is_some() || options.effort == Effort::Check) {
+    let needed = missing.iter().any(|subject| subject.role != Role::Rebuilt);
+    if needed && (options.docs.is_some() || options.effort == Effort::Check) {
         return Err(io::Error::other("--docs and --check need all subjects"));
     }
     match options.effort {
@@ -245,6 +248,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, Box<dyn Error>> 
     use lexopt::prelude::*;
 
     let mut foster = None;
+    let mut musl = None;
     let mut docs = None;
     let mut effort = Effort::Full;
     let mut measures: Vec<&'static Measure> = measures::ALL.iter().collect();
@@ -253,6 +257,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, Box<dyn Error>> 
     while let Some(argument) = parser.next()? {
         match argument {
             Long("foster") => foster = Some(PathBuf::from(parser.value()?)),
+            Long("musl") => musl = Some(PathBuf::from(parser.value()?)),
             Long("docs") => docs = Some(PathBuf::from(parser.value()?)),
             Long("check") => effort = Effort::Check,
             Long("only") => measures = named(&parser.value()?.string()?)?,
@@ -266,7 +271,7 @@ fn parse(mut parser: lexopt::Parser) -> Result<Option<Options>, Box<dyn Error>> 
         return Err("--docs needs a full run of all measures".into());
     }
     let foster = foster.ok_or("--foster is missing")?;
-    Ok(Some(Options { foster, docs, effort, measures, processors, seed }))
+    Ok(Some(Options { foster, musl, docs, effort, measures, processors, seed }))
 }
 
 fn named(list: &str) -> Result<Vec<&'static Measure>, String> {
@@ -289,7 +294,7 @@ fn numbers(list: &str) -> Result<Vec<usize>, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bed::Gap, subjects::Role, table::tests::table};
+    use crate::{bed::Gap, table::tests::table};
 
     fn options(words: &[&str]) -> Result<Option<Options>, Box<dyn Error>> {
         parse(lexopt::Parser::from_args(words))

@@ -137,7 +137,8 @@ pub fn document(tables: &[Table], setting: &Setting, before: &str) -> String {
          CHILD is a static program without a C library (tests/bench/child), DIR a folder with the \
          configuration that makes CHILD the only service, or both services. Under it stands the \
          command for the reaping of orphans, or for the growth with so many services, here with \
-         two. `make bench` repeats the run, \
+         two. On musl are Debian's sources of tini and dumb-init, built by .ci/peers with zig cc; \
+         targets are about what Debian itself installs. `make bench` repeats the run, \
          `make bench-check` a short one that fails when a ratio is clearly lost.\n",
         markdown(&setting.machine, Side::Left),
         aligned(&setting.subjects, Side::Left),

@@ -12,6 +12,8 @@ use std::{
 pub enum Role {
     Foster,
     Peer,
+    /// A peer built in another way than Debian does: shown, and no part of any target.
+    Rebuilt,
     /// The physical limit, which is no program to use.
     Floor,
 }
@@ -42,8 +44,8 @@ impl Subject {
     pub fn one(&self, child: &[&str], folder: &Path) -> io::Result<Vec<String>> {
         match self.name {
             // Adopting orphans is what foster does by default, and saves tini a warning.
-            "tini" | "tini-static" => Ok(self.init(&["-s", "--"], child)),
-            "dumb-init" => Ok(self.init(&["--"], child)),
+            "tini" | "tini-static" | "tini (musl)" => Ok(self.init(&["-s", "--"], child)),
+            "dumb-init" | "dumb-init (musl)" => Ok(self.init(&["--"], child)),
             "s6" | "runit" => {
                 self.service(folder, child[0])?;
                 Ok(vec![text(&self.programs[1]), text(folder)])
@@ -59,7 +61,7 @@ impl Subject {
             "floor" => self.init(&[], child),
             // Without -c its children are in a session, and so in a scheduling group, of their own:
             // what that costs says more about the kernel than about dumb-init.
-            "dumb-init" => self.init(&["-c", "--"], child),
+            "dumb-init" | "dumb-init (musl)" => self.init(&["-c", "--"], child),
             _ => self.init(&["--"], child),
         }
     }
@@ -130,17 +132,27 @@ impl Subject {
                 query.arg("-V");
                 query
             }
+            None if self.role == Role::Rebuilt => {
+                let mut query = Command::new(&self.programs[0]);
+                query.arg("--version");
+                query
+            }
             None => return "tests/bench/child".into(),
         };
         match command.output() {
-            Ok(output) => String::from_utf8_lossy(&output.stdout).trim().into(),
+            // dumb-init tells its version on standard error.
+            Ok(output) => {
+                let said = [output.stdout, output.stderr].concat();
+                String::from_utf8_lossy(&said).trim().into()
+            }
             Err(_) => "unknown".into(),
         }
     }
 }
 
-/// All subjects, in the order of the report. `floors` holds the compiled floor programs.
-pub fn all(foster: &Path, floors: &Path) -> Vec<Subject> {
+/// All subjects, in the order of the report. `floors` holds the compiled floor programs, `musl` what
+/// .ci/peers could build.
+pub fn all(foster: &Path, floors: &Path, musl: Option<&Path>) -> Vec<Subject> {
     let foster = fs::canonicalize(foster).ok().filter(|path| path.is_file());
     let subject = |name, role, programs| Subject {
         name,
@@ -161,24 +173,32 @@ pub fn all(foster: &Path, floors: &Path) -> Vec<Subject> {
             ..subject(name, Role::Peer, programs.unwrap_or_default())
         }
     };
+    let rebuilt = |name, program| {
+        let program = musl.map(|folder| folder.join(program));
+        subject(name, Role::Rebuilt, program.filter(|path| path.is_file()).into_iter().collect())
+    };
     let supervisor = |subject| Subject { supervises: true, ..subject };
     let stopper = |subject| Subject { stops_services: true, ..supervisor(subject) };
     // s6 and runit hold back a child that ended within a second.
     let a_second_apart =
         |subject| Subject { min_uptime: Duration::from_millis(1_100), ..supervisor(subject) };
-    vec![
+    let mut all = vec![
         ours("foster"),
         peer("tini-static", "tini", &["tini-static"]),
         peer("tini", "tini", &["tini"]),
         peer("dumb-init", "dumb-init", &["dumb-init"]),
         peer("catatonit", "catatonit", &["catatonit"]),
+        rebuilt("tini (musl)", "tini"),
+        rebuilt("dumb-init (musl)", "dumb-init"),
         floor("floor", "floor"),
         stopper(ours("foster --wrap")),
         a_second_apart(peer("s6", "s6", &["s6-svscan", "s6-supervise"])),
         a_second_apart(peer("runit", "runit", &["runsvdir", "runsv"])),
         Subject { slow: true, ..stopper(peer("supervisor", "supervisor", &["supervisord"])) },
         supervisor(floor("floor (restart)", "floor-restart")),
-    ]
+    ];
+    all.retain(|subject| musl.is_some() || subject.role != Role::Rebuilt);
+    all
 }
 
 fn find(program: &str) -> Option<PathBuf> {
@@ -211,7 +231,7 @@ mod tests {
     use super::*;
 
     fn subject(name: &str) -> Subject {
-        let mut subjects = all(Path::new("/bin/sh"), Path::new("/floors"));
+        let mut subjects = all(Path::new("/bin/sh"), Path::new("/floors"), None);
         let mut subject = subjects.remove(subjects.iter().position(|s| s.name == name).unwrap());
         subject.programs = vec!["/x/a".into(), "/x/b".into()];
         subject
@@ -237,8 +257,19 @@ mod tests {
     }
 
     #[test]
+    fn rebuilt_peers_are_there_where_they_were_asked_for() {
+        let rebuilt = |musl: Option<&str>| {
+            let subjects = all(Path::new("/f"), Path::new("/floors"), musl.map(Path::new));
+            let rebuilt = subjects.into_iter().filter(|subject| subject.role == Role::Rebuilt);
+            rebuilt.map(|subject| subject.installed()).collect::<Vec<_>>()
+        };
+        assert_eq!(rebuilt(None), []);
+        assert_eq!(rebuilt(Some("/does/not/exist")), [false, false]);
+    }
+
+    #[test]
     fn what_is_missing_is_not_installed() {
-        let subjects = all(Path::new("/does/not/exist"), Path::new("/floors"));
+        let subjects = all(Path::new("/does/not/exist"), Path::new("/floors"), None);
         assert!(!subjects[0].installed());
         assert_eq!(subjects[0].version(), "not installed");
     }
