@@ -30,15 +30,15 @@ impl Setting {
             line("memory", memory),
             line("kernel", output("uname", &["-srm"])),
             line("file systems", file_systems(bed)),
+            line(
+                "system",
+                first_field("/etc/os-release", "PRETTY_NAME=").unwrap_or_default().replace('"', ""),
+            ),
             line("date", output("date", &["-u", "+%F"])),
             line("seed", seed.to_string()),
             line("foster's commit", commit()),
             line("its compiler", compiler(&fs::read(foster).unwrap_or_default())),
             line("its flags", flags(foster)),
-            line(
-                "system",
-                first_field("/etc/os-release", "PRETTY_NAME=").unwrap_or_default().replace('"', ""),
-            ),
         ];
         let mut subjects = vec![["subject", "version", "command"].map(String::from).to_vec()];
         for subject in &bed.subjects {
@@ -181,7 +181,8 @@ fn said(bed: &Bed, argv: impl Fn(&str, &Path) -> io::Result<Vec<String>>) -> Str
             .join(" ")
             .replace(&child, "CHILD")
             .replace(&folder.display().to_string(), "DIR")
-            .replace(&format!("{}/", bed.programs.display()), ""),
+            .replace(&format!("{}/", bed.programs.display()), "")
+            .replace(&format!("{}/", bed.programs.with_file_name("peers").display()), "musl/"),
         Err(error) => error.to_string(),
     }
 }
