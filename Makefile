@@ -71,6 +71,7 @@ deny: ## licences, sources and duplicates of crates, and advisories (installs ca
 	@$(INSTALL) deny
 	.ci/deny
 miri: ## run the library's tests and the heap in Miri, which a nightly toolchain has
+	@$(INSTALL) miri
 	.ci/miri
 windows: ## build foster.exe
 	@$(INSTALL) std windows

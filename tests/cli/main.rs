@@ -4,5 +4,6 @@ mod catatonit;
 mod choice;
 mod dumb_init;
 mod foster;
+mod security;
 mod tini;
 mod world;
