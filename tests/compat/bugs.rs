@@ -155,6 +155,23 @@ fn dumb_init_survives_an_inherited_tracee() {
 }
 
 #[test]
+fn tini_survives_an_event_of_an_inherited_tracee() {
+    survives_an_event_of_an_inherited_tracee(tini().args(["-s", "--"]));
+}
+
+#[test]
+fn catatonit_survives_an_event_of_an_inherited_tracee() {
+    survives_an_event_of_an_inherited_tracee(catatonit().arg("--"));
+}
+
+#[test]
+fn dumb_init_survives_an_event_of_an_inherited_tracee() {
+    bug("an assertion fails when a traced process stops", "ABRT", || {
+        survives_an_event_of_an_inherited_tracee(dumb_init());
+    });
+}
+
+#[test]
 fn dumb_init_signals_no_group_that_is_gone() {
     bug("TERM goes to a group whose leader is reaped", "ESRCH", || {
         signals_nothing_that_is_gone(&[]);
@@ -255,6 +272,15 @@ fn survives_an_inherited_tracee(launch: Launch) {
         assert_eq!(run.line(), "got PWR");
     }
     await_sleep(pid);
+}
+
+/// The stop of a tracee may tell more than a signal; whatever it is, the end of the child is heard.
+fn survives_an_event_of_an_inherited_tracee(launch: Launch) {
+    for tracee in ["tracee=fork", "tracee=syscall"] {
+        let launch = launch.clone().inheriting(tracee).probe("exit=3");
+        let mut run = launch.place(Place::Job).start();
+        assert_eq!(run.wait_for_status(), Status::Code(3), "{tracee}: {}", run.errors());
+    }
 }
 
 /// Under strace, no call that sends a signal may hit nothing: a pid that was reaped may belong to

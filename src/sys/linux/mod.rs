@@ -252,6 +252,7 @@ impl Sys {
                     return;
                 }
                 Some(Fate::Stopped(pid, signal)) => events.push(Event::Stopped { pid, signal }),
+                Some(Fate::Traced(_)) => {}
             }
         }
     }

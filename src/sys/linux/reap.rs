@@ -18,7 +18,7 @@ use nix::libc::{self, c_int, id_t, idtype_t};
 
 use foster::exit::ExitStatus;
 use foster::process::Pid;
-use foster::signal::Signal;
+use foster::signal::{Signal, SignalSet};
 
 /// The children, as far as their ends go.
 pub struct Reaper {
@@ -48,6 +48,8 @@ pub enum Fate {
     Exited(Pid, ExitStatus),
     /// It was stopped; the kernel will not tell it again.
     Stopped(Pid, Signal),
+    /// It is traced by foster, by inheritance, and stands still (ptrace(2)); as above.
+    Traced(Pid),
 }
 
 impl Reaper {
@@ -135,7 +137,8 @@ impl Reaper {
     fn look(&self) -> Option<Fate> {
         let interest = self.interest | libc::WNOHANG | libc::WNOWAIT;
         let fate = fate(&waitid(libc::P_ALL, 0, interest).ok()?)?;
-        if let Fate::Stopped(pid, _) = fate {
+        // As long as it can be told, it is, and all that became of younger children is not.
+        if let Fate::Stopped(pid, _) | Fate::Traced(pid) = fate {
             let _ = waitid(libc::P_PID, pid.0, libc::WSTOPPED | libc::WNOHANG);
         }
         Some(fate)
@@ -199,8 +202,16 @@ fn reap_any(stops: c_int) -> Option<Fate> {
     if libc::WIFSIGNALED(status) {
         return Some(Fate::Exited(pid, ExitStatus::Signal(Signal::new(libc::WTERMSIG(status))?)));
     }
-    Some(Fate::Stopped(pid, Signal::new(libc::WSTOPSIG(status))?))
+    // A stop by another signal, or with an event or a mark in the bits above it, is told to a tracer.
+    Some(match Signal::new(status >> 8) {
+        Some(signal) if JOB_CONTROL.contains(signal) => Fate::Stopped(pid, signal),
+        _ => Fate::Traced(pid),
+    })
 }
+
+/// What stops a process that nobody traces (signal(7)).
+const JOB_CONTROL: SignalSet =
+    SignalSet::of(&[Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU]);
 
 /// What waitid(2) tells, if anything.
 fn fate(info: &libc::siginfo_t) -> Option<Fate> {
@@ -209,7 +220,9 @@ fn fate(info: &libc::siginfo_t) -> Option<Fate> {
     let pid = Pid(u32::try_from(pid).ok().filter(|pid| *pid != 0)?);
     match status(info) {
         Some(status) => Some(Fate::Exited(pid, status)),
-        None => Some(Fate::Stopped(pid, Signal::new(number)?)),
+        None if info.si_code == libc::CLD_STOPPED => Some(Fate::Stopped(pid, Signal::new(number)?)),
+        // The status is a signal and what the kernel adds to it for a tracer.
+        None => Some(Fate::Traced(pid)),
     }
 }
 

@@ -19,6 +19,7 @@
 //! | `fork { ... }`, `orphan { ... }` | a child, or a grandchild without a parent, does the part |
 //! | `orphans=N` | makes N orphans that end at once, and waits until they have |
 //! | `tracee` | makes a child that is traced by this process; it prints `traced` and pauses |
+//! | `tracee=fork`, `tracee=syscall` | makes one that stands still where it forks or calls the system |
 //! | `zombie` | makes a child that ends at once, waits until it has, and does not reap it |
 //! | `wait` | waits for all children |
 //! | `setsid`, `setpgid`, `leader` | `leader` is setsid with standard input as its terminal |
@@ -118,7 +119,8 @@ fn run(words: &[OsString]) {
             "fork" => at += fork(rest, |part| start(|| run(part))),
             "orphan" => at += fork(rest, orphan),
             "orphans" => orphans(number(value)),
-            "tracee" => tracee(),
+            "tracee" if value.is_empty() => tracee(),
+            "tracee" => stopped_tracee(value == "fork"),
             "zombie" => zombie(),
             "wait" => while waitpid(None, None).is_ok() {},
             "setsid" => drop(unistd::setsid()),
@@ -348,6 +350,32 @@ fn tracee() {
         say("traced");
         pause();
     });
+}
+
+/// A tracee whose stop tells more than a signal: an event, or the mark of a system call. Its tracer
+/// has still to take note of it.
+fn stopped_tracee(forks: bool) {
+    let pid = start(|| {
+        // SAFETY: PTRACE_TRACEME takes no pointers, and raising a signal touches no memory.
+        unsafe {
+            libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
+            libc::raise(libc::SIGSTOP);
+        }
+        start(|| {});
+        pause();
+    });
+    let (options, go_on) = match forks {
+        true => (libc::PTRACE_O_TRACEFORK, libc::PTRACE_CONT),
+        false => (libc::PTRACE_O_TRACESYSGOOD, libc::PTRACE_SYSCALL),
+    };
+    let stops = WaitPidFlag::WSTOPPED;
+    waitid(Id::Pid(pid), stops).expect("it stops itself");
+    // SAFETY: both requests take numbers here.
+    unsafe {
+        libc::ptrace(libc::PTRACE_SETOPTIONS, pid.as_raw(), 0, options);
+        libc::ptrace(go_on, pid.as_raw(), 0, 0);
+    }
+    waitid(Id::Pid(pid), stops | WaitPidFlag::WNOWAIT).expect("it stops where it is told to");
 }
 
 fn leader() {
