@@ -94,7 +94,7 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
                 }
             }
         }
-        Report::Reaped { pid, status } => match status {
+        Report::Reaped { pid, status } | Report::ReapedAtEnd { pid, status } => match status {
             ExitStatus::Code(code) => {
                 let line = format_args!("child process {pid} exited with code {code}");
                 say_as(own_pid, Level::Debug, line);

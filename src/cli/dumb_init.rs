@@ -151,6 +151,8 @@ pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
         | Report::KillingAll { .. }
         | Report::MachineEnds { .. }
         | Report::KillFailed { .. }
+        // dumb-init leaves these, and says nothing after its good-bye.
+        | Report::ReapedAtEnd { .. }
         | Report::NotReaper => {}
     }
 }

@@ -143,10 +143,14 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
             lines.ended(pid, ExitStatus::Code(code));
         }
         Report::Ended { pid, status, .. } => lines.ended(pid, status),
-        Report::Reaped { pid, .. } if config.log.warn_of_orphans => {
+        Report::Reaped { pid, .. } | Report::ReapedAtEnd { pid, .. }
+            if config.log.warn_of_orphans =>
+        {
             lines.say(Level::Warn, format_args!("Reaped zombie process with pid={pid}"));
         }
         Report::Reaped { pid, .. } => lines.reaped(pid),
+        // It is told by the same signal as the main child.
+        Report::ReapedAtEnd { pid, .. } => lines.reaped_one(pid),
         Report::Forwarded { signal, .. } | Report::StopRequested { signal: Some(signal) } => {
             let line = format_args!("Passing signal: '{}'", Description(signal));
             lines.say(Level::Debug, line);
@@ -206,6 +210,10 @@ impl Lines<'_, '_> {
 
     fn reaped(&mut self, pid: Pid) {
         self.say(Level::Debug, format_args!("Received SIGCHLD"));
+        self.reaped_one(pid);
+    }
+
+    fn reaped_one(&mut self, pid: Pid) {
         self.say(Level::Debug, format_args!("Reaped child with pid: '{pid}'"));
     }
 

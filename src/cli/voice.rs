@@ -62,7 +62,9 @@ fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result 
         Report::KillFailed { target, signal, os } => {
             write!(out, "cannot send {signal} to {}: {}", Whom(target), OsError(os))
         }
-        Report::Reaped { pid, status } => write!(out, "reaped process {pid}, which {status}"),
+        Report::Reaped { pid, status } | Report::ReapedAtEnd { pid, status } => {
+            write!(out, "reaped process {pid}, which {status}")
+        }
         Report::Overlooked { signal } => {
             write!(out, "{signal} came of giving up the terminal: overlooked")
         }

@@ -115,6 +115,13 @@ pub enum Report {
         /// How it ended.
         status: ExitStatus,
     },
+    /// The same for one that ended together with the last service, when all was done.
+    ReapedAtEnd {
+        /// Who.
+        pid: Pid,
+        /// How it ended.
+        status: ExitStatus,
+    },
     /// All that a machine still runs besides its services, which are down, gets a signal.
     KillingAll {
         /// Which.
@@ -153,6 +160,7 @@ impl Report {
             | Report::Rewritten { .. }
             | Report::Forwarded { .. }
             | Report::Reaped { .. }
+            | Report::ReapedAtEnd { .. }
             | Report::Suspending
             | Report::TerminalDetached => Level::Debug,
             Report::Received { .. } => Level::Trace,

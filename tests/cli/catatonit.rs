@@ -157,6 +157,10 @@ fn reports_are_catatonits_lines_on_stderr() {
             "DEBUG (catatonit:7): child process 12 exited due to signal 15",
         ),
         (
+            Report::ReapedAtEnd { pid, status: ExitStatus::Code(3) },
+            "DEBUG (catatonit:7): child process 12 exited with code 3",
+        ),
+        (
             Report::Rewritten { from: Signal::TSTP, to: None },
             "DEBUG (catatonit:7): ignoring kernel attempting to stop us: tty has TOSTOP set",
         ),

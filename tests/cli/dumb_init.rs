@@ -276,6 +276,7 @@ fn reports_are_lines_only_where_debugging_is_on() {
             Report::Reaped { pid, status: ExitStatus::Code(1) },
             &["Received signal 17.", "A child with PID 12 exited with exit status 1."],
         ),
+        (&["-v", "app"], Report::ReapedAtEnd { pid, status: ExitStatus::Code(1) }, &[]),
         (&["-v", "app"], Report::Received { signal }, &["Received signal 15."]),
         (
             &["-v", "app"],

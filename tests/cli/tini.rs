@@ -299,7 +299,11 @@ fn what_tini_cannot_have_is_fatal_with_1() {
 fn with_w_every_orphan_is_a_warning() {
     let report = Report::Reaped { pid: Pid(12), status: ExitStatus::Signal(Signal::KILL) };
     let line = "[WARN  tini (7)] Reaped zombie process with pid=12".to_owned();
-    assert_eq!(said(&config(&["-w", "app"]), report), Some((Stream::Err, line)));
+    assert_eq!(said(&config(&["-w", "app"]), report), Some((Stream::Err, line.clone())));
+    let at_end = Report::ReapedAtEnd { pid: Pid(12), status: ExitStatus::Code(0) };
+    assert_eq!(said(&config(&["-w", "app"]), at_end), Some((Stream::Err, line)));
+    let told = "[DEBUG tini (7)] Reaped child with pid: '12'".to_owned();
+    assert_eq!(said(&config(&["-vv", "app"]), at_end), Some((Stream::Out, told)));
     let quiet = World::new().with("TINI_VERBOSITY", "0").config(&["tini", "-w", "app"]);
     assert_eq!(said(&quiet, report), None);
 }

@@ -1,10 +1,10 @@
 //! Orphans: who adopts and reaps them, and what becomes of the living when the child ends.
 
-use crate::subject::{bug, catatonit, dumb_init, tini};
+use crate::subject::{bug, catatonit, dumb_init, path, tini};
 use crate::support::patience::until;
-use crate::support::procfs::{children, stat};
+use crate::support::procfs::{await_state, children, stat};
 use crate::support::running::send;
-use crate::support::{Launch, Place, Running, Status};
+use crate::support::{Launch, Place, Running, Status, probe};
 
 #[test]
 fn tini_reaps_orphans_as_pid_1() {
@@ -53,6 +53,23 @@ fn tini_subreaper_variable_may_have_any_value() {
     for value in ["", "0", "1"] {
         adopts(tini().env("TINI_SUBREAPER", value).arg("--"));
     }
+}
+
+#[test]
+fn tini_leaves_no_zombie_when_it_ends() {
+    leaves_no_zombie_when_it_ends("tini");
+}
+
+#[test]
+fn catatonit_leaves_no_zombie_when_it_ends() {
+    leaves_no_zombie_when_it_ends("catatonit");
+}
+
+#[test]
+fn dumb_init_leaves_no_zombie_when_it_ends() {
+    bug("it ends without a look at what else has ended", "left to PID 1", || {
+        leaves_no_zombie_when_it_ends("dumb-init");
+    });
 }
 
 #[test]
@@ -149,7 +166,6 @@ fn catatonit_does_not_end_when_the_child_stops() {
     does_not_end_when_the_child_stops(catatonit().arg("--"));
 }
 
-/// No zombie stays of many orphans, while the main child lives.
 /// `sh -c 'prepare & exec init -- app'` leaves one to a program that was not there when it ended.
 fn reaps_what_ended_before_it_started(launch: Launch) {
     let mut run = launch.inheriting("zombie").probe("say=ready pause").start();
@@ -158,6 +174,7 @@ fn reaps_what_ended_before_it_started(launch: Launch) {
     until("the zombie is reaped", || (children(pid).len() == 1).then_some(()));
 }
 
+/// No zombie stays of many orphans, while the main child lives.
 fn reaps_orphans(launch: Launch, place: Place) {
     let script = "orphans=200 say=made pause";
     let mut run = launch.probe(script).place(place).start();
@@ -209,6 +226,30 @@ fn leaves_the_group_alone(launch: Launch) {
     assert_eq!(run.line(), "other got PWR");
 }
 
+/// An orphan ends together with the child, under a PID 1 that reaps nothing.
+fn leaves_no_zombie_when_it_ends(name: &str) {
+    let subject = path(name);
+    let launch = Launch::new(probe()).args(["fork", "{", "subreaper", "exec"]).arg(subject);
+    let script = "orphan { say=made pause } read exit=3 } pause";
+    let mut run = launch.probe(script).with_input().place(Place::Pid1).start();
+    run.expect("made");
+    let pid_1 = run.pid();
+    let init = run.child();
+    let child = children(init)[0];
+    let orphan = until("the orphan is adopted", || {
+        children(init).into_iter().find(|adopted| *adopted != child)
+    });
+    send(init, "STOP");
+    await_state(init, "T");
+    send(orphan, "KILL");
+    await_state(orphan, "Z");
+    run.write_line("");
+    await_state(child, "Z");
+    send(init, "CONT");
+    await_state(init, "Z");
+    assert_eq!(children(pid_1), [init], "a zombie is left to PID 1");
+}
+
 fn takes_no_status_of_orphans(launch: Launch) {
     let script = "orphan { exit=9 } orphan { die=KILL } orphans=3 say=made read exit=4";
     let mut run = launch.probe(script).with_input().place(Place::Pid1).start();
@@ -225,7 +266,7 @@ fn does_not_end_when_the_child_stops(launch: Launch) {
     run.expect("trapping");
     let child = run.child();
     send(child, "STOP");
-    crate::support::procfs::await_state(child, "T");
+    await_state(child, "T");
     send(child, "CONT");
     assert_eq!(run.line(), "got CONT");
     run.signal("TERM");

@@ -18,6 +18,7 @@ mod timer;
 mod world;
 
 use std::io;
+use std::iter;
 use std::mem;
 use std::os::fd::AsRawFd;
 use std::rc::Rc;
@@ -165,13 +166,10 @@ impl Sys {
     /// Gives back what a start took, at the end of foster. Memory and descriptors are the
     /// kernel's to free.
     pub fn finish(mut self) {
-        // What ended together with the last leader is warned of too, where each end is.
-        while self.config.log.warn_of_orphans
-            && let Some(fate) = self.reaper.next()
-        {
+        // What ended together with the last leader would be left to a parent that may not reap.
+        for fate in iter::from_fn(reap::reap_any).take(REAPED_AT_END) {
             if let Fate::Exited(pid, status) = fate {
-                self.reaper.reap(pid);
-                self.log.report(&Report::Reaped { pid, status });
+                self.log.report(&Report::ReapedAtEnd { pid, status });
             }
         }
         self.terminal.take_back();
@@ -433,6 +431,10 @@ fn random() -> u64 {
 
 /// How many children are reaped before signals are read again.
 const REAPED_IN_A_ROW: usize = 64;
+
+/// How many are reaped at the end: as many as there can be in a container, and an end to it where
+/// new ones come all the time.
+const REAPED_AT_END: usize = 1 << 16;
 
 const SIGNALS: Token = Token(0);
 const TIMER: Token = Token(1);

@@ -70,7 +70,7 @@ impl Reaper {
     /// What became of the next child, if anything did.
     pub fn next(&mut self) -> Option<Fate> {
         let fate = if mem::take(&mut self.reaps_first) {
-            let fate = reap_any(self.interest & libc::WSTOPPED);
+            let fate = reap_or_tell(self.interest & libc::WSTOPPED);
             if let Some(Fate::Exited(pid, _)) = fate {
                 self.reaped = Some(pid);
             }
@@ -189,9 +189,14 @@ fn send(descriptor: RawFd, signal: c_int, flags: c_int) -> bool {
 /// `PIDFD_SIGNAL_PROCESS_GROUP` (pidfd_send_signal(2)).
 const PROCESS_GROUP: c_int = 1 << 2;
 
-/// Reaps a child that has ended, and with `WUNTRACED` tells of stops too. waitpid(2) is the
-/// fastest way there is: it tells no more than this.
-fn reap_any(stops: c_int) -> Option<Fate> {
+/// Reaps a child that has ended, whichever it is.
+pub fn reap_any() -> Option<Fate> {
+    reap_or_tell(0)
+}
+
+/// The same, and with `WUNTRACED` it tells of stops too. waitpid(2) is the fastest way there is: it
+/// tells no more than this.
+fn reap_or_tell(stops: c_int) -> Option<Fate> {
     let mut status = 0;
     // SAFETY: `status` takes the answer.
     let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | stops) };

@@ -82,6 +82,7 @@ fn every_report_has_a_line() {
         (Report::Rewritten { from: signal, to: None }, "SIGTERM is dropped"),
         (Report::Forwarded { signal, target: Target::Group(pid) }, "passed SIGTERM on to group 12"),
         (Report::Reaped { pid, status }, "reaped process 12, which exited with status 3"),
+        (Report::ReapedAtEnd { pid, status }, "reaped process 12, which exited with status 3"),
         (Report::Overlooked { signal }, "SIGTERM came of giving up the terminal: overlooked"),
         (Report::TerminalDetached, "gave up the terminal"),
         (Report::NotReaper, "neither PID 1 nor subreaper: orphans go elsewhere"),
