@@ -76,8 +76,9 @@ pub struct Signalled {
     pub signal: Signal,
     /// The value that came with it, by sigqueue(3).
     pub value: Option<u64>,
-    /// Whether the kernel sent it (a key on the terminal, a hang-up), and so sent it to the whole
-    /// foreground group, rather than a process.
+    /// Whether the kernel sent it (a key on the terminal, a hang-up) rather than a process, and so
+    /// to the whole foreground group. Where a child shares foster's group (`Session::Shared`), only
+    /// as long as it does: one that has left it has got nothing.
     pub by_kernel: bool,
 }
 

@@ -45,7 +45,7 @@ impl Supervisor {
             let service = &mut self.services[index];
             let Some((pid, alive)) = service.group() else { continue };
             let shared = self.config.session == Session::Shared;
-            // The terminal has sent it to foster's whole group, the child included.
+            // The terminal has sent it to foster's whole group, in which the child still is.
             if shared && signalled.by_kernel && KEYS.contains(signalled.signal) {
                 continue;
             }
@@ -135,6 +135,23 @@ mod tests {
     fn told(machine: &mut Supervisor, event: Event) -> Vec<Action> {
         machine.handle_event(event, Instant::ZERO);
         std::iter::from_fn(|| machine.poll_action()).collect()
+    }
+
+    #[test]
+    fn a_key_on_the_terminal_is_passed_on_to_a_child_that_has_left_the_group() {
+        let app = ServiceConfig { argv: Argv::new(["app"]), port: None, in_shell: false };
+        let mut config = Config::init(app);
+        config.session = Session::Shared;
+        let mut machine = Supervisor::new(config, Facts::default());
+        let started = Event::Spawned { service: ServiceId(0), pid: Pid(7), run: RunId::default() };
+        told(&mut machine, started);
+        for signal in [Signal::INT, Signal::QUIT, Signal::WINCH] {
+            let passed_on = Action::Kill { target: Target::Process(Pid(7)), signal, value: None };
+            for by_kernel in [true, false] {
+                let event = Event::Signal(Signalled { signal, value: None, by_kernel });
+                assert_eq!(told(&mut machine, event).contains(&passed_on), !by_kernel, "{signal}");
+            }
+        }
     }
 
     #[test]

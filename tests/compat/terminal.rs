@@ -3,7 +3,7 @@
 use crate::exec::expect_a_group_in_the_same_session;
 use crate::subject::{bug, catatonit, dumb_init, tini};
 use crate::support::procfs::{self, await_state};
-use crate::support::terminal::{INTERRUPT, SUSPEND};
+use crate::support::terminal::{INTERRUPT, QUIT, SUSPEND};
 use crate::support::{Launch, Place, Running, probe};
 
 #[test]
@@ -96,6 +96,20 @@ fn dumb_init_c_leader_interrupt_arrives_once() {
 }
 
 #[test]
+fn dumb_init_c_passes_keys_on_to_a_child_that_left_its_group() {
+    for place in [Place::TerminalLeader, Place::Foreground] {
+        let mut run = dumb_init().arg("-c").probe("setpgid trap").place(place).start();
+        run.expect("trapping");
+        run.terminal().type_text(INTERRUPT);
+        assert_eq!(run.line(), "got INT");
+        run.terminal().type_text(QUIT);
+        assert_eq!(run.line(), "got QUIT");
+        run.terminal().resize(10, 40);
+        assert_eq!(run.line(), "got WINCH");
+    }
+}
+
+#[test]
 fn dumb_init_c_job_interrupt_arrives_once() {
     bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
         interrupt_arrives_once(dumb_init().arg("-c"), Place::Foreground);
@@ -124,6 +138,20 @@ fn dumb_init_resize_arrives_once() {
 fn dumb_init_c_resize_arrives_once() {
     bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
         resize_arrives_once(dumb_init().arg("-c"), Place::TerminalLeader);
+    });
+}
+
+#[test]
+fn dumb_init_c_job_resize_arrives_once() {
+    bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
+        resize_arrives_once(dumb_init().arg("-c"), Place::Foreground);
+    });
+}
+
+#[test]
+fn dumb_init_c_quit_arrives_once() {
+    bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
+        quit_arrives_once(dumb_init().arg("-c"), Place::Foreground);
     });
 }
 
@@ -341,6 +369,16 @@ fn interrupt_arrives_once(launch: Launch, place: Place) {
         run.terminal().type_text(INTERRUPT);
         assert_eq!(run.line(), "got INT");
         // A later signal has a larger number, so that it comes last even among pending ones.
+        run.signal("PWR");
+        assert_eq!(run.line(), "got PWR");
+    }
+}
+
+fn quit_arrives_once(launch: Launch, place: Place) {
+    let mut run = trapping(launch, place);
+    for _ in 0..ROUNDS {
+        run.terminal().type_text(QUIT);
+        assert_eq!(run.line(), "got QUIT");
         run.signal("PWR");
         assert_eq!(run.line(), "got PWR");
     }

@@ -60,5 +60,7 @@ impl Terminal {
 
 /// Ctrl-C.
 pub const INTERRUPT: &str = "\x03";
+/// Ctrl-\.
+pub const QUIT: &str = "\x1c";
 /// Ctrl-Z.
 pub const SUSPEND: &str = "\x1a";

@@ -8,11 +8,8 @@ use crate::subject::{await_foreground, foster, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs::{self, await_state};
 use crate::support::running::send;
-use crate::support::terminal::{INTERRUPT, SUSPEND};
+use crate::support::terminal::{INTERRUPT, QUIT, SUSPEND};
 use crate::support::{Launch, Place, Running, Status};
-
-/// Ctrl-\.
-const QUIT: &str = "\x1c";
 
 #[test]
 fn the_childs_group_becomes_the_foreground_group_if_fosters_was() {

@@ -255,6 +255,14 @@ impl Sys {
         }
     }
 
+    /// Whether the only service's first process is still in foster's group, where it was started.
+    fn child_is_in_own_group(&self) -> bool {
+        // SAFETY: getpgid(2) takes any number; a leader is not reaped yet.
+        self.leaders
+            .first()
+            .is_none_or(|leader| unsafe { libc::getpgid(leader.0 as i32) == libc::getpgrp() })
+    }
+
     fn survey(&mut self, marks: bool, events: &mut Vec<Event>) {
         let held = self.reaper.held();
         // Most often nobody lives but leaders. What ended behind the held is told when these are
@@ -303,6 +311,13 @@ impl Backend for Sys {
         if overdue || self.poll(deadline) {
             let batch = self.signals.read(events);
             self.signals_pending = batch.more;
+            if self.config.session == Session::Shared && !self.child_is_in_own_group() {
+                events.iter_mut().for_each(|event| {
+                    if let Event::Signal(signalled) = event {
+                        signalled.by_kernel = false;
+                    }
+                });
+            }
             if batch.child {
                 self.fates_pending = true;
             }
