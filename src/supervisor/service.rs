@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use crate::config::{Config, ForwardTo, Leftovers, Session};
 use crate::exit::ExitStatus;
-use crate::process::{Pid, RunId, ServiceId, SpawnError, Target};
+use crate::process::{Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
 use crate::signal::Signal;
 use crate::time::Instant;
 
@@ -282,7 +282,12 @@ impl Service {
             }
             Input::SpawnFailed(error) => {
                 cx.report(Report::StartFailed { service: self.id, error });
-                let next = self.after_run(cx.config.start_failure.code(error), Duration::ZERO, cx);
+                let code = cx.config.start_failure.code(error);
+                let next = self.after_run(code, Duration::ZERO, cx);
+                if error.kind == SpawnErrorKind::Resources && error.pid.is_none() {
+                    // There was no process: nothing that ran could have been a success.
+                    self.code = code;
+                }
                 self.proceed(next)
             }
             // There is nobody yet to send a signal to: either nobody comes, or `Spawned` sees to it.

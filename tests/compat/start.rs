@@ -142,6 +142,11 @@ fn tini_fork_failure_is_1() {
 }
 
 #[test]
+fn tini_fork_failure_is_never_remapped() {
+    fails_to_fork(tini().args(["-s", "-e", "1"]));
+}
+
+#[test]
 fn dumb_init_fork_failure_is_1() {
     assert_eq!(fails_to_fork(dumb_init()), "[dumb-init] Unable to fork. Exiting.\n");
 }
