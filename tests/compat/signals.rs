@@ -1,5 +1,7 @@
 //! Which signals reach whom, as what, and what they do to the subject itself.
 
+use nix::libc;
+
 use crate::subject::{bug, catatonit, dumb_init, tini};
 use crate::support::procfs::{await_sleep, await_state, children};
 use crate::support::running::send;
@@ -28,6 +30,15 @@ fn catatonit_forwards_signals() {
 #[test]
 fn tini_forwards_real_time_signals() {
     forwards(tini().arg("--"), Place::Pid1, &real_time());
+}
+
+#[test]
+fn tini_forwards_a_value_that_the_child_has_no_room_for() {
+    let mut run = tini().args(["-s", "--"]).probe("limit=sigpending:0 trap").start();
+    run.expect("trapping");
+    // SAFETY: sigqueue takes numbers, and a value that nobody follows as a pointer.
+    unsafe { libc::sigqueue(run.pid(), 40, libc::sigval { sival_ptr: std::ptr::null_mut() }) };
+    assert_eq!(run.line(), "got 40");
 }
 
 #[test]

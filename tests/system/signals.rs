@@ -125,6 +125,18 @@ fn real_time_signals_go_on_one_by_one_to_a_group() {
     assert_eq!(run.line(), "got USR1");
 }
 
+#[test]
+fn a_signal_that_may_not_be_queued_with_its_value_goes_on_without() {
+    let launch = foster().args(["--forward-to", "child", "--"]).probe("limit=sigpending:0 rawtrap");
+    let mut run = launch.start();
+    run.expect("trapping");
+    let pid = run.pid();
+    for number in [libc::SIGUSR1, 40] {
+        queue(pid, number, 7);
+        assert_eq!(run.line(), format!("got {}", signal_name(number)));
+    }
+}
+
 /// Sends while foster is stopped, so that all come at once.
 pub fn send_while_stopped(run: &mut Running, send: impl FnOnce(i32)) {
     let pid = run.pid();

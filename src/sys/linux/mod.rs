@@ -222,7 +222,12 @@ impl Sys {
         // reads.
         let result = unsafe {
             match (target, value) {
-                (Target::Process(pid), Some(value)) => queue(pid, number, value),
+                (Target::Process(pid), Some(value)) => match queue(pid, number, value) {
+                    // Its user has as many signals pending as may be: without the value one more
+                    // is taken all the same (kernel/signal.c).
+                    -1 if Errno::last() == Errno::EAGAIN => libc::kill(pid.0 as i32, number),
+                    sent => sent,
+                },
                 (Target::Process(pid), None) => libc::kill(pid.0 as i32, number),
                 (Target::Group(pid), _) => match libc::kill(-(pid.0 as i32), number) {
                     // Its leader has left it empty, by a setpgid of its own; the leader is not

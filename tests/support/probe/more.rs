@@ -7,7 +7,7 @@
 //! | `blockall` | blocks every signal, those that the C library hides too |
 //! | `rawignore=N,...`, `rawblock=N,...` | the same for signals by number, hidden ones too |
 //! | `rawtrap` | `trap` for every signal, hidden ones too, with values in full |
-//! | `limit=NAME:N` | sets the soft limit `nofile` or `nproc` |
+//! | `limit=NAME:N` | sets the soft limit `nofile`, `nproc` or `sigpending` |
 //! | `uid=N` | becomes this user and group |
 //! | `setenv=NAME=VALUE`, `unsetenv=NAME` | for an exec that follows |
 //! | `join` | moves into the process group of its parent |
@@ -165,6 +165,7 @@ fn limit(text: &str) {
     let resource = match name {
         "nofile" => libc::RLIMIT_NOFILE,
         "nproc" => libc::RLIMIT_NPROC,
+        "sigpending" => libc::RLIMIT_SIGPENDING,
         _ => fail(&format!("no such limit here: {name}")),
     };
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
