@@ -143,14 +143,15 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
             lines.ended(pid, ExitStatus::Code(code));
         }
         Report::Ended { pid, status, .. } => lines.ended(pid, status),
-        Report::Reaped { pid, .. } | Report::ReapedAtEnd { pid, .. }
-            if config.log.warn_of_orphans =>
-        {
-            lines.say(Level::Warn, format_args!("Reaped zombie process with pid={pid}"));
+        Report::Reaped { pid, .. } => {
+            lines.reaped(pid);
+            lines.was_orphan(config, pid);
         }
-        Report::Reaped { pid, .. } => lines.reaped(pid),
         // It is told by the same signal as the main child.
-        Report::ReapedAtEnd { pid, .. } => lines.reaped_one(pid),
+        Report::ReapedAtEnd { pid, .. } => {
+            lines.reaped_one(pid);
+            lines.was_orphan(config, pid);
+        }
         Report::Forwarded { signal, .. } | Report::StopRequested { signal: Some(signal) } => {
             let line = format_args!("Passing signal: '{}'", Description(signal));
             lines.say(Level::Debug, line);
@@ -215,6 +216,12 @@ impl Lines<'_, '_> {
 
     fn reaped_one(&mut self, pid: Pid) {
         self.say(Level::Debug, format_args!("Reaped child with pid: '{pid}'"));
+    }
+
+    fn was_orphan(&mut self, config: &Config, pid: Pid) {
+        if config.log.warn_of_orphans {
+            self.say(Level::Warn, format_args!("Reaped zombie process with pid={pid}"));
+        }
     }
 
     fn ended(&mut self, pid: Pid, status: ExitStatus) {

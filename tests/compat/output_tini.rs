@@ -132,6 +132,19 @@ fn tini_w_warns_of_each_reaped_orphan() {
 }
 
 #[test]
+fn tini_w_leaves_the_debug_lines_of_an_orphan() {
+    let mut run = with_orphans(tini().args(["-w", "-vv", "--"]), 1);
+    run.write_line("");
+    let output = run.wait();
+    let line = output.stderr.lines().find(|line| line.contains("zombie")).expect("a warning");
+    let (_, pid) = line.rsplit_once('=').expect("a pid");
+    for text in ["Received SIGCHLD".to_owned(), format!("Reaped child with pid: '{pid}'")] {
+        let line = format!("[DEBUG tini (1)] {text}");
+        assert!(output.stdout.lines().any(|one| one == line), "{line}: {output:?}");
+    }
+}
+
+#[test]
 fn tini_without_w_reaps_silently() {
     let mut run = with_orphans(tini().arg("--"), 3);
     run.write_line("");

@@ -208,6 +208,8 @@ const COMMANDS: &[&[&str]] = &[
     &["sh", "-c", "kill -TERM $PPID; exec sleep 60"],
     &["sh", "-c", "kill -USR2 $PPID; exec sleep 60"],
     &["sh", "-c", "kill -34 $PPID; exec sleep 60"],
+    // Leaves an orphan, which ends first.
+    &["sh", "-c", "(:&); exec sleep 0.03"],
     &["echo", "a", "--", "-h"],
     &["echo", "-h", "--version", ""],
     &["printenv", "TINI_SUBREAPER", "DUMB_INIT_DEBUG", "LISTEN_PID"],
