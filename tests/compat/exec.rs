@@ -3,7 +3,7 @@
 use crate::subject::{bug, catatonit, dumb_init, since, tini};
 use crate::support::patience::until;
 use crate::support::procfs::{self, open_files};
-use crate::support::{Launch, Place, Running};
+use crate::support::{Launch, Place, Running, probe};
 
 #[test]
 fn tini_passes_the_environment_unchanged() {
@@ -154,6 +154,29 @@ fn catatonit_closes_what_it_inherited() {
         let kept = open.iter().any(|(_, file)| file == "/dev/zero" || file == "/dev/full");
         (!kept).then_some(())
     });
+}
+
+#[test]
+fn catatonit_closes_what_it_inherited_without_close_range() {
+    let odd = "open=/dev/zero open=/dev/full limit=nofile:16 deny=close_range:ENOSYS";
+    for (place, words) in [
+        (Place::Pid1, &["--", probe(), "say=up", "pause"][..]),
+        (Place::Job, &["--", probe(), "say=up", "pause"]),
+        (Place::Pid1, &["-P"]),
+        (Place::Job, &["-P"]),
+    ] {
+        // The limit is lower than a descriptor that is open already.
+        let launch = catatonit().inheriting("dup=0:40").inheriting(odd).args(words);
+        let mut run = launch.place(place).start();
+        if words.len() > 1 {
+            run.expect("up");
+        }
+        let pid = run.pid();
+        until("it closes what it inherited", || {
+            let is_own = |(fd, file): &(i32, String)| *fd < 3 || file.starts_with("anon_inode:");
+            open_files(pid).iter().all(is_own).then_some(())
+        });
+    }
 }
 
 #[test]

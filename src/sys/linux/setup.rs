@@ -10,6 +10,8 @@ use foster::config::Setup;
 use foster::process::Pid;
 use foster::supervisor::Event;
 
+use super::file;
+
 /// Sees to it that orphans come to foster; says whether they do.
 pub fn become_reaper(setup: &Setup, own_pid: Pid) -> io::Result<bool> {
     if own_pid == Pid(1) {
@@ -58,33 +60,48 @@ pub fn settle_in(setup: &Setup, keep: &[RawFd]) {
         unsafe { libc::chdir(c"/".as_ptr()) };
     }
     if setup.close_descriptors {
-        let mut first = 3;
-        let mut keep: Vec<RawFd> = keep.iter().copied().filter(|kept| *kept >= first).collect();
+        let mut keep: Vec<RawFd> = keep.iter().copied().filter(|kept| *kept >= FIRST).collect();
         keep.sort_unstable();
-        for kept in keep {
-            close_all(first, kept - 1);
-            first = kept + 1;
+        if !close_ranges(&keep) {
+            close_one_by_one(&keep);
         }
-        close_all(first, RawFd::MAX);
     }
 }
 
-/// Closes all descriptors from one to another, both included; none of them is one that foster
-/// uses.
-fn close_all(first: RawFd, last: RawFd) {
-    if last < first {
-        return;
-    }
-    // SAFETY: these are system calls on numbers, for descriptors that nobody here uses.
-    unsafe {
-        // Linux 5.9 has one call for all (close_range(2)).
-        if libc::syscall(libc::SYS_close_range, first, last, 0) != 0 {
-            (first..=last.min(descriptor_limit())).for_each(|descriptor| {
-                libc::close(descriptor);
-            });
+/// Closes all descriptors from `FIRST` on but some, which are in order; says whether the kernel has
+/// a call for that (close_range(2), Linux 5.9).
+fn close_ranges(keep: &[RawFd]) -> bool {
+    let mut first = FIRST;
+    for next in keep.iter().copied().chain([RawFd::MAX]) {
+        // SAFETY: this is a system call on numbers, for descriptors that nobody here uses.
+        let is_done = first == next
+            || unsafe { libc::syscall(libc::SYS_close_range, first, next - 1, 0) == 0 };
+        if !is_done {
+            return false;
         }
+        first = next.saturating_add(1);
+    }
+    true
+}
+
+/// The same, for those that /proc tells of; without it, for as many as there may be.
+fn close_one_by_one(keep: &[RawFd]) {
+    let mut open = Vec::new();
+    file::for_each_name(c"/proc/self/fd", |name| {
+        open.extend(name.to_str().ok().and_then(|name| name.parse::<RawFd>().ok()));
+    });
+    if open.is_empty() {
+        open.extend(0..descriptor_limit());
+    }
+    open.retain(|descriptor| *descriptor >= FIRST && keep.binary_search(descriptor).is_err());
+    for descriptor in open {
+        // SAFETY: nobody here uses it. The folder that was read is among them, and closed already.
+        unsafe { libc::close(descriptor) };
     }
 }
+
+/// The first one behind the standard ones.
+const FIRST: RawFd = 3;
 
 /// One past the highest descriptor that can be open.
 fn descriptor_limit() -> RawFd {

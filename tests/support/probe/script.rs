@@ -25,6 +25,7 @@
 //! | `setsid`, `setpgid`, `leader` | `leader` is setsid with standard input as its terminal |
 //! | `subreaper` | adopts orphans |
 //! | `open=PATH`, `close=N` | descriptors that an exec keeps |
+//! | `dup=N:M` | descriptor M is a copy of N from then on |
 //! | `deny=CALL,...:ERROR` | makes system calls fail, from here on and in every child |
 //! | `exec PROGRAM WORD...` | becomes PROGRAM |
 //! | `parent=MODE,FD PROGRAM WORD...` | a parent of PROGRAM, see `parent.rs` |
@@ -131,6 +132,7 @@ fn run(words: &[OsString]) {
                 let file = open(value, OFlag::O_RDWR, Mode::empty()).expect("cannot open");
                 let _ = file.into_raw_fd();
             }
+            "dup" => copy_descriptor(&value.to_string_lossy()),
             "close" => drop(unistd::close(number(value))),
             "deny" => seccomp::deny(value.to_str().expect("names")),
             "exec" => exec(rest),
@@ -384,6 +386,13 @@ fn leader() {
     if unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) } != 0 {
         fail(&format!("standard input is no terminal to take: {}", Errno::last()));
     }
+}
+
+fn copy_descriptor(text: &str) {
+    let (from, to) = text.split_once(':').expect("N:M");
+    let parse = |text: &str| text.parse::<i32>().expect("a number");
+    // SAFETY: dup2 takes two numbers; nothing else here uses the second.
+    unsafe { libc::dup2(parse(from), parse(to)) };
 }
 
 fn subreaper() {
