@@ -303,7 +303,7 @@ pub struct Setup {
     pub close_descriptors: bool,
     /// Move foster itself to `/` once its child has started, so that it keeps no mount busy.
     pub leave_directory: bool,
-    /// Where `LISTEN_PID` names foster (sd_listen_fds(3)), let it name the child.
+    /// `LISTEN_PID` names foster (sd_listen_fds(3)): let it name the child.
     pub listen_pid: bool,
     /// Start children with no signal blocked, rather than with those that foster inherited so.
     pub unblock_signals: bool,

@@ -10,7 +10,7 @@ use crate::process::{OsError, Pid};
 use crate::signal::{Signal, SignalSet};
 use crate::supervisor::Report;
 
-use super::getopt::{Getopt, Long};
+use super::getopt::{Getopt, Long, strtol};
 use super::voice::Program;
 use super::{Outcome, Say, Sink, Stream, Surroundings, drop_in};
 
@@ -52,7 +52,10 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
     config.setup.subreaper = true;
     config.setup.close_descriptors = true;
     config.setup.leave_directory = true;
-    config.setup.listen_pid = true;
+    config.setup.listen_pid = surroundings.variable("LISTEN_PID").is_some_and(|pid| {
+        let pid = strtol(pid.as_encoded_bytes()).map(|(number, _)| number);
+        pid == Some(i64::from(surroundings.own_pid().0))
+    });
     config.log.level = match surroundings.variable("CATATONIT_DEBUG") {
         Some(_) => Level::Debug,
         None => Level::Error,

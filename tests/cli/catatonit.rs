@@ -45,12 +45,20 @@ fn a_command_alone_is_catatonits_defaults() {
         subreaper: true,
         close_descriptors: true,
         leave_directory: true,
-        listen_pid: true,
         script_fallback: true,
         ..Setup::default()
     };
     assert_eq!(config.setup, setup);
     assert_eq!(config.log.level, Level::Error);
+}
+
+#[test]
+fn listen_pid_names_the_child_where_it_names_foster_in_any_way_of_strtol() {
+    for (value, names) in [("7", true), (" +07x", true), ("70", false), ("x7", false), ("", false)]
+    {
+        let config = World::new().with("LISTEN_PID", value).config(&["catatonit", "app"]);
+        assert_eq!(config.setup.listen_pid, names, "{value:?}");
+    }
 }
 
 #[test]

@@ -194,8 +194,16 @@ fn catatonit_rewrites_its_own_listen_pid() {
 }
 
 #[test]
+fn catatonit_reads_listen_pid_like_strtol() {
+    for value in [" 1", "1x", "+1", "01"] {
+        let launch = catatonit().env("LISTEN_PID", value).arg("--").probe("env=LISTEN_PID");
+        assert_eq!(launch.place(Place::Pid1).output().stdout, "LISTEN_PID=2\n", "{value:?}");
+    }
+}
+
+#[test]
 fn catatonit_leaves_another_listen_pid() {
-    for value in ["77", "2", "11", "x", ""] {
+    for value in ["77", "2", "11", "x", "", "0x1", "4294967297"] {
         let launch = catatonit().env("LISTEN_PID", value).arg("--").probe("env=LISTEN_PID");
         let output = launch.place(Place::Pid1).output();
         assert_eq!(output.stdout, format!("LISTEN_PID={value}\n"));

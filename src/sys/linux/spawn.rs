@@ -110,9 +110,7 @@ impl Spawner {
     /// Makes a list of the environment with places for what foster sets, where it sets anything.
     fn prepare_environment(&mut self, config: &Config, world: World) {
         let has_ports = config.services.iter().any(|service| service.port.is_some());
-        let is_fosters = |pid: &[u8]| pid == std::process::id().to_string().as_bytes();
-        let names_foster =
-            config.setup.listen_pid && world.value("LISTEN_PID").is_some_and(is_fosters);
+        let names_foster = config.setup.listen_pid;
         if !has_ports && !config.supervised && !names_foster {
             return;
         }
