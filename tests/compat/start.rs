@@ -34,6 +34,14 @@ fn catatonit_runs_a_script_without_shebang_by_sh() {
 }
 
 #[test]
+fn a_folder_on_path_that_is_too_long_is_passed_over() {
+    let path = format!("/{}:/usr/bin:/bin", "x/".repeat(2500));
+    for launch in [tini().arg("-s"), dumb_init(), catatonit()] {
+        finds_the_program_on_path(launch.env("PATH", &path));
+    }
+}
+
+#[test]
 fn tini_exec_not_found_is_127() {
     let files = Unstartable::new();
     for program in ["/nonexistent", "no-such-program", "", &files.no_interpreter, &files.dangling] {

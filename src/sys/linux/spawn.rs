@@ -299,8 +299,16 @@ impl Plan {
                 break;
             }
             match self.exec() {
-                // There may be one in a later folder.
-                Errno::ENOENT | Errno::ENOTDIR if !program.contains(&b'/') => {}
+                // There may be one in a later folder; this one is not there, or its server is not.
+                Errno::ENOENT
+                | Errno::ENOTDIR
+                | Errno::ESTALE
+                | Errno::ENODEV
+                | Errno::ETIMEDOUT
+                    if !program.contains(&b'/') => {}
+                // Nothing can be in a folder whose own name is too long, as against the file's.
+                Errno::ENAMETOOLONG
+                    if self.file.len() > libc::PATH_MAX as usize + program.len() + 1 => {}
                 Errno::EACCES if !program.contains(&b'/') => errno = Errno::EACCES,
                 other => return other,
             }
