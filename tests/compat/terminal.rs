@@ -1,7 +1,7 @@
 //! Terminals: as the session's leader (`docker run -t`), as a foreground and as a background job.
 
 use crate::exec::expect_a_group_in_the_same_session;
-use crate::subject::{bug, catatonit, dumb_init, tini};
+use crate::subject::{bug, catatonit, dumb_init, path, tini};
 use crate::support::procfs::{self, await_state};
 use crate::support::terminal::{INTERRUPT, QUIT, SUSPEND};
 use crate::support::{Launch, Place, Running, probe};
@@ -324,6 +324,30 @@ fn dumb_init_background_job_takes_nothing() {
 }
 
 #[test]
+fn tini_background_job_in_a_namespace_takes_nothing() {
+    bug("a background job takes the terminal", "took the terminal", || {
+        job_in_a_namespace_takes_nothing("tini");
+    });
+}
+
+#[test]
+fn catatonit_background_job_in_a_namespace_takes_nothing() {
+    bug("a background job takes the terminal", "took the terminal", || {
+        job_in_a_namespace_takes_nothing("catatonit");
+    });
+}
+
+#[test]
+fn tini_job_in_a_namespace_puts_the_child_in_the_foreground() {
+    job_in_a_namespace_is_in_the_foreground("tini");
+}
+
+#[test]
+fn catatonit_job_in_a_namespace_puts_the_child_in_the_foreground() {
+    job_in_a_namespace_is_in_the_foreground("catatonit");
+}
+
+#[test]
 fn tini_background_job_that_reads_is_stopped_until_fg() {
     bug(
         "a background job takes the terminal",
@@ -472,6 +496,23 @@ fn takes_nothing(launch: Launch) {
     run.signal("PWR");
     run.expect("got PWR");
     assert_eq!(run.foreground(), shell, "the background job took the terminal");
+}
+
+/// `unshare --fork --pid SUBJECT`, as a shell's job: the shell's groups have no numbers inside.
+fn in_a_namespace(name: &str) -> Launch {
+    let launch = Launch::new("unshare").args(["--fork", "--pid", "--kill-child=KILL"]);
+    launch.arg(path(name)).arg("--")
+}
+
+fn job_in_a_namespace_takes_nothing(name: &str) {
+    let mut run = trapping(in_a_namespace(name), Place::Background);
+    let shell = run.started().1;
+    assert_eq!(run.foreground(), shell, "the background job took the terminal");
+}
+
+fn job_in_a_namespace_is_in_the_foreground(name: &str) {
+    let launch = in_a_namespace(name).probe("foreground pause").place(Place::Foreground);
+    assert_eq!(launch.start().line(), "foreground: 2");
 }
 
 fn background_job_that_reads_is_stopped_until_fg(launch: Launch) {

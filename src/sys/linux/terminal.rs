@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::unistd::{self, Pid as NixPid};
 
@@ -28,10 +29,9 @@ impl Terminal {
         let standard = [2, 0, 1].into_iter().find(|descriptor| group(*descriptor).is_some());
         let session = || {
             let terminal = if everywhere { open_session_terminal() } else { None }?;
-            if group(terminal.as_raw_fd()) != Some(own_group) {
-                return None;
-            }
-            Some(terminal.into_raw_fd())
+            let is_ours = group(terminal.as_raw_fd()) == Some(own_group)
+                && (is_named(own_group) || is_in_foreground());
+            is_ours.then(|| terminal.into_raw_fd())
         };
         Terminal { descriptor: standard.or_else(session), own_group, given_to: None }
     }
@@ -49,7 +49,13 @@ impl Terminal {
     /// The terminal, if foster's own group is its foreground group and so may give it away.
     pub fn to_give(&self) -> Option<RawFd> {
         let descriptor = self.descriptor?;
-        (self.foreground()? == self.own_group).then_some(descriptor)
+        self.is_ours().then_some(descriptor)
+    }
+
+    /// Whether foster's own group is the foreground group.
+    fn is_ours(&self) -> bool {
+        self.foreground() == Some(self.own_group)
+            && (is_named(self.own_group) || is_in_foreground())
     }
 
     /// Takes in that a child has given it to its own group.
@@ -115,8 +121,24 @@ pub fn suspend_at_all_costs() {
     unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
 }
 
+/// Whether a group has a number here. A group of an outer PID namespace has none, whichever it is
+/// (pid_namespaces(7)).
+fn is_named(group: NixPid) -> bool {
+    group.as_raw() != 0
+}
+
+/// Whether the terminal of the session would let foster read, by a read of nothing: TTIN is blocked,
+/// so that one from the background fails (POSIX, XBD 11.1.4). Where somebody else reads already, it
+/// is not foster's turn, which is another error.
+fn is_in_foreground() -> bool {
+    let Some(terminal) = open_session_terminal() else { return false };
+    // SAFETY: nothing is read.
+    let read = unsafe { libc::read(terminal.as_raw_fd(), [0_u8; 0].as_mut_ptr().cast(), 0) };
+    read == 0 || Errno::last() == Errno::EAGAIN
+}
+
 fn open_session_terminal() -> Option<OwnedFd> {
-    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
+    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC | libc::O_NONBLOCK;
     // SAFETY: the path is a string, and the descriptor is new and ours.
     unsafe {
         match libc::open(c"/dev/tty".as_ptr(), flags) {
