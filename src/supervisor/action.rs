@@ -64,6 +64,10 @@ pub enum Action {
     Suspend {
         /// The child's group; none where the terminal is none of foster's business.
         group: Option<Pid>,
+        /// What stops the rest of foster's own group with it (a shell that runs a script, a
+        /// pipeline), as the terminal would have done had the child been in there; none where the
+        /// stop was for the child alone.
+        job: Option<Signal>,
     },
     /// Tell the user.
     Report(Report),

@@ -41,6 +41,9 @@ pub enum Event {
         pid: Pid,
         /// By what.
         signal: Signal,
+        /// Whether the terminal may have sent that to its whole group: a key stops the foreground
+        /// group, and reading and writing a group of the background.
+        by_terminal: bool,
     },
     /// Answer to `Suspend`: the kernel did not let foster stop, because nobody could have let it
     /// go on (an orphaned process group, PID 1).

@@ -79,14 +79,14 @@ impl Supervisor {
         match self.config.job_control {
             JobControl::OnSignals(signals) if signals.contains(signal) => {
                 self.report(Report::Suspending);
-                self.outbox.push(Action::Suspend { group: None });
+                self.outbox.push(Action::Suspend { group: None, job: None });
             }
             JobControl::OnSignals(_) | JobControl::FollowChild => {}
         }
     }
 
     /// Takes in that a child was stopped: foster stops with it, so that the shell takes over.
-    pub(super) fn child_stopped(&mut self, pid: Pid, signal: Signal) {
+    pub(super) fn child_stopped(&mut self, pid: Pid, signal: Signal, by_terminal: bool) {
         let Some(id) = self.outbox.service_of(pid) else { return };
         if !self.follows_child() || self.shutdown.is_requested() {
             return;
@@ -98,7 +98,8 @@ impl Supervisor {
             service.halted = Some(signal);
         }
         self.report(Report::Suspending);
-        self.outbox.push(Action::Suspend { group: Some(pid) });
+        let job = (by_terminal && !on_purpose).then_some(signal);
+        self.outbox.push(Action::Suspend { group: Some(pid), job });
     }
 
     /// Takes in that foster could not stop with its child. Nobody could ever let that go on after

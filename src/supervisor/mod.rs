@@ -172,7 +172,9 @@ impl Supervisor {
                     self.outbox.survey_due |= self.awaits_survey();
                 }
             },
-            Event::Stopped { pid, signal } => self.child_stopped(pid, signal),
+            Event::Stopped { pid, signal, by_terminal } => {
+                self.child_stopped(pid, signal, by_terminal);
+            }
             Event::NotSuspended { group } => self.not_suspended(group),
             Event::KillFailed { target, signal, os } => {
                 self.report(Report::KillFailed { target, signal, os });

@@ -174,7 +174,7 @@ fn life(config: Config) -> Vec<Action> {
             .filter(|signal| *signal != Signal::TERM)
             .map(|signal| Event::Signal(Signalled { signal, value: None, by_kernel: true })),
     );
-    events.push(Event::Stopped { pid, signal: Signal::TSTP });
+    events.push(Event::Stopped { pid, signal: Signal::TSTP, by_terminal: true });
     events.push(Event::Exited { pid: Pid(9), status });
     events.push(Event::Exited { pid, status });
     events.push(Event::Surveyed);

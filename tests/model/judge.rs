@@ -187,7 +187,7 @@ impl Judge {
             }
             Action::Report(report) => self.reported(report, now),
             Action::GiveTerminal { group } => self.lives(group, kernel),
-            Action::Suspend { group } => {
+            Action::Suspend { group, .. } => {
                 if let Some(group) = group {
                     self.lives(group, kernel);
                 }

@@ -341,7 +341,8 @@ impl World {
             && self.config.session == Session::Group
             && let Some((pid, signal)) = self.kernel.take_stopped()
         {
-            self.say(Event::Stopped { pid, signal }, events);
+            let by_terminal = signal == Signal::TSTP;
+            self.say(Event::Stopped { pid, signal, by_terminal }, events);
         }
     }
 
@@ -543,7 +544,7 @@ impl Backend for World {
                 }
             }
             Action::Survey { marks } => self.survey(marks, events),
-            Action::Suspend { group: Some(group) } if self.terminal == Terminal::Leader => {
+            Action::Suspend { group: Some(group), .. } if self.terminal == Terminal::Leader => {
                 events.push(Event::NotSuspended { group });
             }
             Action::Suspend { .. } => {

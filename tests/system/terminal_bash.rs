@@ -108,6 +108,57 @@ fn foster_is_a_job_of_bash_like_any_other() {
 }
 
 #[test]
+fn ctrl_z_stops_a_script_with_the_foster_in_it() {
+    let script = format!("sh -c '{} -- {} say=up read; echo over'", binary(), probe());
+    stops_as_a_whole(&script, "sh");
+}
+
+#[test]
+fn ctrl_z_stops_a_pipeline_with_the_foster_in_it() {
+    stops_as_a_whole(&format!("{} -- {} say=up read | cat", binary(), probe()), "cat");
+}
+
+fn stops_as_a_whole(line: &str, other: &str) {
+    let mut run = start(Launch::new(BASH[0]).args(&BASH[1..]));
+    tell(&mut run, line);
+    run.expect("up");
+    let all = ["foster", "probe", other].map(|name| await_process(&mut run, name));
+    for hello in ["", "once more"] {
+        await_foreground(all[1]);
+        run.terminal().type_text(SUSPEND);
+        all.into_iter().for_each(|pid| await_state(pid, "T"));
+        tell(&mut run, "jobs; echo suspended");
+        let jobs = run.lines_until("suspended").join("\n");
+        assert!(jobs.contains("Stopped"), "{jobs}");
+        tell(&mut run, "fg");
+        all.into_iter().for_each(|pid| await_state(pid, "SR"));
+        await_foreground(all[1]);
+        if !hello.is_empty() {
+            tell(&mut run, hello);
+            run.expect("read: once more");
+        }
+    }
+    tell(&mut run, "echo at the prompt again");
+    run.expect("at the prompt again");
+}
+
+#[test]
+fn a_script_in_the_background_is_stopped_with_the_reader_in_it_until_fg() {
+    let mut run = start(Launch::new(BASH[0]).args(&BASH[1..]));
+    tell(&mut run, &format!("sh -c '{} -- {} read; echo over' &", binary(), probe()));
+    for name in ["sh", "foster", "probe"] {
+        let pid = await_process(&mut run, name);
+        await_state(pid, "T");
+    }
+    tell(&mut run, "fg");
+    let reader = await_process(&mut run, "probe");
+    await_foreground(reader);
+    tell(&mut run, "hello");
+    run.expect("read: hello");
+    run.expect("over");
+}
+
+#[test]
 fn foster_in_a_pipeline_of_bash_runs_to_its_end() {
     let mut run = start(Launch::new(BASH[0]).args(&BASH[1..]));
     let (foster, probe) = (binary(), probe());

@@ -254,7 +254,10 @@ impl Sys {
                     events.push(Event::Exited { pid, status });
                     return;
                 }
-                Some(Fate::Stopped(pid, signal)) => events.push(Event::Stopped { pid, signal }),
+                Some(Fate::Stopped(pid, signal)) => {
+                    let by_terminal = self.terminal.may_stop(pid, signal);
+                    events.push(Event::Stopped { pid, signal, by_terminal });
+                }
                 Some(Fate::Traced(_)) => {}
             }
         }
@@ -367,10 +370,10 @@ impl Backend for Sys {
             Action::Hold { pid } => self.reaper.hold(pid),
             Action::Survey { marks } => self.survey(marks, events),
             Action::GiveTerminal { group } => self.terminal.give(group),
-            Action::Suspend { group: None } => terminal::suspend_at_all_costs(),
-            Action::Suspend { group: Some(group) } => {
+            Action::Suspend { group: None, .. } => terminal::suspend_at_all_costs(),
+            Action::Suspend { group: Some(group), job } => {
                 self.terminal.take_back();
-                if !terminal::suspend_like_a_job() {
+                if !terminal::suspend_like_a_job(job) {
                     self.terminal.give(group);
                     events.push(Event::NotSuspended { group });
                 }

@@ -7,6 +7,7 @@ use nix::libc;
 use nix::unistd::{self, Pid as NixPid};
 
 use foster::process::Pid;
+use foster::signal::Signal;
 
 use super::signals;
 
@@ -58,6 +59,18 @@ impl Terminal {
             && (is_named(self.own_group) || is_in_foreground())
     }
 
+    /// Whether the terminal may have stopped a child's group by this signal: TSTP comes to the
+    /// foreground group, and the others to one that reads or writes while others have it.
+    pub fn may_stop(&self, group: Pid, signal: Signal) -> bool {
+        let Some(foreground) = self.foreground() else { return false };
+        let is_childs = foreground.as_raw() == group.0 as i32;
+        match signal {
+            Signal::TSTP => is_childs,
+            Signal::TTIN | Signal::TTOU => !is_childs && !self.is_ours(),
+            _ => false,
+        }
+    }
+
     /// Takes in that a child has given it to its own group.
     pub fn was_given(&mut self, group: Pid) {
         self.given_to = Some(NixPid::from_raw(group.0 as i32));
@@ -91,11 +104,12 @@ impl Terminal {
     }
 }
 
-/// Stops foster as Ctrl-Z stops a program without a handler; says whether it did stop. In a group
-/// that no shell looks after, and for PID 1, the kernel does not let it (setpgid(2), orphaned
-/// process groups).
-pub fn suspend_like_a_job() -> bool {
-    let Ok(old) = signals::set_disposition(libc::SIGTSTP, libc::SIG_DFL) else { return false };
+/// Stops foster as Ctrl-Z stops a program without a handler, or by the signal of a whole `job` with
+/// all that is in foster's group; says whether it did stop. In a group that no shell looks after, and
+/// for PID 1, the kernel does not let it (setpgid(2), orphaned process groups).
+pub fn suspend_like_a_job(job: Option<Signal>) -> bool {
+    let signal = job.map_or(libc::SIGTSTP, |signal| i32::from(signal.number()));
+    let Ok(old) = signals::set_disposition(signal, libc::SIG_DFL) else { return false };
     // SAFETY: these are signals to foster itself and a look at its own pending ones.
     let was_continued = unsafe {
         let is_pending = || {
@@ -104,14 +118,14 @@ pub fn suspend_like_a_job() -> bool {
             pending & signals::bit(libc::SIGCONT) != 0
         };
         let before = is_pending();
-        libc::kill(libc::getpid(), libc::SIGTSTP);
+        libc::kill(if job.is_some() { 0 } else { libc::getpid() }, signal);
         // Here foster stands still until somebody sends it CONT, which stays pending: it is
         // blocked.
-        signals::set_mask(!signals::bit(libc::SIGTSTP));
+        signals::set_mask(!signals::bit(signal));
         signals::block_all();
         !before && is_pending()
     };
-    let _ = signals::set_disposition(libc::SIGTSTP, old);
+    let _ = signals::set_disposition(signal, old);
     was_continued
 }
 
