@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::subject::{bug, catatonit, dumb_init, tini};
-use crate::support::{Launch, Place, Running};
+use crate::support::procfs::{await_death, children};
+use crate::support::running::send;
+use crate::support::{Launch, Place, Running, Status};
 
 #[test]
 fn tini_passes_the_exit_code() {
@@ -128,6 +130,72 @@ fn catatonit_has_a_deadline_where_foster_is_told() {
     bug("it knows no deadline", "timed out waiting for the subject to end", || {
         has_a_deadline_where_foster_is_told(catatonit().arg("--"));
     });
+}
+
+#[test]
+fn a_deadline_counts_from_term_alone() {
+    // Docker's STOPSIGNAL may be another: that is passed on, and Docker's own time runs.
+    for launch in [tini().args(["-s", "--"]), dumb_init(), catatonit().arg("--")] {
+        let mut run = launch.env("FOSTER_STOP_TIMEOUT", "10ms").probe("trap").start();
+        run.expect("trapping");
+        for name in ["INT", "QUIT", "INT"] {
+            run.signal(name);
+            assert_eq!(run.line(), format!("got {name}"));
+        }
+        run.expect_quiet(Duration::from_millis(200));
+    }
+}
+
+#[test]
+fn dumb_init_has_a_deadline_for_what_is_rewritten_from_or_to_term() {
+    for (rule, sent, received) in [("15:2", "TERM", "INT"), ("2:15", "INT", "TERM")] {
+        bug("it knows no deadline", "timed out waiting for the subject to end", || {
+            let launch = dumb_init().args(["-r", rule]).env("FOSTER_STOP_TIMEOUT", "100ms");
+            let mut run = launch.probe("trap").place(Place::Job).start();
+            run.expect("trapping");
+            run.signal(sent);
+            run.expect(&format!("got {received}"));
+            assert_eq!(run.wait().code(), 137);
+        });
+    }
+}
+
+#[test]
+fn dumb_init_has_no_deadline_for_a_term_that_it_drops() {
+    let launch = dumb_init().args(["-r", "15:0"]).env("FOSTER_STOP_TIMEOUT", "10ms");
+    let mut run = launch.probe("trap").start();
+    run.expect("trapping");
+    run.signal("TERM");
+    run.expect_quiet(Duration::from_millis(200));
+}
+
+#[test]
+fn at_a_deadline_the_group_is_killed_and_with_dumb_init_c_the_child_alone() {
+    for (launch, group) in [
+        (tini().args(["-s", "--"]), true),
+        (tini().args(["-sg", "--"]), true),
+        (dumb_init(), true),
+        (catatonit().arg("--"), true),
+        (dumb_init().arg("-c"), false),
+    ] {
+        bug("it knows no deadline", "timed out waiting for the subject to end", || {
+            let launch = launch.env("FOSTER_STOP_TIMEOUT", "100ms");
+            let launch = launch.probe("fork { trap=other } trap=child").place(Place::Job);
+            let mut run = launch.start();
+            run.expect_all(&["other trapping", "child trapping"]);
+            let child = run.child();
+            let other = children(child)[0];
+            run.signal("TERM");
+            run.expect("child got TERM");
+            assert_eq!(run.wait_for_status(), Status::Code(137));
+            if group {
+                await_death(other);
+            } else {
+                send(other, "PWR");
+                run.expect("other got PWR");
+            }
+        });
+    }
 }
 
 fn passes_the_exit_code(launch: Launch, place: Place) {
