@@ -7,7 +7,7 @@ use crate::support::patience::until;
 use crate::support::procfs::{await_rest, await_sleep, children, sleeps, stat, status};
 use crate::support::running::send;
 use crate::support::signals::names_in_mask;
-use crate::support::{Launch, Place, Status, probe};
+use crate::support::{Launch, Place, Running, Status, probe};
 
 #[test]
 fn tini_loses_no_early_signal() {
@@ -80,6 +80,26 @@ fn tini_survives_a_signal_that_it_may_not_forward() {
     bug("any error of kill() but one is fatal", "Operation not permitted", || {
         survives_a_signal_that_it_may_not_forward(tini().args(["-s", "--"]));
     });
+}
+
+#[test]
+fn tini_warns_of_a_signal_that_it_may_not_forward() {
+    let line = |level: &str, mut run: Running| {
+        run.signal("USR1");
+        let text = run.expect_error(&format!("[{level} tini (2)] "));
+        assert_eq!(text, "Unexpected error when forwarding signal: 'Operation not permitted'");
+    };
+    bug("any error of kill() but one is fatal", "FATAL", || {
+        line("WARN ", with_signals_that_fail(tini().args(["-s", "--"]), "EPERM"));
+    });
+}
+
+#[test]
+fn tini_warns_of_a_child_that_was_dead() {
+    let mut run = with_signals_that_fail(tini().args(["-s", "--"]), "ESRCH");
+    run.signal("USR1");
+    let text = run.expect_error("[WARN  tini (2)] ");
+    assert_eq!(text, "Child was dead when forwarding signal");
 }
 
 #[test]
@@ -224,12 +244,17 @@ fn ends_when_chld_is_ignored_on_entry(launch: Launch) {
     assert_eq!(output.stdout, "ignored: CHLD\n");
 }
 
-fn survives_a_signal_that_it_may_not_forward(launch: Launch) {
+fn with_signals_that_fail(launch: Launch, error: &str) -> Running {
     let calls = "kill,tkill,tgkill,rt_sigqueueinfo,rt_tgsigqueueinfo,pidfd_send_signal";
-    let launch = launch.inheriting(&format!("deny={calls}:EPERM"));
+    let launch = launch.inheriting(&format!("deny={calls}:{error}"));
     let launch = launch.probe("say=ready read exit=5").with_input();
     let mut run = launch.place(Place::Job).start();
     run.expect("ready");
+    run
+}
+
+fn survives_a_signal_that_it_may_not_forward(launch: Launch) {
+    let mut run = with_signals_that_fail(launch, "EPERM");
     let pid = run.pid();
     run.signal("USR1");
     until("the signal is taken", || {

@@ -1,8 +1,11 @@
 //! catatonit's command line, environment and messages.
 
-use crate::subject::{catatonit, chosen, named, path, posix, theirs};
+use crate::subject::{catatonit, chosen, named, path, posix, since, theirs};
 use crate::support::patience::until;
-use crate::support::procfs::{await_sleep, children, open_files, signal_set, stat, status};
+use crate::support::procfs::{
+    await_sleep, children, directory, open_files, signal_set, stat, status,
+};
+use crate::support::running::send;
 use crate::support::{Launch, Output, Place, Running, Status};
 
 #[test]
@@ -201,9 +204,60 @@ fn catatonit_pause_reaps_orphans() {
 }
 
 #[test]
+fn catatonit_pause_adopts_as_an_ordinary_process() {
+    let orphan = "fork { fork { say=here pause } block=USR1 say=up await=USR1 }";
+    let mut run = pausing(catatonit().arg("-P").inheriting(orphan), Place::Job);
+    run.expect_all(&["here", "up"]);
+    let pid = run.pid();
+    let middle = children(pid)[0];
+    let orphan = until("it has a child", || children(middle).first().copied());
+    send(middle, "USR1");
+    until("the orphan is adopted", || (children(pid) == [orphan]).then_some(()));
+    send(orphan, "KILL");
+    until("the orphan is reaped", || children(pid).is_empty().then_some(()));
+}
+
+#[test]
+fn catatonit_pause_goes_to_the_root_directory() {
+    since("catatonit", "0.2.1", "it goes to the root", || {
+        let mut run = pausing(catatonit().arg("-P").directory("/usr"), Place::Job);
+        let pid = run.pid();
+        until("it goes to the root", || (directory(pid) == "/").then_some(()));
+    });
+}
+
+#[test]
+fn catatonit_debugs_the_end_of_orphans_and_dropped_stops() {
+    let launch = catatonit().env("CATATONIT_DEBUG", "").arg("--");
+    let launch = launch.probe("orphan { exit=5 } orphan { die=TERM } say=up read exit=3");
+    let mut run = launch.with_input().place(Place::Pid1).start();
+    run.expect("up");
+    let pid = run.pid();
+    until("the orphans are reaped", || (children(pid).len() == 1).then_some(()));
+    run.signal("TSTP");
+    // The original's parent and child write in pieces, which may mix.
+    for part in [
+        "pid1 (2) spawned: ",
+        "exited with code 5",
+        "exited due to signal 15",
+        "ignoring kernel attempting to stop us: tty has TOSTOP set",
+    ] {
+        until(part, || run.errors().contains(part).then_some(()));
+    }
+    run.write_line("");
+    assert_eq!(run.wait().code(), 3);
+}
+
+#[test]
 fn catatonit_pause_closes_what_it_inherited() {
+    for place in [Place::Pid1, Place::Job] {
+        pause_closes_what_it_inherited(place);
+    }
+}
+
+fn pause_closes_what_it_inherited(place: Place) {
     let launch = catatonit().inheriting("open=/dev/zero open=/dev/full").arg("-P");
-    let mut run = pausing(launch, Place::Pid1);
+    let mut run = pausing(launch, place);
     let pid = run.pid();
     until("it closes what it inherited", || {
         let open = open_files(pid);
