@@ -144,6 +144,16 @@ fn catatonit_goes_to_the_root_directory() {
 }
 
 #[test]
+fn tini_keeps_what_it_inherited_open() {
+    keeps_what_it_inherited_open(tini().args(["-s", "--"]));
+}
+
+#[test]
+fn dumb_init_keeps_what_it_inherited_open() {
+    keeps_what_it_inherited_open(dumb_init());
+}
+
+#[test]
 fn catatonit_closes_what_it_inherited() {
     let launch = catatonit().inheriting("open=/dev/zero open=/dev/full open=/dev/zero");
     let mut run = launch.arg("--").probe("fds pause").start();
@@ -255,6 +265,15 @@ fn passes_the_directory_and_descriptors(launch: Launch) {
     let launch = launch.directory("/usr").inheriting("open=/dev/zero open=/dev/full close=3");
     let output = launch.probe("cwd fds").output();
     assert_eq!(output.stdout, "cwd: /usr\nfds: 0 1 2 4\n");
+}
+
+fn keeps_what_it_inherited_open(launch: Launch) {
+    let mut run = launch.inheriting("open=/dev/full").probe("say=up pause").start();
+    run.expect("up");
+    let pid = run.pid();
+    procfs::await_sleep(pid);
+    let open = open_files(pid);
+    assert!(open.iter().any(|(_, file)| file == "/dev/full"), "{open:?}");
 }
 
 fn passes_standard_input_and_output(launch: Launch) {
