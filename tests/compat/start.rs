@@ -42,6 +42,13 @@ fn a_folder_on_path_that_is_too_long_is_passed_over() {
 }
 
 #[test]
+fn without_path_the_programs_of_the_system_are_found() {
+    for launch in [tini().arg("-s"), dumb_init(), catatonit()] {
+        finds_the_program_on_path(launch.inheriting("unsetenv=PATH"));
+    }
+}
+
+#[test]
 fn tini_exec_not_found_is_127() {
     let files = Unstartable::new();
     for program in ["/nonexistent", "no-such-program", "", &files.no_interpreter, &files.dangling] {
