@@ -36,8 +36,13 @@ pub trait Commands {
 
 impl Container {
     /// Starts the client that is attached to a container.
-    pub fn new(mut client: Command, commands: Box<dyn Commands>) -> Self {
-        client.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub fn new(client: Command, commands: Box<dyn Commands>) -> Self {
+        Self::with_input(client, Stdio::null(), commands)
+    }
+
+    /// The same, with an input.
+    pub fn with_input(mut client: Command, input: Stdio, commands: Box<dyn Commands>) -> Self {
+        client.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut client = client.spawn().unwrap_or_else(|error| panic!("{client:?}: {error}"));
         let stdout = Stream::new(client.stdout.take().expect("it is piped").into());
         let stderr = Stream::new(client.stderr.take().expect("it is piped").into());

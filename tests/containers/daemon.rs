@@ -14,6 +14,7 @@ use nix::libc;
 use crate::container::{Commands, Container, Runtime};
 use crate::oci::install;
 use crate::scratch::{self, Folder};
+use crate::support::terminal::Terminal;
 
 /// Docker, with the options for the next container.
 #[derive(Clone, Debug, Default)]
@@ -61,6 +62,15 @@ impl Docker {
         }
         command.arg(image).args(arguments);
         (command, name)
+    }
+}
+
+impl Docker {
+    /// Starts a container on a terminal, as `docker run -it` does.
+    pub fn start_on_terminal(self, arguments: &[&str]) -> (Container, Terminal) {
+        let (client, name) = self.option("-it").run(APP, arguments);
+        let (terminal, input) = Terminal::open();
+        (Container::with_input(client, input.into(), Box::new(Named(name))), terminal)
     }
 }
 
@@ -178,7 +188,9 @@ impl Daemon {
     fn build(&self, image: &str, applets: &[&str]) {
         let folder = self.folder.path().join(image);
         fs::create_dir_all(folder.join("bin")).expect("the folder is ours");
-        install(scratch::foster(), &folder.join("foster"));
+        for name in ["foster", "tini", "dumb-init", "catatonit"] {
+            install(scratch::foster(), &folder.join(name));
+        }
         install(scratch::probe(), &folder.join("probe"));
         if !applets.is_empty() {
             install(scratch::busybox(), &folder.join("bin/busybox"));
@@ -189,7 +201,7 @@ impl Daemon {
         }
         let mut file = fs::File::create(folder.join("Dockerfile")).expect("the folder is ours");
         let copy = if applets.is_empty() { "" } else { "COPY bin /bin\n" };
-        write!(file, "FROM scratch\nCOPY foster probe /\n{copy}ENTRYPOINT [\"/foster\"]\n")
+        write!(file, "FROM scratch\nCOPY foster probe tini dumb-init catatonit /\n{copy}ENTRYPOINT [\"/foster\"]\n")
             .expect("the folder is ours");
         scratch::run(client(&self.folder).args(["build", "--quiet", "--tag", image]).arg(&folder));
     }

@@ -4,6 +4,7 @@ use crate::container::Runtime;
 use crate::contract::words;
 use crate::daemon::{Docker, docker};
 use crate::scratch::run;
+use crate::support::terminal::{INTERRUPT, SUSPEND};
 
 /// A container whose image has no init, with the daemon's.
 fn with_init() -> Docker {
@@ -42,6 +43,23 @@ fn docker_run_init_reaps_forwards_and_passes_the_status_on() {
     assert_eq!(container.wait(), 7);
     assert_eq!(with_init().start(&["/probe", "die=KILL"]).wait(), 137);
     assert_eq!(with_init().start(&["/probe", "exit=3"]).wait(), 3);
+}
+
+#[test]
+fn docker_run_init_on_a_terminal_passes_keys_on_and_is_not_frozen() {
+    let (mut container, mut terminal) = with_init().start_on_terminal(&words("/probe", "trap"));
+    container.expect("trapping\r");
+    terminal.type_text(INTERRUPT);
+    // With the echo of the key.
+    container.expect("^Cgot INT\r");
+    let script = words("/probe", "say=up read exit=9");
+    let (mut container, mut terminal) = with_init().start_on_terminal(&script);
+    container.expect("up\r");
+    // Nobody could resume it.
+    terminal.type_text(SUSPEND);
+    terminal.type_text("hello\r");
+    container.expect("read: hello\r");
+    assert_eq!(container.wait(), 9);
 }
 
 #[test]

@@ -17,5 +17,6 @@ mod contract;
 mod daemon;
 mod docker;
 mod docker_init;
+mod entrypoint;
 mod oci;
 mod shell;
