@@ -18,6 +18,7 @@ struct Piece {
 
 /// All of it: with and without waiting for memory, of which there is enough.
 pub fn come_and_go_twice() {
+    heap::begin();
     // Miri, which looks at every access, takes a thousand times as long.
     let rounds = if cfg!(miri) { 1_000 } else { 500_000 };
     come_and_go(rounds);

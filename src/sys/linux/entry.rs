@@ -14,7 +14,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::World;
-use super::signals;
+use super::{heap, signals};
 
 /// What `foster_entry` kept: the inherited mask, and 1 once it did.
 #[unsafe(no_mangle)]
@@ -23,6 +23,7 @@ static FOSTER_INHERITED: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)]
 /// The entry of C.
 #[unsafe(no_mangle)]
 extern "C" fn main(count: c_int, args: *const *const c_char, env: *const *const c_char) -> c_int {
+    heap::begin();
     let mask = match FOSTER_INHERITED[1].load(Ordering::Relaxed) {
         0 => signals::block_all(),
         _ => FOSTER_INHERITED[0].load(Ordering::Relaxed),

@@ -144,6 +144,13 @@ impl State {
     }
 }
 
+/// Makes the page in which the heap begins foster's own: whoever reads it first and then writes has
+/// two page faults for one.
+pub fn begin() {
+    // SAFETY: there is one thread, and it is not in the heap; it waits for nothing yet.
+    unsafe { (&raw mut (*HEAP.state.get()).waits).write_volatile(false) };
+}
+
 /// From here on there is always memory, though it may take a while; before, the start fails
 /// without it.
 pub fn wait_for_memory() {

@@ -271,7 +271,9 @@ impl Plan {
                 }
                 Session::Shared => {}
             }
-            self.write_own_pid(libc::getpid().unsigned_abs());
+            if !self.listen_pid.is_null() {
+                self.write_own_pid(libc::getpid().unsigned_abs());
+            }
         }
         let changed = self.dispositions.changed;
         for signal in (1..=64).filter(|signal| changed & signals::bit(*signal) != 0) {
@@ -371,9 +373,6 @@ impl Plan {
 
     /// Writes the child's pid where `LISTEN_PID` wants it.
     fn write_own_pid(&mut self, mut pid: u32) {
-        if self.listen_pid.is_null() {
-            return;
-        }
         let mut digits = [0_u8; 10];
         let mut first = digits.len();
         while first == digits.len() || pid > 0 {
