@@ -271,6 +271,12 @@ impl Sys {
             .is_none_or(|leader| unsafe { libc::getpgid(leader.0 as i32) == libc::getpgrp() })
     }
 
+    fn forget_leader(&mut self, pid: Pid) {
+        if let Ok(place) = self.leaders.binary_search(&pid) {
+            self.leaders.remove(place);
+        }
+    }
+
     fn survey(&mut self, marks: bool, events: &mut Vec<Event>) {
         let held = self.reaper.held();
         // Most often nobody lives but leaders. What ended behind the held is told when these are
@@ -355,12 +361,12 @@ impl Backend for Sys {
                 // It may have hidden others.
                 self.fates_pending = true;
                 // With this one foster itself may be done: what else ended is told later.
-                if let Ok(place) = self.leaders.binary_search(&pid) {
-                    self.leaders.remove(place);
-                }
+                self.forget_leader(pid);
             }
             Action::ReapOrphan { pid, freely } => {
                 self.reaper.reap(pid);
+                // It may have been one that was given up.
+                self.forget_leader(pid);
                 self.reaped += 1;
                 if freely {
                     self.reaper.reap_first(&self.leaders);
