@@ -120,6 +120,13 @@ impl Situation {
         }
     }
 
+    /// Whether what runs wild may not be startable again, for want of processes.
+    pub fn may_lack_starts(&self) -> bool {
+        let World { user_limit, group_limit, judged, .. } = self.world;
+        let lacks = judged || user_limit.is_some() || group_limit.is_some();
+        lacks && self.cast != Cast::Command
+    }
+
     /// The code that foster has to end with.
     pub fn code(&self) -> i32 {
         let is_command = self.cast == Cast::Command;
