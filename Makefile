@@ -63,7 +63,7 @@ prove-long: static
 	  cargo test --profile long --test model -- exhaustive random
 	cargo test --test model -- --ignored --nocapture mutants
 	CHAOS_SECONDS=60 cargo test --test chaos
-	CHAOS_SECONDS=60 FOSTER_UNDER_TEST=$(STATIC) cargo test --test chaos storm
+	$(STATIC) CHAOS_SECONDS=60 FOSTER_UNDER_TEST="$$foster" cargo test --test chaos storm
 fuzz: ## each fuzz target for FUZZ_SECONDS, a minute unless told (installs cargo-fuzz)
 	@$(INSTALL) fuzz
 	.ci/fuzz
