@@ -3,7 +3,7 @@
 use crate::exec::expect_a_group_in_the_same_session;
 use crate::subject::{bug, catatonit, dumb_init, path, tini};
 use crate::support::procfs::{self, await_state};
-use crate::support::terminal::{INTERRUPT, QUIT, SUSPEND};
+use crate::support::terminal::{INTERRUPT, QUIT, SUSPEND, Terminal};
 use crate::support::{Launch, Place, Running, probe};
 
 #[test]
@@ -90,9 +90,12 @@ fn dumb_init_interrupt_arrives_once() {
 
 #[test]
 fn dumb_init_c_leader_interrupt_arrives_once() {
-    bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
-        interrupt_arrives_once(dumb_init().arg("-c"), Place::TerminalLeader);
-    });
+    shared_interrupt_arrives_once(Place::TerminalLeader);
+}
+
+#[test]
+fn dumb_init_c_job_interrupt_arrives_once() {
+    shared_interrupt_arrives_once(Place::Foreground);
 }
 
 #[test]
@@ -107,13 +110,6 @@ fn dumb_init_c_passes_keys_on_to_a_child_that_left_its_group() {
         run.terminal().resize(10, 40);
         assert_eq!(run.line(), "got WINCH");
     }
-}
-
-#[test]
-fn dumb_init_c_job_interrupt_arrives_once() {
-    bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
-        interrupt_arrives_once(dumb_init().arg("-c"), Place::Foreground);
-    });
 }
 
 #[test]
@@ -136,23 +132,17 @@ fn dumb_init_resize_arrives_once() {
 
 #[test]
 fn dumb_init_c_resize_arrives_once() {
-    bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
-        resize_arrives_once(dumb_init().arg("-c"), Place::TerminalLeader);
-    });
+    shared_resize_arrives_once(Place::TerminalLeader);
 }
 
 #[test]
 fn dumb_init_c_job_resize_arrives_once() {
-    bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
-        resize_arrives_once(dumb_init().arg("-c"), Place::Foreground);
-    });
+    shared_resize_arrives_once(Place::Foreground);
 }
 
 #[test]
 fn dumb_init_c_quit_arrives_once() {
-    bug("the terminal signals the child, and dumb-init too", "right: \"got PWR\"", || {
-        quit_arrives_once(dumb_init().arg("-c"), Place::Foreground);
-    });
+    shared_arrives_once(Place::Foreground, "QUIT", |terminal, _| terminal.type_text(QUIT));
 }
 
 #[test]
@@ -385,37 +375,59 @@ fn finds_the_terminal_behind_redirections(launch: Launch) {
     assert_eq!(run.foreground(), inner, "the child is in the background");
 }
 
+fn interrupt_arrives_once(launch: Launch, place: Place) {
+    arrives_once(launch, place, "INT", |terminal, _| terminal.type_text(INTERRUPT));
+}
+
+fn resize_arrives_once(launch: Launch, place: Place) {
+    arrives_once(launch, place, "WINCH", |terminal, round| terminal.resize(10 + round, 40));
+}
+
 /// Whatever comes first, the signal by the terminal or the one that is forwarded, two that are
 /// pending at once become one; hence the many rounds.
-fn interrupt_arrives_once(launch: Launch, place: Place) {
+fn arrives_once(launch: Launch, place: Place, name: &str, press: impl Fn(&mut Terminal, u16)) {
     let mut run = trapping(launch, place);
-    for _ in 0..ROUNDS {
-        run.terminal().type_text(INTERRUPT);
-        assert_eq!(run.line(), "got INT");
+    for round in 0..ROUNDS {
+        press(run.terminal(), round);
+        assert_eq!(run.line(), format!("got {name}"));
         // A later signal has a larger number, so that it comes last even among pending ones.
         run.signal("PWR");
         assert_eq!(run.line(), "got PWR");
     }
 }
 
-fn quit_arrives_once(launch: Launch, place: Place) {
-    let mut run = trapping(launch, place);
-    for _ in 0..ROUNDS {
-        run.terminal().type_text(QUIT);
-        assert_eq!(run.line(), "got QUIT");
-        run.signal("PWR");
-        assert_eq!(run.line(), "got PWR");
-    }
+fn shared_interrupt_arrives_once(place: Place) {
+    shared_arrives_once(place, "INT", |terminal, _| terminal.type_text(INTERRUPT));
 }
 
-fn resize_arrives_once(launch: Launch, place: Place) {
-    let mut run = trapping(launch, place);
-    for round in 0..ROUNDS {
-        run.terminal().resize(10 + round, 40);
-        assert_eq!(run.line(), "got WINCH");
-        run.signal("PWR");
-        assert_eq!(run.line(), "got PWR");
-    }
+fn shared_resize_arrives_once(place: Place) {
+    shared_arrives_once(place, "WINCH", |terminal, round| terminal.resize(10 + round, 40));
+}
+
+/// The same for a child in the group of the subject, which shares what the terminal sends. The
+/// subject is stopped until the child has heard of it, so that two never become one.
+fn shared_arrives_once(place: Place, name: &str, press: impl Fn(&mut Terminal, u16)) {
+    let twice = format!("the child heard {name} again");
+    bug("the terminal signals the child, and dumb-init too", &twice, || {
+        let mut run = trapping(dumb_init().arg("-c"), place);
+        for round in 0..3 {
+            run.signal("STOP");
+            if place == Place::Foreground {
+                run.expect_event("stopped STOP");
+                // The parent takes the terminal when its job stops, as a shell does.
+                run.give_foreground();
+            }
+            await_state(run.pid(), "T");
+            press(run.terminal(), round);
+            assert_eq!(run.line(), format!("got {name}"));
+            run.signal("CONT");
+            await_state(run.pid(), "S");
+            run.signal("PWR");
+            let rest = run.lines_until("got PWR");
+            assert!(!rest.contains(&format!("got {name}")), "the child heard {name} again");
+            assert_eq!(rest, ["got CONT"]);
+        }
+    });
 }
 
 const ROUNDS: u16 = 30;

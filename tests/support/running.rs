@@ -252,7 +252,16 @@ impl Running {
 
     /// The foreground process group of the terminal now, as seen in the PID namespace.
     pub fn foreground(&mut self) -> i32 {
-        self.command("foreground?");
+        self.ask_foreground("foreground?")
+    }
+
+    /// Has the parent put the job into the terminal's foreground, whether it runs or not.
+    pub fn give_foreground(&mut self) {
+        assert_eq!(self.ask_foreground("give"), self.started().0);
+    }
+
+    fn ask_foreground(&mut self, command: &str) -> i32 {
+        self.command(command);
         // The parent answers after the end of the job too.
         let answer = self.pump_until("the foreground group", Wait::Anyway, |run| {
             rest_of_line(&mut run.parent_link().events, "foreground ")

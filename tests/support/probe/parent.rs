@@ -11,9 +11,10 @@
 //! | `exited CODE foreground N`, `killed NAME foreground N` | it ended |
 //! | `foreground N` | the terminal's foreground process group, on request |
 //!
-//! The commands are `foreground?` (ask), `fg` and `bg` (resume the job). Like a shell it takes the
-//! terminal back when a foreground job stops or ends, and it says first what it found. It also
-//! reaps every orphan that comes to it, so it can be the init of a PID namespace.
+//! The commands are `foreground?` (ask), `fg` and `bg` (resume the job) and `give` (give the job
+//! the terminal, and tell). Like a shell it takes the terminal back when a foreground job stops or
+//! ends, and it says first what it found. It also reaps every orphan that comes to it, so it can be
+//! the init of a PID namespace.
 
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
@@ -131,18 +132,26 @@ impl Parent<'_> {
 
     fn obey(&mut self, command: &str) {
         match command {
-            "foreground?" => self.tell(&format!("foreground {}", script::foreground())),
+            "foreground?" => self.tell_foreground(),
             "fg" => {
                 set_foreground(self.job);
                 self.resume();
             }
             "bg" => self.resume(),
+            "give" => {
+                set_foreground(self.job);
+                self.tell_foreground();
+            }
             _ => script::fail(&format!("no such command: {command}")),
         }
     }
 
     fn resume(&self) {
         let _ = nix::sys::signal::killpg(self.job, Signal::SIGCONT);
+    }
+
+    fn tell_foreground(&mut self) {
+        self.tell(&format!("foreground {}", script::foreground()));
     }
 
     fn tell(&mut self, line: &str) {
