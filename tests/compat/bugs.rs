@@ -205,22 +205,21 @@ fn dumb_init_c_signals_no_process_that_is_gone() {
     });
 }
 
-/// TERM as soon as the subject can have a child, or has one, again and again.
+/// TERM before the subject has a child, as soon as it can have one, or has one, again and again.
 fn loses_no_early_signal(attempts: u32, launch: Launch) {
     for attempt in 0..attempts {
-        let mut run = launch.clone().probe("say=ready pause").start();
-        let pid = run.pid();
-        // The window is shorter than any pause, so this looks without one. The mask alone would
-        // not do: while a process waits for signals it does not show them as blocked.
-        let blocks =
-            || status(pid, "SigBlk").is_some_and(|mask| names_in_mask(&mask).contains("TERM"));
-        let has_child = || !children(pid).is_empty();
-        let gone = || stat(pid).is_none_or(|stat| stat.state == 'Z');
-        let may_start = || has_child() || (attempt % 2 == 0 && blocks());
-        while !may_start() {
-            assert!(!gone(), "it ended early: {:?}", run.wait());
+        let launch = launch.clone().probe("unblock=TERM say=ready pause");
+        let pending = attempt % 3 == 0;
+        let mut run = if pending {
+            // The child inherits the mask too, but not what is pending.
+            launch.inheriting("block=TERM raise=TERM").start()
+        } else {
+            launch.start()
+        };
+        if !pending {
+            await_start(&mut run, attempt % 3 == 1);
+            run.signal("TERM");
         }
-        run.signal("TERM");
         if run.line_or_end().is_some() {
             // The child runs. If the signal is on its way, it comes before this one.
             run.signal("PROF");
@@ -228,6 +227,18 @@ fn loses_no_early_signal(attempts: u32, launch: Launch) {
         let code = run.wait().code();
         assert!(code != 155, "an early TERM is lost in attempt {attempt}");
         assert_eq!(code, 143);
+    }
+}
+
+/// Waits until the subject has a child, or blocks signals since it is about to have one.
+fn await_start(run: &mut Running, early: bool) {
+    let pid = run.pid();
+    // The window is shorter than any pause, so this looks without one. The mask alone would not
+    // do: while a process waits for signals it does not show them as blocked.
+    let blocks = || status(pid, "SigBlk").is_some_and(|mask| names_in_mask(&mask).contains("TERM"));
+    while children(pid).is_empty() && !(early && blocks()) {
+        let gone = stat(pid).is_none_or(|stat| stat.state == 'Z');
+        assert!(!gone, "it ended early: {}", run.errors());
     }
 }
 

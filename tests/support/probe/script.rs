@@ -15,6 +15,7 @@
 //! | `trap` | blocks everything, prints `trapping`, then `got NAME` for each signal, for ever |
 //! | `trap=WHO` | the same with lines that start with WHO: `WHO trapping` |
 //! | `pause` | waits for a signal to end it |
+//! | `raise=` | sends itself these signals: what is blocked is pending from then on |
 //! | `die=NAME`, `exit=N` | ends |
 //! | `fork { ... }`, `orphan { ... }` | a child, or a grandchild without a parent, does the part |
 //! | `orphans=N` | makes N orphans that end at once, and waits until they have |
@@ -115,6 +116,7 @@ fn run(words: &[OsString]) {
             "unblock" => each_signal(value, |number| change_mask(SigmaskHow::SIG_UNBLOCK, number)),
             "trap" => trap(&value.to_string_lossy()),
             "pause" => pause(),
+            "raise" => each_signal(value, raise),
             "die" => each_signal(value, die),
             "exit" => std::process::exit(number(value)),
             "fork" => at += fork(rest, |part| start(|| run(part))),
@@ -280,6 +282,11 @@ fn pause() -> ! {
         std::thread::sleep(left);
     }
     fail("nobody ended this probe");
+}
+
+fn raise(number: i32) {
+    // SAFETY: it takes a number.
+    unsafe { libc::raise(number) };
 }
 
 pub fn die(number: i32) {
