@@ -66,7 +66,11 @@ pub enum Event {
     /// Answer to `Survey`: this process lives, and is not the first process of a service.
     Survivor(Survivor),
     /// Answer to `Survey`: that was all.
-    Surveyed,
+    Surveyed {
+        /// Whether that was really all: nobody was found to have ended whose end had not been
+        /// told before. What such a one leaves may have been adopted behind the survey's back.
+        whole: bool,
+    },
     /// At start-up foster gave up a terminal whose session it led: the kernel sends it a HUP and
     /// a CONT for that, which nobody meant (tty_ioctl(4), TIOCNOTTY).
     TerminalDetached,

@@ -80,6 +80,11 @@ impl Machine {
         self.found |= adopted;
     }
 
+    /// Whether the survey under way has found anyone.
+    pub(super) fn has_found(&self) -> bool {
+        self.found
+    }
+
     /// Whether it needs to know who lives.
     pub(super) fn awaits_survey(&self) -> bool {
         match self.phase {
@@ -209,7 +214,7 @@ mod tests {
                 let survivor = Survivor { pid, group: pid, mark: Mark::None, adopted: true };
                 actions.extend(tell(machine, Event::Survivor(survivor)));
             }
-            actions.extend(tell(machine, Event::Surveyed));
+            actions.extend(tell(machine, Event::Surveyed { whole: true }));
         }
         actions
     }

@@ -181,7 +181,7 @@ impl Supervisor {
             }
             Event::Hidden => self.outbox.survey_due |= self.awaits_survey(),
             Event::Survivor(survivor) => self.survivor(survivor),
-            Event::Surveyed => self.surveyed(now),
+            Event::Surveyed { whole } => self.surveyed(whole, now),
             Event::TerminalDetached => {
                 self.report(Report::TerminalDetached);
                 self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
@@ -357,14 +357,18 @@ impl Supervisor {
         }
     }
 
-    /// Tells every service that waited what the survey found of it.
-    fn surveyed(&mut self, now: Instant) {
+    /// Tells every service that waited what the survey found of it. That nothing was found means
+    /// something only if the survey is whole; if not, an end is to be told that asks for the next.
+    fn surveyed(&mut self, whole: bool, now: Instant) {
         for index in 0..self.services.len() {
-            if let Some(remains) = self.services[index].survey.take() {
+            let remains = self.services[index].survey.take();
+            if let Some(remains) = remains.filter(|found| whole || *found > Remains::None) {
                 self.step(ServiceId(index as u32), Input::Surveyed(remains), now);
             }
         }
-        self.clear_machine(machine::Input::Surveyed, now);
+        if whole || self.machine.has_found() {
+            self.clear_machine(machine::Input::Surveyed, now);
+        }
     }
 
     /// Whether a survey would tell anyone anything.

@@ -163,7 +163,7 @@ impl Judge {
             | Event::KillFailed { .. }
             | Event::Hidden
             | Event::Survivor(_)
-            | Event::Surveyed => {}
+            | Event::Surveyed { .. } => {}
         }
     }
 

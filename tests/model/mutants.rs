@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 32] = [
+const MUTANTS: [Mutant; 34] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -84,6 +84,18 @@ const MUTANTS: [Mutant; 32] = [
         "mod.rs",
         "self.outbox.survey_due |= self.awaits_survey();",
         "",
+    ),
+    (
+        "a survey that missed somebody counts as one that found nobody",
+        "mod.rs",
+        "remains.filter(|found| whole || *found > Remains::None)",
+        "remains",
+    ),
+    (
+        "a survey that missed somebody ends the machine",
+        "mod.rs",
+        "if whole || self.machine.has_found() {",
+        "if whole || true {",
     ),
     (
         "ends that a held zombie hides are not looked for",

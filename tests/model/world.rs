@@ -424,13 +424,19 @@ impl World {
     fn survey(&mut self, marks: bool, events: &mut Vec<Event>) {
         self.surveys += 1;
         self.hidden = false;
+        // Who ended since the list was made has left others to foster that are not on it.
+        let told = &self.judge.told;
+        let ended = self.kernel.zombies().filter(|pid| !told.contains(pid));
+        let ended = ended.filter_map(|pid| self.kernel.get(pid)).filter(|p| !p.leader);
+        let oldest = ended.map(|p| p.birth).min();
         if self.hides_ends() && self.starts.is_empty() {
             let ended: Vec<Pid> = self.kernel.zombies().collect();
             for pid in ended {
                 self.say_death(pid, events);
             }
         }
-        let lives = |p: &&Process| !p.is_zombie() && !p.leader;
+        let is_listed = |p: &Process| oldest.is_none_or(|birth| p.birth < birth);
+        let lives = |p: &&Process| !p.is_zombie() && !p.leader && is_listed(p);
         let survivors: Vec<Survivor> = self
             .kernel
             .all()
@@ -445,7 +451,7 @@ impl World {
         for survivor in survivors {
             self.say(Event::Survivor(survivor), events);
         }
-        self.say(Event::Surveyed, events);
+        self.say(Event::Surveyed { whole: oldest.is_none() }, events);
     }
 
     fn take_down(&mut self, action: Action) {

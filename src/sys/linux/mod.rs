@@ -177,7 +177,9 @@ impl Sys {
     }
 
     fn spawn(&mut self, id: ServiceId) -> Event {
-        let Some(service) = self.config.services.get(id.index()) else { return Event::Surveyed };
+        let Some(service) = self.config.services.get(id.index()) else {
+            return Event::Surveyed { whole: true };
+        };
         let nonce = u128::from(self.instance) << 64;
         let nonce = if self.config.supervised { nonce | u128::from(random()) } else { 0 };
         let run = RunId { service: id, nonce };
@@ -282,12 +284,12 @@ impl Sys {
         // Most often nobody lives but leaders. What ended behind the held is told when these are
         // reaped, unless it is a leader, which may be held next.
         let may_find = !self.adopts || held.len() < self.leaders.len() || self.children.any_alive();
-        if may_find {
+        let whole = !may_find || {
             let (leaders, adopts) = (&self.leaders, self.adopts);
             let look = Look { leaders, held, marks_of: marks.then_some(self.instance), adopts };
-            self.children.survey(&look, &mut self.list, events);
-        }
-        events.push(Event::Surveyed);
+            self.children.survey(&look, &mut self.list, events)
+        };
+        events.push(Event::Surveyed { whole });
     }
 
     /// Waits for a signal or the deadline, and says whether there are signals to read.

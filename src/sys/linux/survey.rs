@@ -82,19 +82,30 @@ impl Children {
 
     /// Tells of the children that live, but for leaders; of those that ended, but for held ones,
     /// where these hide their ends; and of the members of held groups that are children of others,
-    /// where there may be any.
-    pub fn survey(&mut self, look: &Look<'_>, list: &mut Vec<Pid>, events: &mut Vec<Event>) {
+    /// where there may be any. Says whether nobody had ended since ends were told last: whom such
+    /// a one left, foster may have adopted when the list was made already.
+    pub fn survey(
+        &mut self,
+        look: &Look<'_>,
+        list: &mut Vec<Pid>,
+        events: &mut Vec<Event>,
+    ) -> bool {
         self.list(list);
         let hides = !look.held.is_empty();
         let is_among = |pid: &Pid, sorted: &[Pid]| sorted.binary_search(pid).is_ok();
-        let mut adopted_any = false;
+        let (mut adopted_any, mut ended_any) = (false, false);
         for pid in list.iter().copied().filter(|pid| !is_among(pid, look.held)) {
             let is_leader = is_among(&pid, look.leaders);
             if is_leader && !hides {
                 continue;
             }
             match end_of(pid) {
-                Some(Some(status)) if hides => events.push(Event::Exited { pid, status }),
+                Some(Some(status)) => {
+                    ended_any = true;
+                    if hides {
+                        events.push(Event::Exited { pid, status });
+                    }
+                }
                 None if !is_leader => {
                     adopted_any = true;
                     // SAFETY: getpgid(2) takes any number.
@@ -103,13 +114,13 @@ impl Children {
                         look.marks_of.map_or(Mark::Unreadable, |instance| self.mark(pid, instance));
                     events.push(Event::Survivor(Survivor { pid, group, mark, adopted: true }));
                 }
-                Some(_) | None => {}
+                Some(None) | None => {}
             }
         }
         // A member whose parent lives outside its group descends from something adopted: where
         // foster adopts and nothing lives, there is none.
         if !hides || (look.adopts && !adopted_any) || !self.has_proc() {
-            return;
+            return !ended_any;
         }
         for_each_process(|pid| {
             if let Some(stat) = self.stat(pid)
@@ -121,6 +132,7 @@ impl Children {
                 events.push(Event::Survivor(Survivor { pid, group, mark, adopted: false }));
             }
         });
+        !ended_any
     }
 
     fn has_proc(&mut self) -> bool {
