@@ -48,6 +48,16 @@ impl Log {
         }
     }
 
+    /// Whether it would say anything of a report.
+    pub fn says(&self, report: &Report) -> bool {
+        if self.config.log.voice == Voice::Foster {
+            return level_filter(report.level()) <= self.level;
+        }
+        let mut says = false;
+        cli::render(&self.config, report, self.own_pid, &mut |_, _| says = true);
+        says
+    }
+
     /// Says what the machine knows nothing of: that foster did something for itself, or that
     /// something failed which it will try again or do without.
     pub fn say(&self, level: Level, what: fmt::Arguments<'_>) {

@@ -168,7 +168,8 @@ impl Supervisor {
                 None => {
                     self.report(Report::Reaped { pid, status });
                     let freely = !self.shutdown.is_requested();
-                    self.outbox.push(Action::ReapOrphan { pid, freely });
+                    let silently = freely && !self.awaits_survey();
+                    self.outbox.push(Action::ReapOrphan { pid, freely, silently });
                     self.outbox.survey_due |= self.awaits_survey();
                 }
             },

@@ -83,7 +83,14 @@ fn a_service_that_is_slow_to_start_and_has_no_limit_of_restarts_keeps_all_promis
     let restart = Restart::OnFailure;
     search(&Search {
         name: "slow",
-        setup: Setup { max_restarts: None, restart, slow: true, hides: false, ..base(1) },
+        setup: Setup {
+            max_restarts: None,
+            restart,
+            slow: true,
+            hides: false,
+            leaves: false,
+            ..base(1)
+        },
         depth: 3,
         starts: &["exit 0 3", "exit 0 3; due", "stick 0; signal 2; due"],
         wanted: &[
@@ -235,6 +242,7 @@ fn base(services: usize) -> Setup {
         max_restarts: Some(1),
         stop_timeout: Some(Duration::from_secs(2)),
         hides: true,
+        leaves: true,
         ..Setup::default()
     }
 }

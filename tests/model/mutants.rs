@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 34] = [
+const MUTANTS: [Mutant; 35] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -84,6 +84,12 @@ const MUTANTS: [Mutant; 34] = [
         "mod.rs",
         "self.outbox.survey_due |= self.awaits_survey();",
         "",
+    ),
+    (
+        "orphans are left to the kernel while a service waits for their ends",
+        "mod.rs",
+        "let silently = freely && !self.awaits_survey();",
+        "let silently = freely;",
     ),
     (
         "a survey that missed somebody counts as one that found nobody",

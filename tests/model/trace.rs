@@ -39,6 +39,7 @@ pub struct Setup {
     /// Whether deaths are told as soon as the one before is dealt with.
     pub eager: bool,
     pub hides: bool,
+    pub leaves: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
     pub slow: bool,
 }
@@ -130,6 +131,7 @@ impl Default for Setup {
             boot: false,
             eager: false,
             hides: false,
+            leaves: false,
             slow: false,
         }
     }
@@ -140,7 +142,7 @@ impl Setup {
     pub fn world(&self) -> Sim {
         let mut sim = Sim::new(self.config(), self.terminal);
         (sim.world.eager, sim.world.slow) = (self.eager, self.slow);
-        sim.world.hides = self.hides;
+        (sim.world.hides, sim.world.leaves) = (self.hides, self.leaves);
         sim
     }
 
@@ -204,6 +206,7 @@ impl Setup {
             "boot" => self.boot = value.parse().ok()?,
             "eager" => self.eager = value.parse().ok()?,
             "hides" => self.hides = value.parse().ok()?,
+            "leaves" => self.leaves = value.parse().ok()?,
             "slow" => self.slow = value.parse().ok()?,
             _ => return None,
         }
@@ -251,6 +254,7 @@ impl Setup {
         line(self.boot, "boot", self.boot.to_string());
         line(self.eager, "eager", self.eager.to_string());
         line(self.hides, "hides", self.hides.to_string());
+        line(self.leaves, "leaves", self.leaves.to_string());
         line(self.slow, "slow", self.slow.to_string());
         lines
     }

@@ -52,6 +52,9 @@ pub struct World {
     pub eager: bool,
     /// Whether a zombie that is held hides those behind it.
     pub hides: bool,
+    /// Whether the kernel reaps orphans of whom nobody wants to know, and now.
+    pub leaves: bool,
+    left: bool,
     /// Whether it was told that there are some, and no survey made since.
     hidden: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
@@ -179,8 +182,9 @@ impl Sim {
         let world = &self.world;
         let _ = write!(
             out,
-            "{}{}{:?}{:?}{}{:?}",
+            "{}{}{}{:?}{:?}{}{:?}",
             world.suspended,
+            world.left,
             world.hidden,
             world.signals,
             world.amid,
@@ -206,6 +210,8 @@ impl World {
             amid: VecDeque::new(),
             eager: false,
             hides: false,
+            leaves: false,
+            left: false,
             hidden: false,
             slow: false,
             starts: VecDeque::new(),
@@ -347,6 +353,7 @@ impl World {
     }
 
     fn tell_death(&mut self, events: &mut Vec<Event>) {
+        self.reap_in_silence();
         // One at a time: the next is seen when this one is reaped or held. None before its start.
         if !self.judge.told.is_empty() || !self.starts.is_empty() {
             return;
@@ -359,6 +366,18 @@ impl World {
             return;
         }
         self.say_death(pid, events);
+    }
+
+    /// The kernel reaps what is left to it.
+    fn reap_in_silence(&mut self) {
+        let told = &self.judge.told;
+        let is_orphan = |pid: &Pid| {
+            !told.contains(pid) && self.kernel.get(*pid).is_some_and(|process| !process.leader)
+        };
+        if self.left {
+            let ended: Vec<Pid> = self.kernel.zombies().filter(is_orphan).collect();
+            ended.into_iter().for_each(|pid| self.kernel.reap(pid));
+        }
     }
 
     fn say_death(&mut self, pid: Pid, events: &mut Vec<Event>) {
@@ -524,6 +543,12 @@ impl Backend for World {
                     self.apply(op);
                 }
             }
+        }
+        self.reap_in_silence();
+        match action {
+            Action::ReapOrphan { silently, .. } => self.left |= self.leaves && silently,
+            Action::Report(_) => {}
+            _ => self.left = false,
         }
         self.judge.asked(&action, self.now, &self.kernel);
         self.take_down(action);

@@ -20,6 +20,7 @@ mod fallback;
 mod idle;
 mod inheritance;
 mod install;
+mod left_to_the_kernel;
 mod leftovers;
 mod log;
 mod memory;

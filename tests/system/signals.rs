@@ -97,15 +97,19 @@ fn ordinary_signals_that_were_queued_keep_their_value_too() {
 pub fn values_go_on(launch: Launch) {
     let mut run = launch.start();
     run.expect("trapping");
+    values_arrive(&mut run);
+}
+
+pub fn values_arrive(run: &mut Running) {
     let pid = run.pid();
     queue(pid, 40, usize::MAX);
     assert_eq!(run.line(), format!("got 40 value={}", usize::MAX));
-    send_while_stopped(&mut run, |pid| (0..300).for_each(|value| queue(pid, 35, value)));
+    send_while_stopped(run, |pid| (0..300).for_each(|value| queue(pid, 35, value)));
     for value in 0..300 {
         assert_eq!(run.line(), format!("got 35 value={value}"));
     }
     // A lower number comes first, whatever came first (signal(7)).
-    send_while_stopped(&mut run, |pid| {
+    send_while_stopped(run, |pid| {
         for (number, value) in [(50, 1), (36, 2), (50, 3), (36, 4)] {
             queue(pid, number, value);
         }

@@ -3,8 +3,10 @@
 mod boot;
 mod entry;
 mod file;
+mod guard;
 #[cfg_attr(not(own_heap), allow(dead_code, reason = "the sanitizer has a heap of its own"))]
 mod heap;
+mod kill;
 mod log;
 #[cfg_attr(not(all(own_heap, target_env = "musl")), allow(dead_code, reason = "C has its own"))]
 mod malloc;
@@ -26,13 +28,12 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use nix::errno::Errno;
 use nix::libc;
 
 use foster::cli::{self, Need, Say};
 use foster::config::{Config, Level, Session};
 use foster::driver::Backend;
-use foster::exit::MachineEnd;
+use foster::exit::{ExitStatus, MachineEnd};
 use foster::process::{OsError, Pid, RunId, ServiceId, Target};
 use foster::signal::Signal;
 use foster::supervisor::{Action, Event, Facts, Report};
@@ -136,7 +137,7 @@ impl Sys {
         heap::wait_for_memory();
         Ok(Sys {
             poll,
-            ready: Events::with_capacity(2),
+            ready: Events::with_capacity(3),
             timer: Timer::Unused,
             spawner,
             reaper: Reaper::new(terminal.exists()),
@@ -213,33 +214,9 @@ impl Sys {
     }
 
     fn kill(&mut self, target: Target, signal: Signal, value: Option<u64>) -> Option<Event> {
-        let number = i32::from(signal.number());
-        if let Target::Group(pid) = target
-            && let Some(guard) = self.reaper.guard_of(pid)
-        {
-            let sent = guard.signal(number);
-            return (!sent).then(|| Event::KillFailed { target, signal, os: Errno::last_raw() });
-        }
-        // SAFETY: these are system calls on numbers; the record is of the size that the kernel
-        // reads.
-        let result = unsafe {
-            match (target, value) {
-                (Target::Process(pid), Some(value)) => match queue(pid, number, value) {
-                    // Its user has as many signals pending as may be: without the value one more
-                    // is taken all the same (kernel/signal.c).
-                    -1 if Errno::last() == Errno::EAGAIN => libc::kill(pid.0 as i32, number),
-                    sent => sent,
-                },
-                (Target::Process(pid), None) => libc::kill(pid.0 as i32, number),
-                (Target::Group(pid), _) => match libc::kill(-(pid.0 as i32), number) {
-                    // Its leader has left it empty, by a setpgid of its own; the leader is not
-                    // reaped, so that its id is nobody else's.
-                    -1 if Errno::last() == Errno::ESRCH => libc::kill(pid.0 as i32, number),
-                    sent => sent,
-                },
-            }
-        };
-        (result != 0).then(|| Event::KillFailed { target, signal, os: Errno::last_raw() })
+        let (Target::Process(pid) | Target::Group(pid)) = target;
+        let sent = kill::send(target, i32::from(signal.number()), value, self.reaper.guard_of(pid));
+        sent.err().map(|error| Event::KillFailed { target, signal, os: error as i32 })
     }
 
     /// Tells what became of the next child, if signals are not overdue for being read.
@@ -273,6 +250,13 @@ impl Sys {
             .is_none_or(|leader| unsafe { libc::getpgid(leader.0 as i32) == libc::getpgrp() })
     }
 
+    /// Whether somebody reads of each orphan that is reaped, or could: the self-pipe needs its own
+    /// disposition of SIGCHLD.
+    fn tells_of_orphans(&self) -> bool {
+        let (pid, status) = (Pid(0), ExitStatus::Code(0));
+        self.signals.come_untold() || self.log.says(&Report::Reaped { pid, status })
+    }
+
     fn forget_leader(&mut self, pid: Pid) {
         if let Ok(place) = self.leaders.binary_search(&pid) {
             self.leaders.remove(place);
@@ -304,6 +288,10 @@ impl Sys {
         }
         if self.ready.iter().any(|event| event.token() == TIMER) {
             self.timer.went_off();
+        }
+        if self.ready.iter().any(|event| event.token() == LEADER) {
+            self.reaper.guard_called();
+            self.fates_pending = true;
         }
         let told = self.ready.iter().any(|event| event.token() == SIGNALS);
         told || (self.ready.is_empty() && self.signals.come_untold())
@@ -343,6 +331,9 @@ impl Backend for Sys {
     }
 
     fn perform(&mut self, action: Action, events: &mut Vec<Event>) {
+        if !matches!(action, Action::ReapOrphan { .. } | Action::Report(_)) {
+            self.fates_pending |= self.reaper.take_over();
+        }
         match action {
             Action::Spawn { service } => {
                 let event = self.spawn(service);
@@ -365,13 +356,16 @@ impl Backend for Sys {
                 // With this one foster itself may be done: what else ended is told later.
                 self.forget_leader(pid);
             }
-            Action::ReapOrphan { pid, freely } => {
+            Action::ReapOrphan { pid, freely, silently } => {
                 self.reaper.reap(pid);
                 // It may have been one that was given up.
                 self.forget_leader(pid);
                 self.reaped += 1;
                 if freely {
                     self.reaper.reap_first(&self.leaders);
+                }
+                if silently && self.reaper.would_leave() && !self.tells_of_orphans() {
+                    self.reaper.leave(&self.leaders, self.poll.registry(), LEADER);
                 }
                 self.next_fate(events);
             }
@@ -419,37 +413,6 @@ fn poll_above_stderr() -> io::Result<Poll> {
     }
 }
 
-/// Sends a signal with its value (rt_sigqueueinfo(2)).
-///
-/// # Safety
-/// None but that of any signal; the numbers are checked by the kernel.
-unsafe fn queue(pid: Pid, signal: i32, value: u64) -> i32 {
-    // As the kernel lays it out: signal, error, code, then pid, uid and value, where the value
-    // stands at the next place that fits a pointer.
-    #[repr(C)]
-    struct Info {
-        signal: i32,
-        error: i32,
-        code: i32,
-        #[cfg(target_pointer_width = "64")]
-        padding: i32,
-        pid: u32,
-        uid: u32,
-        value: usize,
-        rest: [u8; 96],
-    }
-    // SAFETY: all of it is numbers, for which zero is a value.
-    let mut info = unsafe { mem::zeroed::<Info>() };
-    info.signal = signal;
-    info.code = libc::SI_QUEUE;
-    info.pid = std::process::id();
-    // SAFETY: it only asks.
-    info.uid = unsafe { libc::getuid() };
-    info.value = value as usize;
-    // SAFETY: the record is at least as long as the 128 bytes that the kernel reads.
-    unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid.0, signal, &raw const info) as i32 }
-}
-
 /// A number that nobody can guess (getrandom(2)); where the kernel has none yet, one that is at
 /// least not the same twice.
 fn random() -> u64 {
@@ -469,3 +432,4 @@ const REAPED_AT_END: usize = 1 << 16;
 
 const SIGNALS: Token = Token(0);
 const TIMER: Token = Token(1);
+const LEADER: Token = Token(2);

@@ -7,18 +7,24 @@
 //! To look first costs a system call more than to reap at once. So in a storm of orphans that end
 //! foster reaps first, if the machine has no use for zombies (`Action::ReapOrphan`) and the kernel
 //! has a way to a service's group that no recycled id can lead astray ([`Guard`]).
+//!
+//! And where nothing hangs on their ends, it leaves orphans to the kernel: while foster ignores
+//! SIGCHLD, those that end reap themselves, and foster is not even woken (wait(2), NOTES). A
+//! service's first process would too: so this takes a guard that tells how it ended.
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
-use nix::errno::Errno;
+use mio::{Registry, Token};
 use nix::libc::{self, c_int, id_t, idtype_t};
 
 use foster::exit::ExitStatus;
 use foster::process::Pid;
 use foster::signal::{Signal, SignalSet};
+
+use super::guard::Guard;
+use super::signals::set_disposition;
 
 /// The children, as far as their ends go.
 pub struct Reaper {
@@ -28,6 +34,12 @@ pub struct Reaper {
     guard: Option<Guard>,
     /// Whether there is none to be had.
     no_guards: bool,
+    /// Whether a guard tells how somebody ended who is reaped; not known before a storm.
+    guards_tell: Option<bool>,
+    /// Whether the guard has called, and was not asked since.
+    guard_calls: bool,
+    /// Whether orphans are left to the kernel.
+    leaves: bool,
     /// How many fates there were in a row.
     row: usize,
     /// Whether the next child is reaped before its fate is told.
@@ -60,6 +72,9 @@ impl Reaper {
             interest,
             guard: None,
             no_guards: false,
+            guards_tell: None,
+            guard_calls: false,
+            leaves: false,
             row: 0,
             reaps_first: false,
             reaped: None,
@@ -69,6 +84,13 @@ impl Reaper {
 
     /// What became of the next child, if anything did.
     pub fn next(&mut self) -> Option<Fate> {
+        if mem::take(&mut self.guard_calls)
+            && let Some(guard) = &self.guard
+            && let Some(status) = guard.end()
+        {
+            self.reaped = Some(guard.leader);
+            return Some(Fate::Exited(guard.leader, status));
+        }
         let fate = if mem::take(&mut self.reaps_first) {
             let fate = reap_or_tell(self.interest & libc::WSTOPPED);
             if let Some(Fate::Exited(pid, _)) = fate {
@@ -84,15 +106,22 @@ impl Reaper {
 
     /// Reaps a child.
     pub fn reap(&mut self, pid: Pid) {
-        if self.reaped.take() != Some(pid) {
-            if let Ok(place) = self.held.binary_search(&pid) {
-                self.held.remove(place);
-            }
+        if let Ok(place) = self.held.binary_search(&pid) {
+            self.held.remove(place);
+        }
+        if self.reaped == Some(pid) {
+            self.reaped = None;
+        } else {
+            let untried = self.row >= STORM && self.guards_tell.is_none();
+            let guard = if untried { Guard::new(pid) } else { None };
             // It cannot fail: the child was seen as a zombie, and nobody else reaps.
             // SAFETY: nothing is to be told.
             unsafe {
                 libc::waitid(libc::P_PID, pid.0, ptr::null_mut(), libc::WEXITED | libc::WNOHANG)
             };
+            if untried {
+                self.guards_tell = Some(guard.is_some_and(|guard| guard.end().is_some()));
+            }
         }
         if self.guard_of(pid).is_some() {
             self.guard = None;
@@ -116,12 +145,45 @@ impl Reaper {
         };
     }
 
+    /// Whether it would pay to leave orphans to the kernel, and that is still to be done. What is
+    /// stopped would not be told either.
+    pub fn would_leave(&self) -> bool {
+        !self.leaves && self.row >= STORM && self.interest & libc::WSTOPPED == 0
+    }
+
+    /// Leaves orphans to the kernel, if the end of a service cannot be missed by it: a guard calls
+    /// by this token. Those that are zombies already are still to be reaped.
+    pub fn leave(&mut self, leaders: &[Pid], registry: &Registry, guard_calls: Token) {
+        let is_safe = match (leaders, &mut self.guard) {
+            ([], _) => true,
+            ([leader], Some(guard)) => {
+                guard.leader == *leader
+                    && self.guards_tell == Some(true)
+                    && guard.watch(registry, guard_calls).is_ok()
+            }
+            _ => false,
+        };
+        self.leaves = is_safe && set_disposition(libc::SIGCHLD, libc::SIG_IGN).is_ok();
+    }
+
+    /// Takes orphans back from the kernel, if they were left to it; says whether they were.
+    pub fn take_over(&mut self) -> bool {
+        // It cannot fail: it is what was done before.
+        let left = mem::take(&mut self.leaves);
+        left && set_disposition(libc::SIGCHLD, libc::SIG_DFL).is_ok()
+    }
+
+    /// Takes in that the guard has called.
+    pub fn guard_called(&mut self) {
+        self.guard_calls = true;
+    }
+
     /// The way to the group of a service that does not go by its id.
     pub fn guard_of(&self, leader: Pid) -> Option<&Guard> {
         self.guard.as_ref().filter(|guard| guard.leader == leader)
     }
 
-    /// Leaves a zombie be.
+    /// Leaves a zombie be. Of one that is reaped already, the guard is left.
     pub fn hold(&mut self, pid: Pid) {
         if let Err(place) = self.held.binary_search(&pid) {
             self.held.insert(place, pid);
@@ -145,50 +207,6 @@ impl Reaper {
     }
 }
 
-/// A process group, by a descriptor of the process that led it (pidfd_open(2)): a signal to it
-/// cannot reach another group, even when the id is somebody else's by now.
-pub struct Guard {
-    leader: Pid,
-    descriptor: OwnedFd,
-}
-
-impl Guard {
-    /// A guard for a leader that is not reaped yet; none where the kernel has none (Linux 6.9)
-    /// or no descriptor is left.
-    fn new(leader: Pid) -> Option<Guard> {
-        // A kernel that does not know the flag says so before it looks for the descriptor. The
-        // group itself is not asked: in a storm it has thousands of members.
-        if send(-1, 0, PROCESS_GROUP) || Errno::last() != Errno::EBADF {
-            return None;
-        }
-        // SAFETY: these are system calls on numbers; the descriptor is new and ours, and closed
-        // when foster executes anything.
-        unsafe {
-            let descriptor = libc::syscall(libc::SYS_pidfd_open, leader.0, 0);
-            let descriptor = RawFd::try_from(descriptor).ok().filter(|fd| *fd >= 0)?;
-            Some(Guard { leader, descriptor: OwnedFd::from_raw_fd(descriptor) })
-        }
-    }
-
-    /// Sends a signal to all in the group, or where its leader has left it empty to the leader;
-    /// says whether there was anyone.
-    pub fn signal(&self, signal: c_int) -> bool {
-        let descriptor = self.descriptor.as_raw_fd();
-        send(descriptor, signal, PROCESS_GROUP)
-            || Errno::last() == Errno::ESRCH && send(descriptor, signal, 0)
-    }
-}
-
-/// pidfd_send_signal(2).
-fn send(descriptor: RawFd, signal: c_int, flags: c_int) -> bool {
-    let info = ptr::null::<libc::siginfo_t>();
-    // SAFETY: these are numbers, and no record of what to send.
-    unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, info, flags) == 0 }
-}
-
-/// `PIDFD_SIGNAL_PROCESS_GROUP` (pidfd_send_signal(2)).
-const PROCESS_GROUP: c_int = 1 << 2;
-
 /// Reaps a child that has ended, whichever it is.
 pub fn reap_any() -> Option<Fate> {
     reap_or_tell(0)
@@ -201,17 +219,25 @@ fn reap_or_tell(stops: c_int) -> Option<Fate> {
     // SAFETY: `status` takes the answer.
     let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | stops) };
     let pid = Pid(u32::try_from(pid).ok().filter(|pid| *pid != 0)?);
-    if libc::WIFEXITED(status) {
-        return Some(Fate::Exited(pid, ExitStatus::Code(libc::WEXITSTATUS(status) as u32)));
-    }
-    if libc::WIFSIGNALED(status) {
-        return Some(Fate::Exited(pid, ExitStatus::Signal(Signal::new(libc::WTERMSIG(status))?)));
+    if let Some(status) = ended(status) {
+        return Some(Fate::Exited(pid, status));
     }
     // A stop by another signal, or with an event or a mark in the bits above it, is told to a tracer.
     Some(match Signal::new(status >> 8) {
         Some(signal) if JOB_CONTROL.contains(signal) => Fate::Stopped(pid, signal),
         _ => Fate::Traced(pid),
     })
+}
+
+/// How a child ended, where that is what wait(2) tells.
+pub fn ended(status: c_int) -> Option<ExitStatus> {
+    if libc::WIFEXITED(status) {
+        Some(ExitStatus::Code(libc::WEXITSTATUS(status) as u32))
+    } else if libc::WIFSIGNALED(status) {
+        Some(ExitStatus::Signal(Signal::new(libc::WTERMSIG(status))?))
+    } else {
+        None
+    }
 }
 
 /// What stops a process that nobody traces (signal(7)).

@@ -1,0 +1,105 @@
+//! Signals to others.
+
+use std::mem;
+
+use nix::errno::Errno;
+use nix::libc::{self, c_int};
+
+use foster::process::{Pid, Target};
+
+use super::guard::Guard;
+
+/// Sends a signal, by a guard where there is one.
+pub fn send(
+    target: Target,
+    signal: c_int,
+    value: Option<u64>,
+    guard: Option<&Guard>,
+) -> Result<(), Errno> {
+    let sent = match (target, guard) {
+        (Target::Process(pid), None) => to_one(value, |value| match value {
+            Some(value) => queue(pid, &Record::new(signal, value)),
+            None => kill(pid.0 as i32, signal),
+        }),
+        (Target::Process(_), Some(guard)) => to_one(value, |value| {
+            guard.signal(signal, value.map(|value| Record::new(signal, value)).as_ref())
+        }),
+        (Target::Group(pid), None) => {
+            to_group(|| kill(-(pid.0 as i32), signal), || kill(pid.0 as i32, signal))
+        }
+        (Target::Group(_), Some(guard)) => {
+            to_group(|| guard.signal_group(signal), || guard.signal(signal, None))
+        }
+    };
+    match sent {
+        // Whoever is behind a guard may be reaped: as a zombie it would have taken it too.
+        Err(Errno::ESRCH) if guard.is_some() => Ok(()),
+        sent => sent,
+    }
+}
+
+/// Where a user has as many signals pending as may be, without the value one more is taken all the
+/// same (kernel/signal.c).
+fn to_one(
+    value: Option<u64>,
+    send: impl Fn(Option<u64>) -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    match send(value) {
+        Err(Errno::EAGAIN) if value.is_some() => send(None),
+        sent => sent,
+    }
+}
+
+/// Where the leader has left its group empty, by a setpgid of its own, the leader itself is meant.
+fn to_group(
+    group: impl FnOnce() -> Result<(), Errno>,
+    leader: impl FnOnce() -> Result<(), Errno>,
+) -> Result<(), Errno> {
+    match group() {
+        Err(Errno::ESRCH) => leader(),
+        sent => sent,
+    }
+}
+
+/// kill(2). To an id: whose process is not reaped, so that it is nobody else's.
+fn kill(id: i32, signal: c_int) -> Result<(), Errno> {
+    // SAFETY: these are numbers.
+    Errno::result(unsafe { libc::kill(id, signal) }).map(drop)
+}
+
+/// rt_sigqueueinfo(2).
+fn queue(pid: Pid, record: &Record) -> Result<(), Errno> {
+    let record: *const Record = record;
+    // SAFETY: the record is at least as long as the 128 bytes that the kernel reads.
+    let sent = unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid.0, (*record).signal, record) };
+    Errno::result(sent).map(drop)
+}
+
+/// A signal and its value as the kernel lays it out: signal, error, code, then pid, uid and value,
+/// where the value stands at the next place that fits a pointer.
+#[repr(C)]
+pub struct Record {
+    signal: i32,
+    error: i32,
+    code: i32,
+    #[cfg(target_pointer_width = "64")]
+    padding: i32,
+    pid: u32,
+    uid: u32,
+    value: usize,
+    rest: [u8; 96],
+}
+
+impl Record {
+    fn new(signal: c_int, value: u64) -> Record {
+        // SAFETY: all of it is numbers, for which zero is a value.
+        let mut record = unsafe { mem::zeroed::<Record>() };
+        record.signal = signal;
+        record.code = libc::SI_QUEUE;
+        record.pid = std::process::id();
+        // SAFETY: it only asks.
+        record.uid = unsafe { libc::getuid() };
+        record.value = value as usize;
+        record
+    }
+}
