@@ -56,8 +56,8 @@ impl Guard {
     /// Has the queue tell when the process has ended, and again when it is reaped.
     pub fn watch(&mut self, registry: &Registry, token: Token) -> io::Result<()> {
         if !self.is_watched {
-            let mut source = self.descriptor.as_raw_fd();
-            registry.register(&mut SourceFd(&mut source), token, Interest::READABLE)?;
+            let source = self.descriptor.as_raw_fd();
+            registry.register(&mut SourceFd(&source), token, Interest::READABLE)?;
             self.is_watched = true;
         }
         Ok(())
