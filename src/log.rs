@@ -43,7 +43,7 @@ impl Log {
         let (config, own_pid) = (&self.config, self.own_pid);
         if config.log.voice != Voice::Foster {
             cli::render(config, report, own_pid, &mut write_line);
-        } else if level_filter(report.level()) <= self.level {
+        } else if self.says(report) {
             cli::render(config, report, own_pid, &mut |_, line| self.log(report.level(), line));
         }
     }
