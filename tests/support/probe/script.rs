@@ -27,7 +27,7 @@
 //! | `subreaper` | adopts orphans |
 //! | `open=PATH`, `close=N` | descriptors that an exec keeps |
 //! | `dup=N:M` | descriptor M is a copy of N from then on |
-//! | `deny=CALL,...:ERROR` | makes system calls fail, from here on and in every child |
+//! | `deny=CALL,...:ERROR` | makes system calls fail, from here on and in every child; not those that only ask |
 //! | `exec PROGRAM WORD...` | becomes PROGRAM |
 //! | `parent=MODE,FD PROGRAM WORD...` | a parent of PROGRAM, see `parent.rs` |
 
