@@ -127,6 +127,23 @@ fn no_boot_overrules_so_that_the_end_is_the_kernels_business() {
     assert!(!machine.seen().contains("mounted"), "{}", machine.seen());
 }
 
+#[test]
+fn a_machine_that_cannot_be_ended_says_why_and_stands_still() {
+    let mut machine =
+        Machine::new(&[("tell-all", "echo 7 >/proc/sys/kernel/printk; echo running")]);
+    machine.add_foster("bin/foster");
+    let init = "exec probe deny=reboot:EPERM exec foster tell-all";
+    machine.add("init", format!("#!/bin/sh\n{init}\n").as_bytes());
+    let mut machine = machine.boot("sysrq_always_enabled");
+    machine.expect("running");
+    machine.expect("foster: info: powering off");
+    machine.expect("foster: powering off failed: Operation not permitted");
+    // The kernel shows all tasks, the first one first; had that ended, the kernel had panicked.
+    machine.press("alt-sysrq-t");
+    let first = machine.expect_part("task:");
+    assert!(first.contains("task:foster ") && first.contains(" state:S "), "{first}");
+}
+
 /// A machine with an app that cleans up, and a service that obeys the console.
 fn with_two_services() -> Booted {
     let app = "trap 'echo app: cleaning up; sleep 1; echo app: done; exit' TERM; echo app: up; \

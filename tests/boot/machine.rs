@@ -194,10 +194,16 @@ impl Booted {
 
     /// Presses the three keys.
     pub fn press_ctrl_alt_del(&self) {
+        self.press("ctrl-alt-delete");
+    }
+
+    /// Presses these keys, as the emulator calls them, on the keyboard beside the console.
+    pub fn press(&self, keys: &str) {
         let path = self.folder.path().join("monitor");
         let connect = || UnixStream::connect(&path).ok();
         let mut monitor = until("the emulator has no monitor", connect);
-        monitor.write_all(b"sendkey ctrl-alt-delete\n").expect("the monitor takes commands");
+        let command = format!("sendkey {keys}\n");
+        monitor.write_all(command.as_bytes()).expect("the monitor takes commands");
         // It reads them until this end is closed, and answers all that it has read.
         monitor.shutdown(std::net::Shutdown::Write).expect("a socket has two directions");
         std::io::copy(&mut monitor, &mut std::io::sink()).expect("the monitor answers");

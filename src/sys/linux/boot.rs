@@ -16,13 +16,14 @@ use nix::mount::{MsFlags, mount, umount};
 use nix::sys::reboot::{RebootMode, reboot, set_cad_enabled};
 use nix::unistd;
 
+use foster::cli::Stream;
 use foster::config::Level;
 use foster::exit::MachineEnd;
 use foster::process::OsError;
 
 use crate::log::Log;
 
-use super::file;
+use super::{file, log};
 
 /// Whether PID 1, which foster is, is that of a machine, and not of a container.
 pub fn is_machine() -> bool {
@@ -89,13 +90,15 @@ pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
         sync();
     }
     drain_console();
-    let _ = reboot(match how {
+    let Err(errno) = reboot(match how {
         MachineEnd::PowerOff => RebootMode::RB_POWER_OFF,
         MachineEnd::Reboot => RebootMode::RB_AUTOBOOT,
         MachineEnd::Halt => RebootMode::RB_HALT_SYSTEM,
     });
     if is_machine {
         // It is over all the same: better a machine that stands still than a panic.
+        let why = OsError(errno as i32);
+        log::say(Stream::Err, &format!("foster: {how} failed: {why}\n"));
         loop {
             unistd::pause();
         }
