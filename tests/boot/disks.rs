@@ -15,11 +15,10 @@ fn disks_are_put_away_before_the_end_and_those_in_use_as_far_as_can_be() {
     let disks = [machine.add_disk(), machine.add_disk(), machine.add_disk()];
     // foster inherits a descriptor on each of the last two, and one on the root, so that they stay
     // in use to the end.
-    let init = "for module in 0 1 2 3 4 5; do insmod /modules/$module.ko; done\n\
-                mkdir '/a b'\nmount -t devtmpfs none /dev\nmount -t ext4 /dev/vda '/a b'\n\
+    let init = "mkdir '/a b'\nmount -t devtmpfs none /dev\nmount -t ext4 /dev/vda '/a b'\n\
                 mount -t ext4 /dev/vdb /mnt\nmount -t ext4 /dev/vdc /mnt2\n\
                 echo >/mnt/open; exec 7</mnt/open 8>/mnt2/open 9>/open; exec foster write";
-    machine.add("init", format!("#!/bin/sh\n{init}\n").as_bytes());
+    machine.add("init", format!("{WITH_MODULES}{init}\n").as_bytes());
     let mut machine = machine.boot("");
     machine.expect("written");
     machine.expect("foster: info: powering off");
@@ -32,13 +31,36 @@ fn disks_are_put_away_before_the_end_and_those_in_use_as_far_as_can_be() {
     let [unmounted, read_only, written] = &disks;
     assert_clean(unmounted);
     assert_clean(read_only);
-    // What was written is there all the same, in the journal if nowhere else.
-    let state = Command::new("/sbin/e2fsck").args(["-fy"]).arg(written).output();
-    let state = state.expect("e2fsck is installed");
-    assert!(matches!(state.status.code(), Some(0 | 1)), "{state:?}");
+    // What was written is there all the same.
+    replay_journal(written);
     for (disk, place) in disks.iter().zip(["/a b", "/mnt", "/mnt2"]) {
         assert_eq!(file_on(disk), format!("kept {place}\n"));
     }
+}
+
+#[test]
+fn what_unmounting_one_file_system_writes_into_another_that_is_in_use_reaches_the_disk() {
+    let mut machine = Machine::new(&[("write", "echo inner >/mnt2/file; echo written")]);
+    machine.add_foster("bin/foster");
+    let disk = machine.add_disk();
+    // On the disk, which stays in use to the end, there is a disk in a file. Its file system never
+    // has anything flushed; that it is clean is written as it is unmounted.
+    let init = "mount -t devtmpfs none /dev\nmount -t ext4 /dev/vda /mnt\n\
+                truncate -s 1M /mnt/disk; mke2fs -F /mnt/disk >/dev/null\n\
+                mount -t ext2 -o loop,nobarrier /mnt/disk /mnt2\n\
+                exec 7>/mnt/open; exec foster write";
+    machine.add("init", format!("{WITH_MODULES}{init}\n").as_bytes());
+    let mut machine = machine.boot("");
+    machine.expect("written");
+    machine.expect_part("cannot unmount /mnt, which is in use, nor make it read-only: ");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+    machine.off();
+    replay_journal(&disk);
+    let inner = disk.with_extension("inner");
+    let dump = format!("dump disk {}", inner.display());
+    scratch::run(Command::new("/sbin/debugfs").args(["-R", &dump]).arg(&disk));
+    assert_clean(&inner);
+    assert_eq!(file_on(&inner), "inner\n");
 }
 
 #[test]
@@ -77,6 +99,18 @@ fn assert_clean(disk: &Path) {
     assert!(!state.contains("needs_recovery"), "{state}");
 }
 
+/// Makes that seen which is in the journal and nowhere else yet.
+#[track_caller]
+fn replay_journal(disk: &Path) {
+    let state = Command::new("/sbin/e2fsck").args(["-fy"]).arg(disk).output();
+    let state = state.expect("e2fsck is installed");
+    assert!(matches!(state.status.code(), Some(0 | 1)), "{state:?}");
+}
+
 fn file_on(disk: &Path) -> String {
     scratch::run(Command::new("/sbin/debugfs").args(["-R", "cat file"]).arg(disk))
 }
+
+/// How an init starts that is to see disks.
+const WITH_MODULES: &str =
+    "#!/bin/sh\nfor module in 0 1 2 3 4 5 6; do insmod /modules/$module.ko; done\n";

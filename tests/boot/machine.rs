@@ -331,19 +331,20 @@ const ENDINGS: [(&str, Ending); 4] = [
 ];
 
 /// Names by which busybox is called.
-const APPLETS: [&str; 18] = [
-    "sh", "cat", "chroot", "date", "echo", "grep", "insmod", "kill", "ls", "mkdir", "mount",
-    "readlink", "rm", "setsid", "sleep", "true", "umount", "unshare",
+const APPLETS: [&str; 20] = [
+    "sh", "cat", "chroot", "date", "echo", "grep", "insmod", "kill", "ls", "mkdir", "mke2fs",
+    "mount", "readlink", "rm", "setsid", "sleep", "true", "truncate", "umount", "unshare",
 ];
 
-/// What sees a disk of QEMU's, in the order to load it.
-const MODULES: [&str; 6] = [
+/// What sees a disk of QEMU's, in the order to load it, and one in a file.
+const MODULES: [&str; 7] = [
     "virtio/virtio_ring.ko",
     "virtio/virtio.ko",
     "virtio/virtio_pci_legacy_dev.ko",
     "virtio/virtio_pci_modern_dev.ko",
     "virtio/virtio_pci.ko",
     "block/virtio_blk.ko",
+    "block/loop.ko",
 ];
 
 /// A machine takes seconds; this is for one whose host is very busy.

@@ -84,11 +84,11 @@ pub fn take_console() {
 /// Ends the machine; comes back only where foster may not, in a container. File systems are
 /// put away only where they are the machine's own.
 pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
-    sync();
     if is_machine {
         put_away_file_systems(log);
-        sync();
     }
+    // After that: what one file system writes as it is unmounted may go into a file of another's.
+    sync();
     drain_console();
     let Err(errno) = reboot(match how {
         MachineEnd::PowerOff => RebootMode::RB_POWER_OFF,
