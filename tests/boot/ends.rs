@@ -1,5 +1,7 @@
 //! How the machine ends, and what comes before.
 
+use std::time::Duration;
+
 use crate::machine::{Booted, Ending, Machine};
 use crate::starts::CONSOLE;
 
@@ -128,6 +130,23 @@ fn no_boot_overrules_so_that_the_end_is_the_kernels_business() {
 }
 
 #[test]
+fn a_console_that_is_held_back_gets_the_last_line_before_the_end() {
+    let mut machine = with_a_console_held_back_at_the_end();
+    let ends = machine.ends_within(A_WHILE);
+    assert!(!ends, "the machine did not wait for its console:\n{}", machine.seen());
+    machine.release_console();
+    machine.expect("foster: info: powering off");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn a_console_that_is_held_back_for_ever_does_not_hold_up_the_end() {
+    let mut machine = with_a_console_held_back_at_the_end();
+    assert_eq!(machine.ending(), Ending::PowerOff);
+    assert!(!machine.seen().contains("powering off"), "{}", machine.seen());
+}
+
+#[test]
 fn a_machine_that_cannot_be_ended_says_why_and_stands_still() {
     let mut machine =
         Machine::new(&[("tell-all", "echo 7 >/proc/sys/kernel/printk; echo running")]);
@@ -143,6 +162,23 @@ fn a_machine_that_cannot_be_ended_says_why_and_stands_still() {
     let first = machine.expect_part("task:");
     assert!(first.contains("task:foster ") && first.contains(" state:S "), "{first}");
 }
+
+/// A machine whose console is held back, and whose service has said its last word: what is left
+/// to say is foster's.
+fn with_a_console_held_back_at_the_end() -> Booted {
+    // By way of the kernel, which nothing holds back.
+    let last = "echo \"<1>console: done\" >/dev/kmsg";
+    let service = format!("trap '{last}; exit' TERM; {CONSOLE}");
+    let mut machine = Machine::new(&[("console", &service)]).boot("-- --wrap console");
+    machine.expect("console: listening");
+    machine.hold_console();
+    machine.type_line("kill -USR2 1");
+    machine.expect_part("console: done");
+    machine
+}
+
+/// Longer than it takes from there to the end, and shorter than foster waits for its console.
+const A_WHILE: Duration = Duration::from_millis(400);
 
 /// A machine with an app that cleans up, and a service that obeys the console.
 fn with_two_services() -> Booted {

@@ -188,8 +188,23 @@ impl Booted {
 
     /// Types a line on the console.
     pub fn type_line(&mut self, text: &str) {
+        self.type_keys(&format!("{text}\n"));
+    }
+
+    /// Holds the console back by Ctrl-S: what is written there waits, and only the kernel's own
+    /// lines still come.
+    pub fn hold_console(&mut self) {
+        self.type_keys("\x13");
+    }
+
+    /// Lets it go on by Ctrl-Q.
+    pub fn release_console(&mut self) {
+        self.type_keys("\x11");
+    }
+
+    fn type_keys(&mut self, keys: &str) {
         let keyboard = self.emulator.stdin.as_mut().expect("it is piped");
-        keyboard.write_all(format!("{text}\n").as_bytes()).expect("the machine is on");
+        keyboard.write_all(keys.as_bytes()).expect("the machine is on");
     }
 
     /// Presses the three keys.
@@ -221,6 +236,24 @@ impl Booted {
         }
     }
 
+    /// Looks for a while whether the kernel says how the machine ends.
+    #[track_caller]
+    pub fn ends_within(&mut self, time: Duration) -> bool {
+        let end = Instant::now() + time;
+        loop {
+            while let Some(line) = self.next_line() {
+                if ENDINGS.iter().any(|(words, _)| line.contains(words)) {
+                    return true;
+                }
+            }
+            match self.console.source() {
+                Some(source) if await_any(&[source], end) => self.console.fill(),
+                Some(_) => return false,
+                None => return true,
+            };
+        }
+    }
+
     /// Waits until a machine that ended is off.
     #[track_caller]
     pub fn off(&mut self) -> &str {
@@ -238,16 +271,21 @@ impl Booted {
     #[track_caller]
     fn line(&mut self, wanted: &str) -> String {
         loop {
-            if let Some(line) = self.console.line() {
-                // The terminal ends lines by a carriage return too; the firmware clears it.
-                let line = line.trim_end_matches('\r').to_owned();
-                let _ = writeln!(self.seen, "{line}");
+            if let Some(line) = self.next_line() {
                 return line;
             }
             let on = self.console.source().is_some();
             assert!(on, "the machine is off, waiting for {wanted:?}:\n{}", self.seen);
             self.wait_for_more(wanted);
         }
+    }
+
+    /// The next line, if it is there already.
+    fn next_line(&mut self) -> Option<String> {
+        // The terminal ends lines by a carriage return too; the firmware clears it.
+        let line = self.console.line()?.trim_end_matches('\r').to_owned();
+        let _ = writeln!(self.seen, "{line}");
+        Some(line)
     }
 
     #[track_caller]
