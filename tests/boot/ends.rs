@@ -130,6 +130,18 @@ fn no_boot_overrules_so_that_the_end_is_the_kernels_business() {
 }
 
 #[test]
+fn no_boot_leaves_ctrl_alt_del_to_the_kernel_which_asks_nobody() {
+    let app = "trap 'echo app: told; exit' INT TERM; echo app: up; while :; do sleep 1; done";
+    let mut machine = Machine::new(&[("app", app)]).boot("-- -v --no-boot /bin/app");
+    machine.expect("app: up");
+    machine.press_ctrl_alt_del();
+    assert_eq!(machine.ending(), Ending::Reboot);
+    for said in ["app: told", "SIGINT", "rebooting"] {
+        assert!(!machine.seen().contains(said), "{}", machine.seen());
+    }
+}
+
+#[test]
 fn a_console_that_is_held_back_gets_the_last_line_before_the_end() {
     let mut machine = with_a_console_held_back_at_the_end();
     let ends = machine.ends_within(A_WHILE);
