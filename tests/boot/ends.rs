@@ -159,7 +159,7 @@ fn a_console_that_is_held_back_for_ever_does_not_hold_up_the_end() {
 }
 
 #[test]
-fn a_machine_that_cannot_be_ended_says_why_and_stands_still() {
+fn a_machine_that_cannot_be_ended_says_why_and_stands_still_until_ctrl_alt_del() {
     let mut machine =
         Machine::new(&[("tell-all", "echo 7 >/proc/sys/kernel/printk; echo running")]);
     machine.add_foster("bin/foster");
@@ -168,11 +168,15 @@ fn a_machine_that_cannot_be_ended_says_why_and_stands_still() {
     let mut machine = machine.boot("sysrq_always_enabled");
     machine.expect("running");
     machine.expect("foster: info: powering off");
-    machine.expect("foster: powering off failed: Operation not permitted");
+    machine.expect(
+        "foster: powering off failed: Operation not permitted; Ctrl-Alt-Del restarts the machine",
+    );
     // The kernel shows all tasks, the first one first; had that ended, the kernel had panicked.
     machine.press("alt-sysrq-t");
     let first = machine.expect_part("task:");
     assert!(first.contains("task:foster ") && first.contains(" state:S "), "{first}");
+    machine.press_ctrl_alt_del();
+    assert_eq!(machine.ending(), Ending::Reboot);
 }
 
 /// A machine whose console is held back, and whose service has said its last word: what is left

@@ -97,8 +97,13 @@ pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
     });
     if is_machine {
         // It is over all the same: better a machine that stands still than a panic.
+        // Whoever is at the keyboard has a way out again, which asks nobody.
         let why = OsError(errno as i32);
-        log::say(Stream::Err, &format!("foster: {how} failed: {why}\n"));
+        let way = match set_cad_enabled(true) {
+            Ok(()) => "Ctrl-Alt-Del restarts the machine",
+            Err(_) => "it can be switched off now",
+        };
+        log::say(Stream::Err, &format!("foster: {how} failed: {why}; {way}\n"));
         loop {
             unistd::pause();
         }
