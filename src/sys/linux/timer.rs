@@ -110,4 +110,4 @@ pub fn now() -> Instant {
 static ASKED: AtomicU8 = AtomicU8::new(0);
 
 /// How often it is.
-const FIRST_FEW: u8 = 8;
+const FIRST_FEW: u8 = 32;
