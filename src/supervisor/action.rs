@@ -40,17 +40,12 @@ pub enum Action {
         pid: Pid,
         /// Whether the next death is to be answered by a reap too, whosever it is: then the
         /// platform may reap first and tell afterwards, as long as no signal that is still to
-        /// come for a service's group can reach another that was given its id.
+        /// come for a service's group can reach another that was given its id. Of other orphans
+        /// that it reaps in one go with this one it need not tell, where nobody reads of them.
         freely: bool,
-        /// Whether nothing comes of the deaths of others that were adopted, until anything but
-        /// this or a report is to be done: then the platform may have those reaped without a
-        /// word, if nobody reads of them either. A service's first process may be reaped so too,
-        /// as above; it is told of like any other, and may still be held.
-        silently: bool,
     },
     /// Leave a dead child as the zombie that it is, so that the id of its group stays taken,
-    /// until a `Reap`; one that is reaped already by the above stays what signals to its group go
-    /// by.
+    /// until a `Reap`.
     Hold {
         /// Whom.
         pid: Pid,

@@ -67,9 +67,11 @@ pub enum Event {
     Survivor(Survivor),
     /// Answer to `Survey`: that was all.
     Surveyed {
-        /// Whether that was really all: nobody was found to have ended whose end had not been
-        /// told before. What such a one leaves may have been adopted behind the survey's back.
+        /// Whether that was really all. One that ends while the survey is made may leave others
+        /// that are adopted behind its back; its own end is told, then or later.
         whole: bool,
+        /// Whether at least those in the groups of held leaders were all.
+        groups: bool,
     },
     /// At start-up foster gave up a terminal whose session it led: the kernel sends it a HUP and
     /// a CONT for that, which nobody meant (tty_ioctl(4), TIOCNOTTY).

@@ -214,7 +214,7 @@ mod tests {
                 let survivor = Survivor { pid, group: pid, mark: Mark::None, adopted: true };
                 actions.extend(tell(machine, Event::Survivor(survivor)));
             }
-            actions.extend(tell(machine, Event::Surveyed { whole: true }));
+            actions.extend(tell(machine, Event::Surveyed { whole: true, groups: true }));
         }
         actions
     }

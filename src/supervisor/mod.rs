@@ -168,8 +168,7 @@ impl Supervisor {
                 None => {
                     self.report(Report::Reaped { pid, status });
                     let freely = !self.shutdown.is_requested();
-                    let silently = freely && !self.awaits_survey();
-                    self.outbox.push(Action::ReapOrphan { pid, freely, silently });
+                    self.outbox.push(Action::ReapOrphan { pid, freely });
                     self.outbox.survey_due |= self.awaits_survey();
                 }
             },
@@ -182,7 +181,7 @@ impl Supervisor {
             }
             Event::Hidden => self.outbox.survey_due |= self.awaits_survey(),
             Event::Survivor(survivor) => self.survivor(survivor),
-            Event::Surveyed { whole } => self.surveyed(whole, now),
+            Event::Surveyed { whole, groups } => self.surveyed(whole, groups, now),
             Event::TerminalDetached => {
                 self.report(Report::TerminalDetached);
                 self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
@@ -306,7 +305,7 @@ impl Supervisor {
         let mut marks = false;
         for service in self.services.iter_mut().filter(|service| service.awaits_survey()) {
             service.survey = Some(Remains::None);
-            marks |= matches!(service.state(), State::Cleaning { .. });
+            marks |= service.is_cleaning();
         }
         Action::Survey { marks: marks && self.config.supervised }
     }
@@ -337,7 +336,7 @@ impl Supervisor {
     /// behind may be anyone's, and its end will be told.
     fn await_lost(&mut self) {
         for service in &mut self.services {
-            if matches!(service.state(), State::Cleaning { .. }) {
+            if service.is_cleaning() {
                 service.survey = service.survey.map(|found| found.max(Remains::Adopted));
             }
         }
@@ -358,12 +357,14 @@ impl Supervisor {
         }
     }
 
-    /// Tells every service that waited what the survey found of it. That nothing was found means
-    /// something only if the survey is whole; if not, an end is to be told that asks for the next.
-    fn surveyed(&mut self, whole: bool, now: Instant) {
+    /// Tells every service that waited what the survey found of it. One that is not whole may have
+    /// missed others; the end that made it so is told too, and asks for the next.
+    fn surveyed(&mut self, whole: bool, groups: bool, now: Instant) {
         for index in 0..self.services.len() {
-            let remains = self.services[index].survey.take();
-            if let Some(remains) = remains.filter(|found| whole || *found > Remains::None) {
+            let service = &mut self.services[index];
+            if let Some(found) = service.survey.take() {
+                let all = if service.is_cleaning() { whole } else { groups };
+                let remains = if all { found } else { found.max(Remains::Others) };
                 self.step(ServiceId(index as u32), Input::Surveyed(remains), now);
             }
         }

@@ -192,6 +192,11 @@ impl Service {
         matches!(self.state, State::Down | State::Failed)
     }
 
+    /// Whether what escaped its group may be left of it, and that alone.
+    pub(super) fn is_cleaning(&self) -> bool {
+        matches!(self.state, State::Cleaning { .. })
+    }
+
     /// Whether it waits for a survey to tell what is left of it.
     pub(super) fn awaits_survey(&self) -> bool {
         match self.state {

@@ -94,7 +94,7 @@ impl Backend for World {
                     self.orphan = survivor.adopted.then_some(survivor.pid);
                     events.push(Event::Survivor(survivor));
                 }
-                events.push(Event::Surveyed { whole: true });
+                events.push(Event::Surveyed { whole: true, groups: true });
             }
             _ => {}
         }

@@ -143,7 +143,7 @@ fn pause_runs_nothing_and_ends_with_0_on_term_or_int() {
             let (pid, status) = (Pid(9), ExitStatus::Code(3));
             assert_eq!(
                 told(Event::Exited { pid, status }),
-                [Action::ReapOrphan { pid, freely: true, silently: true }]
+                [Action::ReapOrphan { pid, freely: true }]
             );
             assert_eq!(told(signalled(signal)), [Action::Exit { code: 0 }]);
         }

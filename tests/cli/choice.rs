@@ -177,7 +177,7 @@ fn life(config: Config) -> Vec<Action> {
     events.push(Event::Stopped { pid, signal: Signal::TSTP, by_terminal: true });
     events.push(Event::Exited { pid: Pid(9), status });
     events.push(Event::Exited { pid, status });
-    events.push(Event::Surveyed { whole: true });
+    events.push(Event::Surveyed { whole: true, groups: true });
     for event in events {
         machine.handle_event(event, Instant::ZERO);
         actions.extend(std::iter::from_fn(|| machine.poll_action()));

@@ -49,7 +49,8 @@ pub fn supervised(dice: &mut Dice, services: usize) -> Setup {
         boot: dice.one_in(4),
         eager: dice.one_in(2),
         hides: dice.one_in(2),
-        leaves: dice.one_in(2),
+        rows: dice.one_in(2),
+        scans: dice.one_in(2),
         slow: dice.one_in(4),
     }
     .consistent()

@@ -88,7 +88,8 @@ fn a_service_that_is_slow_to_start_and_has_no_limit_of_restarts_keeps_all_promis
             restart,
             slow: true,
             hides: false,
-            leaves: false,
+            rows: false,
+            scans: false,
             ..base(1)
         },
         depth: 3,
@@ -242,7 +243,8 @@ fn base(services: usize) -> Setup {
         max_restarts: Some(1),
         stop_timeout: Some(Duration::from_secs(2)),
         hides: true,
-        leaves: true,
+        rows: true,
+        scans: true,
         ..Setup::default()
     }
 }

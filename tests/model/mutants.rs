@@ -86,16 +86,16 @@ const MUTANTS: [Mutant; 35] = [
         "",
     ),
     (
-        "orphans are left to the kernel while a service waits for their ends",
-        "mod.rs",
-        "let silently = freely && !self.awaits_survey();",
-        "let silently = freely;",
-    ),
-    (
         "a survey that missed somebody counts as one that found nobody",
         "mod.rs",
-        "remains.filter(|found| whole || *found > Remains::None)",
-        "remains",
+        "let remains = if all { found } else { found.max(Remains::Others) };",
+        "let remains = if all { found } else { found };",
+    ),
+    (
+        "a survey that saw the groups counts as whole",
+        "mod.rs",
+        "let all = if service.is_cleaning() { whole } else { groups };",
+        "let all = groups;",
     ),
     (
         "a survey that missed somebody ends the machine",

@@ -158,7 +158,7 @@ impl Case {
                 if let Some(survivor) = found {
                     self.machine.handle_event(Event::Survivor(survivor), self.now);
                 }
-                self.machine.handle_event(Event::Surveyed { whole: true }, self.now);
+                self.machine.handle_event(Event::Surveyed { whole: true, groups: true }, self.now);
             }
             Told::Deadline => {
                 self.now = match self.state() {

@@ -39,7 +39,8 @@ pub struct Setup {
     /// Whether deaths are told as soon as the one before is dealt with.
     pub eager: bool,
     pub hides: bool,
-    pub leaves: bool,
+    pub rows: bool,
+    pub scans: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
     pub slow: bool,
 }
@@ -131,7 +132,8 @@ impl Default for Setup {
             boot: false,
             eager: false,
             hides: false,
-            leaves: false,
+            rows: false,
+            scans: false,
             slow: false,
         }
     }
@@ -142,7 +144,8 @@ impl Setup {
     pub fn world(&self) -> Sim {
         let mut sim = Sim::new(self.config(), self.terminal);
         (sim.world.eager, sim.world.slow) = (self.eager, self.slow);
-        (sim.world.hides, sim.world.leaves) = (self.hides, self.leaves);
+        (sim.world.hides, sim.world.rows) = (self.hides, self.rows);
+        sim.world.scans = self.scans;
         sim
     }
 
@@ -206,7 +209,8 @@ impl Setup {
             "boot" => self.boot = value.parse().ok()?,
             "eager" => self.eager = value.parse().ok()?,
             "hides" => self.hides = value.parse().ok()?,
-            "leaves" => self.leaves = value.parse().ok()?,
+            "rows" => self.rows = value.parse().ok()?,
+            "scans" => self.scans = value.parse().ok()?,
             "slow" => self.slow = value.parse().ok()?,
             _ => return None,
         }
@@ -254,7 +258,8 @@ impl Setup {
         line(self.boot, "boot", self.boot.to_string());
         line(self.eager, "eager", self.eager.to_string());
         line(self.hides, "hides", self.hides.to_string());
-        line(self.leaves, "leaves", self.leaves.to_string());
+        line(self.rows, "rows", self.rows.to_string());
+        line(self.scans, "scans", self.scans.to_string());
         line(self.slow, "slow", self.slow.to_string());
         lines
     }

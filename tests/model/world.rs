@@ -52,9 +52,10 @@ pub struct World {
     pub eager: bool,
     /// Whether a zombie that is held hides those behind it.
     pub hides: bool,
-    /// Whether the kernel reaps orphans of whom nobody wants to know, and now.
-    pub leaves: bool,
-    left: bool,
+    /// Whether orphans are reaped in a row, where they may be.
+    pub rows: bool,
+    /// Whether a survey sees all in the groups of held leaders, come what may.
+    pub scans: bool,
     /// Whether it was told that there are some, and no survey made since.
     hidden: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
@@ -182,9 +183,8 @@ impl Sim {
         let world = &self.world;
         let _ = write!(
             out,
-            "{}{}{}{:?}{:?}{}{:?}",
+            "{}{}{:?}{:?}{}{:?}",
             world.suspended,
-            world.left,
             world.hidden,
             world.signals,
             world.amid,
@@ -210,8 +210,8 @@ impl World {
             amid: VecDeque::new(),
             eager: false,
             hides: false,
-            leaves: false,
-            left: false,
+            rows: false,
+            scans: false,
             hidden: false,
             slow: false,
             starts: VecDeque::new(),
@@ -353,7 +353,6 @@ impl World {
     }
 
     fn tell_death(&mut self, events: &mut Vec<Event>) {
-        self.reap_in_silence();
         // One at a time: the next is seen when this one is reaped or held. None before its start.
         if !self.judge.told.is_empty() || !self.starts.is_empty() {
             return;
@@ -368,15 +367,13 @@ impl World {
         self.say_death(pid, events);
     }
 
-    /// The kernel reaps what is left to it.
-    fn reap_in_silence(&mut self) {
-        let told = &self.judge.told;
-        let is_orphan = |pid: &Pid| {
-            !told.contains(pid) && self.kernel.get(*pid).is_some_and(|process| !process.leader)
-        };
-        if self.left {
-            let ended: Vec<Pid> = self.kernel.zombies().filter(is_orphan).collect();
-            ended.into_iter().for_each(|pid| self.kernel.reap(pid));
+    /// Reaps orphans in a row, up to the first that is none, without a word.
+    fn reap_in_a_row(&mut self) {
+        while !self.hides_ends() {
+            let first = self.kernel.zombies().next();
+            let is_orphan = |pid: &Pid| self.kernel.get(*pid).is_some_and(|p| !p.leader);
+            let Some(pid) = first.filter(is_orphan) else { return };
+            self.kernel.reap(pid);
         }
     }
 
@@ -454,7 +451,9 @@ impl World {
                 self.say_death(pid, events);
             }
         }
-        let is_listed = |p: &Process| oldest.is_none_or(|birth| p.birth < birth);
+        let is_early = |p: &Process| oldest.is_none_or(|birth| p.birth < birth);
+        let is_seen = |p: &Process| self.scans && self.kernel.held().contains(&p.group);
+        let is_listed = |p: &Process| is_early(p) || is_seen(p);
         let lives = |p: &&Process| !p.is_zombie() && !p.leader && is_listed(p);
         let survivors: Vec<Survivor> = self
             .kernel
@@ -470,7 +469,8 @@ impl World {
         for survivor in survivors {
             self.say(Event::Survivor(survivor), events);
         }
-        self.say(Event::Surveyed { whole: oldest.is_none() }, events);
+        let whole = oldest.is_none();
+        self.say(Event::Surveyed { whole, groups: whole || self.scans }, events);
     }
 
     fn take_down(&mut self, action: Action) {
@@ -544,12 +544,6 @@ impl Backend for World {
                 }
             }
         }
-        self.reap_in_silence();
-        match action {
-            Action::ReapOrphan { silently, .. } => self.left |= self.leaves && silently,
-            Action::Report(_) => {}
-            _ => self.left = false,
-        }
         self.judge.asked(&action, self.now, &self.kernel);
         self.take_down(action);
         match action {
@@ -562,6 +556,9 @@ impl Backend for World {
             }
             Action::Reap { pid } | Action::ReapOrphan { pid, .. } => {
                 self.kernel.reap(pid);
+                if self.rows && matches!(action, Action::ReapOrphan { freely: true, .. }) {
+                    self.reap_in_a_row();
+                }
                 if self.eager && !self.suspended {
                     self.tell_death(events);
                     self.judge.reaped_first =

@@ -10,7 +10,7 @@ use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::running::send;
 use crate::support::signals::names_in_mask;
-use crate::support::{Launch, Place, Running, probe};
+use crate::support::{Launch, Place, Running, Status, probe};
 
 /// No signal may wait for this long, on a machine that is busy with other tests; another test
 /// counts what comes between.
@@ -84,6 +84,40 @@ fn orphans_are_reaped_while_a_dead_leader_is_held_for_its_group() {
     run.signal("HUP");
     run.expect("more");
     until("zombies stay", || (procfs::children(pid).len() == 2).then_some(()));
+}
+
+/// Makes orphans for as long as it lives, in a session of its own.
+const ENDLESS: &str = "orphan { unsetenv=FOSTER_RUN exec PROBE setsid say=away orphans=1000000 }";
+
+#[test]
+fn a_stop_ends_while_orphans_of_others_go_on_to_end() {
+    let script =
+        format!("{} fork {{ ignore=TERM say=member await=HUP }} say=leader await=TERM", endless());
+    let launch = foster().args(["--stop-timeout", "infinity", "--"]);
+    let mut run = launch.probe(&script).place(Place::Pid1).start();
+    run.expect_all(&["away", "member", "leader"]);
+    run.signal("TERM");
+    let leader = run.child();
+    procfs::await_state(leader, "Z");
+    // To the member alone; the leader is held for it.
+    run.signal("HUP");
+    assert_eq!(run.wait_for_status(), Status::Code(0));
+}
+
+#[test]
+fn a_crash_is_seen_to_while_orphans_of_others_go_on_to_end() {
+    let script =
+        format!("{} orphan {{ setsid say=escaped pause }} say=run await=HUP exit=1", endless());
+    let mut run = wrapped(&script).arg("-q").place(Place::Pid1).start();
+    for _ in 0..3 {
+        run.expect_all(&["away", "escaped", "run"]);
+        run.signal("HUP");
+    }
+    run.expect("run");
+}
+
+fn endless() -> String {
+    ENDLESS.replace("PROBE", probe())
 }
 
 #[test]

@@ -9,44 +9,31 @@ use foster::process::{Pid, Target};
 
 use super::guard::Guard;
 
-/// Sends a signal, by a guard where there is one.
+/// Sends a signal; to a group by its guard, where it has one.
 pub fn send(
     target: Target,
     signal: c_int,
     value: Option<u64>,
     guard: Option<&Guard>,
 ) -> Result<(), Errno> {
-    let sent = match (target, guard) {
-        (Target::Process(pid), None) => to_one(value, |value| match value {
-            Some(value) => queue(pid, &Record::new(signal, value)),
-            None => kill(pid.0 as i32, signal),
-        }),
-        (Target::Process(_), Some(guard)) => to_one(value, |value| {
-            guard.signal(signal, value.map(|value| Record::new(signal, value)).as_ref())
-        }),
-        (Target::Group(pid), None) => {
+    match (target, value, guard) {
+        (Target::Process(pid), None, _) => kill(pid.0 as i32, signal),
+        (Target::Process(pid), Some(value), _) => match queue(pid, &Record::new(signal, value)) {
+            // Its user has as many signals pending as may be: without the value one more is taken
+            // all the same (kernel/signal.c).
+            Err(Errno::EAGAIN) => kill(pid.0 as i32, signal),
+            sent => sent,
+        },
+        (Target::Group(pid), _, None) => {
             to_group(|| kill(-(pid.0 as i32), signal), || kill(pid.0 as i32, signal))
         }
-        (Target::Group(_), Some(guard)) => {
-            to_group(|| guard.signal_group(signal), || guard.signal(signal, None))
+        (Target::Group(_), _, Some(guard)) => {
+            match to_group(|| guard.signal_group(signal), || guard.signal(signal)) {
+                // All are gone, and the leader is reaped: as a zombie it would have taken it.
+                Err(Errno::ESRCH) => Ok(()),
+                sent => sent,
+            }
         }
-    };
-    match sent {
-        // Whoever is behind a guard may be reaped: as a zombie it would have taken it too.
-        Err(Errno::ESRCH) if guard.is_some() => Ok(()),
-        sent => sent,
-    }
-}
-
-/// Where a user has as many signals pending as may be, without the value one more is taken all the
-/// same (kernel/signal.c).
-fn to_one(
-    value: Option<u64>,
-    send: impl Fn(Option<u64>) -> Result<(), Errno>,
-) -> Result<(), Errno> {
-    match send(value) {
-        Err(Errno::EAGAIN) if value.is_some() => send(None),
-        sent => sent,
     }
 }
 
@@ -78,7 +65,7 @@ fn queue(pid: Pid, record: &Record) -> Result<(), Errno> {
 /// A signal and its value as the kernel lays it out: signal, error, code, then pid, uid and value,
 /// where the value stands at the next place that fits a pointer.
 #[repr(C)]
-pub struct Record {
+struct Record {
     signal: i32,
     error: i32,
     code: i32,

@@ -74,6 +74,8 @@ pub struct Sys {
     fates_pending: bool,
     /// Whether it may have more signals to read.
     signals_pending: bool,
+    /// Whether the log says anything of an orphan that was reaped; not known before a storm.
+    tells_of_orphans: Option<bool>,
     /// How many children were reaped since signals were last read.
     reaped: usize,
     /// Room for lists of children.
@@ -137,7 +139,7 @@ impl Sys {
         heap::wait_for_memory();
         Ok(Sys {
             poll,
-            ready: Events::with_capacity(3),
+            ready: Events::with_capacity(2),
             timer: Timer::Unused,
             spawner,
             reaper: Reaper::new(terminal.exists()),
@@ -150,6 +152,7 @@ impl Sys {
             // What ended before foster was there to be told is a zombie by now.
             fates_pending: true,
             signals_pending: false,
+            tells_of_orphans: None,
             reaped: 0,
             list: Vec::new(),
             first,
@@ -179,7 +182,7 @@ impl Sys {
 
     fn spawn(&mut self, id: ServiceId) -> Event {
         let Some(service) = self.config.services.get(id.index()) else {
-            return Event::Surveyed { whole: true };
+            return Event::Surveyed { whole: true, groups: true };
         };
         let nonce = u128::from(self.instance) << 64;
         let nonce = if self.config.supervised { nonce | u128::from(random()) } else { 0 };
@@ -230,8 +233,12 @@ impl Sys {
             match self.reaper.next() {
                 None => self.fates_pending = false,
                 Some(Fate::Exited(pid, status)) => {
-                    events.push(Event::Exited { pid, status });
-                    return;
+                    if !self.reaper.has_reaped(pid) || self.is_told(pid, status) {
+                        events.push(Event::Exited { pid, status });
+                        return;
+                    }
+                    self.reap(pid);
+                    self.reaper.reap_first(&self.leaders);
                 }
                 Some(Fate::Stopped(pid, signal)) => {
                     let by_terminal = self.terminal.may_stop(pid, signal);
@@ -242,19 +249,24 @@ impl Sys {
         }
     }
 
+    /// Whether anything comes of the end of a child that the machine would have reaped: it is a
+    /// service's, or one of the orphans of which somebody reads.
+    fn is_told(&mut self, pid: Pid, status: ExitStatus) -> bool {
+        let reads = || self.log.says(&Report::Reaped { pid, status });
+        self.leaders.binary_search(&pid).is_ok() || *self.tells_of_orphans.get_or_insert_with(reads)
+    }
+
+    fn reap(&mut self, pid: Pid) {
+        self.reaper.reap(pid);
+        self.reaped += 1;
+    }
+
     /// Whether the only service's first process is still in foster's group, where it was started.
     fn child_is_in_own_group(&self) -> bool {
         // SAFETY: getpgid(2) takes any number; a leader is not reaped yet.
         self.leaders
             .first()
             .is_none_or(|leader| unsafe { libc::getpgid(leader.0 as i32) == libc::getpgrp() })
-    }
-
-    /// Whether somebody reads of each orphan that is reaped, or could: the self-pipe needs its own
-    /// disposition of SIGCHLD.
-    fn tells_of_orphans(&self) -> bool {
-        let (pid, status) = (Pid(0), ExitStatus::Code(0));
-        self.signals.come_untold() || self.log.says(&Report::Reaped { pid, status })
     }
 
     fn forget_leader(&mut self, pid: Pid) {
@@ -268,12 +280,13 @@ impl Sys {
         // Most often nobody lives but leaders. What ended behind the held is told when these are
         // reaped, unless it is a leader, which may be held next.
         let may_find = !self.adopts || held.len() < self.leaders.len() || self.children.any_alive();
-        let whole = !may_find || {
+        if may_find {
             let (leaders, adopts) = (&self.leaders, self.adopts);
             let look = Look { leaders, held, marks_of: marks.then_some(self.instance), adopts };
-            self.children.survey(&look, &mut self.list, events)
-        };
-        events.push(Event::Surveyed { whole });
+            self.children.survey(&look, &mut self.list, events);
+        } else {
+            events.push(Event::Surveyed { whole: true, groups: true });
+        }
     }
 
     /// Waits for a signal or the deadline, and says whether there are signals to read.
@@ -289,10 +302,6 @@ impl Sys {
         if self.ready.iter().any(|event| event.token() == TIMER) {
             self.timer.went_off();
         }
-        if self.ready.iter().any(|event| event.token() == LEADER) {
-            self.reaper.guard_called();
-            self.fates_pending = true;
-        }
         let told = self.ready.iter().any(|event| event.token() == SIGNALS);
         told || (self.ready.is_empty() && self.signals.come_untold())
     }
@@ -304,6 +313,8 @@ impl Backend for Sys {
     }
 
     fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
+        // A request to stop may come before whatever ended: from then on there is use for zombies.
+        self.reaper.look_first();
         events.extend(self.first.take());
         if self.reaped < REAPED_IN_A_ROW {
             self.next_fate(events);
@@ -331,9 +342,6 @@ impl Backend for Sys {
     }
 
     fn perform(&mut self, action: Action, events: &mut Vec<Event>) {
-        if !matches!(action, Action::ReapOrphan { .. } | Action::Report(_)) {
-            self.fates_pending |= self.reaper.take_over();
-        }
         match action {
             Action::Spawn { service } => {
                 let event = self.spawn(service);
@@ -349,23 +357,18 @@ impl Backend for Sys {
             }
             Action::KillAll { .. } => {}
             Action::Reap { pid } => {
-                self.reaper.reap(pid);
-                self.reaped += 1;
+                self.reap(pid);
                 // It may have hidden others.
                 self.fates_pending = true;
                 // With this one foster itself may be done: what else ended is told later.
                 self.forget_leader(pid);
             }
-            Action::ReapOrphan { pid, freely, silently } => {
-                self.reaper.reap(pid);
+            Action::ReapOrphan { pid, freely } => {
+                self.reap(pid);
                 // It may have been one that was given up.
                 self.forget_leader(pid);
-                self.reaped += 1;
                 if freely {
                     self.reaper.reap_first(&self.leaders);
-                }
-                if silently && self.reaper.would_leave() && !self.tells_of_orphans() {
-                    self.reaper.leave(&self.leaders, self.poll.registry(), LEADER);
                 }
                 self.next_fate(events);
             }
@@ -432,4 +435,3 @@ const REAPED_AT_END: usize = 1 << 16;
 
 const SIGNALS: Token = Token(0);
 const TIMER: Token = Token(1);
-const LEADER: Token = Token(2);

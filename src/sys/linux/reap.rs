@@ -7,16 +7,11 @@
 //! To look first costs a system call more than to reap at once. So in a storm of orphans that end
 //! foster reaps first, if the machine has no use for zombies (`Action::ReapOrphan`) and the kernel
 //! has a way to a service's group that no recycled id can lead astray ([`Guard`]).
-//!
-//! And where nothing hangs on their ends, it leaves orphans to the kernel: while foster ignores
-//! SIGCHLD, those that end reap themselves, and foster is not even woken (wait(2), NOTES). A
-//! service's first process would too: so this takes a guard that tells how it ended.
 
 use std::io;
 use std::mem;
 use std::ptr;
 
-use mio::{Registry, Token};
 use nix::libc::{self, c_int, id_t, idtype_t};
 
 use foster::exit::ExitStatus;
@@ -24,7 +19,6 @@ use foster::process::Pid;
 use foster::signal::{Signal, SignalSet};
 
 use super::guard::Guard;
-use super::signals::set_disposition;
 
 /// The children, as far as their ends go.
 pub struct Reaper {
@@ -34,12 +28,6 @@ pub struct Reaper {
     guard: Option<Guard>,
     /// Whether there is none to be had.
     no_guards: bool,
-    /// Whether a guard tells how somebody ended who is reaped; not known before a storm.
-    guards_tell: Option<bool>,
-    /// Whether the guard has called, and was not asked since.
-    guard_calls: bool,
-    /// Whether orphans are left to the kernel.
-    leaves: bool,
     /// How many fates there were in a row.
     row: usize,
     /// Whether the next child is reaped before its fate is told.
@@ -72,9 +60,6 @@ impl Reaper {
             interest,
             guard: None,
             no_guards: false,
-            guards_tell: None,
-            guard_calls: false,
-            leaves: false,
             row: 0,
             reaps_first: false,
             reaped: None,
@@ -84,13 +69,6 @@ impl Reaper {
 
     /// What became of the next child, if anything did.
     pub fn next(&mut self) -> Option<Fate> {
-        if mem::take(&mut self.guard_calls)
-            && let Some(guard) = &self.guard
-            && let Some(status) = guard.end()
-        {
-            self.reaped = Some(guard.leader);
-            return Some(Fate::Exited(guard.leader, status));
-        }
         let fate = if mem::take(&mut self.reaps_first) {
             let fate = reap_or_tell(self.interest & libc::WSTOPPED);
             if let Some(Fate::Exited(pid, _)) = fate {
@@ -112,16 +90,11 @@ impl Reaper {
         if self.reaped == Some(pid) {
             self.reaped = None;
         } else {
-            let untried = self.row >= STORM && self.guards_tell.is_none();
-            let guard = if untried { Guard::new(pid) } else { None };
             // It cannot fail: the child was seen as a zombie, and nobody else reaps.
             // SAFETY: nothing is to be told.
             unsafe {
                 libc::waitid(libc::P_PID, pid.0, ptr::null_mut(), libc::WEXITED | libc::WNOHANG)
             };
-            if untried {
-                self.guards_tell = Some(guard.is_some_and(|guard| guard.end().is_some()));
-            }
         }
         if self.guard_of(pid).is_some() {
             self.guard = None;
@@ -145,37 +118,14 @@ impl Reaper {
         };
     }
 
-    /// Whether it would pay to leave orphans to the kernel, and that is still to be done. What is
-    /// stopped would not be told either.
-    pub fn would_leave(&self) -> bool {
-        !self.leaves && self.row >= STORM && self.interest & libc::WSTOPPED == 0
+    /// Has the next child looked at, whatever was to pay.
+    pub fn look_first(&mut self) {
+        self.reaps_first = false;
     }
 
-    /// Leaves orphans to the kernel, if the end of a service cannot be missed by it: a guard calls
-    /// by this token. Those that are zombies already are still to be reaped.
-    pub fn leave(&mut self, leaders: &[Pid], registry: &Registry, guard_calls: Token) {
-        let is_safe = match (leaders, &mut self.guard) {
-            ([], _) => true,
-            ([leader], Some(guard)) => {
-                guard.leader == *leader
-                    && self.guards_tell == Some(true)
-                    && guard.watch(registry, guard_calls).is_ok()
-            }
-            _ => false,
-        };
-        self.leaves = is_safe && set_disposition(libc::SIGCHLD, libc::SIG_IGN).is_ok();
-    }
-
-    /// Takes orphans back from the kernel, if they were left to it; says whether they were.
-    pub fn take_over(&mut self) -> bool {
-        // It cannot fail: it is what was done before.
-        let left = mem::take(&mut self.leaves);
-        left && set_disposition(libc::SIGCHLD, libc::SIG_DFL).is_ok()
-    }
-
-    /// Takes in that the guard has called.
-    pub fn guard_called(&mut self) {
-        self.guard_calls = true;
+    /// Whether this child is reaped already, though its end is still to be dealt with.
+    pub fn has_reaped(&self, pid: Pid) -> bool {
+        self.reaped == Some(pid)
     }
 
     /// The way to the group of a service that does not go by its id.
@@ -183,7 +133,7 @@ impl Reaper {
         self.guard.as_ref().filter(|guard| guard.leader == leader)
     }
 
-    /// Leaves a zombie be. Of one that is reaped already, the guard is left.
+    /// Leaves a zombie be.
     pub fn hold(&mut self, pid: Pid) {
         if let Err(place) = self.held.binary_search(&pid) {
             self.held.insert(place, pid);

@@ -57,9 +57,8 @@ impl Children {
         waitid(libc::P_ALL, 0, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).is_ok()
     }
 
-    /// Lists all children, dead and alive.
-    pub fn list(&mut self, list: &mut Vec<Pid>) {
-        list.clear();
+    /// Lists all children, dead and alive, behind what stands there.
+    fn list(&mut self, list: &mut Vec<Pid>) {
         if !self.has_proc() {
             return self.list_by_asking(list);
         }
@@ -82,32 +81,71 @@ impl Children {
 
     /// Tells of the children that live, but for leaders; of those that ended, but for held ones,
     /// where these hide their ends; and of the members of held groups that are children of others,
-    /// where there may be any. Says whether nobody had ended since ends were told last: whom such
-    /// a one left, foster may have adopted when the list was made already.
-    pub fn survey(
-        &mut self,
-        look: &Look<'_>,
-        list: &mut Vec<Pid>,
-        events: &mut Vec<Event>,
-    ) -> bool {
+    /// where there may be any; then that this was all, or was not.
+    ///
+    /// One that ended since ends were told last leaves its children to foster, when the list may
+    /// have been made already. So then there is another list, until one brings nobody new who has
+    /// ended, or there are too many: a storm of orphans may go on for ever. Members of held groups
+    /// are not missed even so, where /proc tells of all processes.
+    pub fn survey(&mut self, look: &Look<'_>, list: &mut Vec<Pid>, events: &mut Vec<Event>) {
+        list.clear();
         self.list(list);
+        // Room for the next one too.
+        list.reserve(list.len());
+        let mut found = self.look_at(list, look, events);
+        let (mut adopted_any, mut lists) = (found.adopted, 1);
+        while found.ended && lists < MOST_LISTS {
+            let known = list.len();
+            list.sort_unstable();
+            self.list(list);
+            let (old, new) = list.split_at_mut(known);
+            new.sort_unstable_by_key(|pid| is_among(pid, old));
+            let new_ones = new.partition_point(|pid| !is_among(pid, old));
+            found = self.look_at(&new[..new_ones], look, events);
+            adopted_any |= found.adopted;
+            list.drain(..known);
+            lists += 1;
+        }
+        // A member whose parent lives outside its group descends from something adopted: where
+        // foster adopts and nothing lives, there is none.
+        let whole = !found.ended;
+        let may_be_more = !look.adopts || adopted_any || !whole;
+        let looks_on = !look.held.is_empty() && may_be_more && self.has_proc();
+        if looks_on {
+            list.sort_unstable();
+            for_each_process(|pid| {
+                if let Some(stat) = self.stat(pid)
+                    && is_among(&stat.group, look.held)
+                    && !is_among(&pid, list)
+                    && !stat.dead
+                {
+                    let (group, adopted) = (stat.group, stat.parent == self.own_pid);
+                    let mark = Mark::None;
+                    events.push(Event::Survivor(Survivor { pid, group, mark, adopted }));
+                }
+            });
+        }
+        events.push(Event::Surveyed { whole, groups: whole || looks_on });
+    }
+
+    /// Tells of these children, see [`Children::survey`].
+    fn look_at(&mut self, pids: &[Pid], look: &Look<'_>, events: &mut Vec<Event>) -> Found {
         let hides = !look.held.is_empty();
-        let is_among = |pid: &Pid, sorted: &[Pid]| sorted.binary_search(pid).is_ok();
-        let (mut adopted_any, mut ended_any) = (false, false);
-        for pid in list.iter().copied().filter(|pid| !is_among(pid, look.held)) {
+        let mut found = Found::default();
+        for pid in pids.iter().copied().filter(|pid| !is_among(pid, look.held)) {
             let is_leader = is_among(&pid, look.leaders);
             if is_leader && !hides {
                 continue;
             }
             match end_of(pid) {
                 Some(Some(status)) => {
-                    ended_any = true;
+                    found.ended = true;
                     if hides {
                         events.push(Event::Exited { pid, status });
                     }
                 }
                 None if !is_leader => {
-                    adopted_any = true;
+                    found.adopted = true;
                     // SAFETY: getpgid(2) takes any number.
                     let group = Pid(unsafe { libc::getpgid(pid.0 as i32) } as u32);
                     let mark =
@@ -117,22 +155,7 @@ impl Children {
                 Some(None) | None => {}
             }
         }
-        // A member whose parent lives outside its group descends from something adopted: where
-        // foster adopts and nothing lives, there is none.
-        if !hides || (look.adopts && !adopted_any) || !self.has_proc() {
-            return !ended_any;
-        }
-        for_each_process(|pid| {
-            if let Some(stat) = self.stat(pid)
-                && is_among(&stat.group, look.held)
-                && stat.parent != self.own_pid
-                && !stat.dead
-            {
-                let (group, mark) = (stat.group, Mark::None);
-                events.push(Event::Survivor(Survivor { pid, group, mark, adopted: false }));
-            }
-        });
-        !ended_any
+        found
     }
 
     fn has_proc(&mut self) -> bool {
@@ -225,6 +248,22 @@ impl Children {
         list.extend(range.filter(is_child).map(Pid));
     }
 }
+
+/// What was found among some children.
+#[derive(Default)]
+struct Found {
+    /// Whether one lives that was adopted.
+    adopted: bool,
+    /// Whether one has ended.
+    ended: bool,
+}
+
+fn is_among(pid: &Pid, sorted: &[Pid]) -> bool {
+    sorted.binary_search(pid).is_ok()
+}
+
+/// How many lists there are at the most for one survey.
+const MOST_LISTS: u32 = 64;
 
 /// What /proc/PID/stat tells (proc_pid_stat(5)), as far as it is of interest.
 struct Stat {

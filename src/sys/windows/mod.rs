@@ -206,7 +206,7 @@ impl Backend for Sys {
             Action::Hold { .. } => {}
             Action::Survey { .. } => {
                 self.runs.survey(events);
-                events.push(Event::Surveyed { whole: true });
+                events.push(Event::Surveyed { whole: true, groups: true });
             }
             // These are asked for on a terminal with job control, which there is none of here.
             Action::GiveTerminal { .. } | Action::Suspend { .. } => {}

@@ -96,8 +96,8 @@ fn the_dead_leader_is_held_until_its_group_is_gone_and_then_reaped() {
     let deeds = sim.deeds();
     let place = |wanted: Action| deeds.iter().position(|deed| *deed == wanted);
     let held = place(Action::Hold { pid: Pid(2) }).expect("it is held");
-    let member = place(Action::ReapOrphan { pid: Pid(3), freely: false, silently: false })
-        .expect("the member is reaped");
+    let member =
+        place(Action::ReapOrphan { pid: Pid(3), freely: false }).expect("the member is reaped");
     let reaped = place(Action::Reap { pid: Pid(2) }).expect("it is reaped");
     assert!(held < member && member < reaped);
 }
@@ -324,11 +324,7 @@ fn a_leader_that_was_given_up_and_dies_after_all_is_reaped() {
     sim.pass(s(6));
     assert_eq!(sim.ended, None);
     sim.happens(Op::Unstick(0));
-    assert!(sim.deeds().contains(&Action::ReapOrphan {
-        pid: Pid(2),
-        freely: false,
-        silently: false
-    }));
+    assert!(sim.deeds().contains(&Action::ReapOrphan { pid: Pid(2), freely: false }));
     sim.happens(Op::Unstick(0));
     assert_eq!(sim.ended, Some(137));
 }
