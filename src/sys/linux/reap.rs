@@ -180,7 +180,7 @@ fn reap_or_tell(stops: c_int) -> Option<Fate> {
 }
 
 /// How a child ended, where that is what wait(2) tells.
-pub fn ended(status: c_int) -> Option<ExitStatus> {
+fn ended(status: c_int) -> Option<ExitStatus> {
     if libc::WIFEXITED(status) {
         Some(ExitStatus::Code(libc::WEXITSTATUS(status) as u32))
     } else if libc::WIFSIGNALED(status) {
