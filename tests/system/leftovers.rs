@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::subject::{Folder, foster, limit_memory, probe_line, quick, wrapped};
+use crate::subject::{Folder, binary, foster, limit_memory, probe_line, quick, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::running::send;
@@ -105,9 +105,22 @@ fn double_forks_and_many_generations_are_gone_after_the_restart() {
 
 #[test]
 fn one_that_forks_away_a_thousand_times_does_not_get_away() {
+    does_not_get_away(quick(foster()));
+}
+
+#[test]
+fn one_that_forks_away_while_foster_looks_does_not_get_away() {
+    // From the list to the look at each who is on it, they are some forks further.
+    let slow = ["-qq", "-o", "/dev/null", "-e", "trace=waitid", "-e", SLOW_LOOKS];
+    does_not_get_away(quick(Launch::new("strace").args(slow).arg(binary())));
+}
+
+const SLOW_LOOKS: &str = "inject=waitid:delay_enter=300";
+
+fn does_not_get_away(launch: Launch) {
     let crash = Crash::new();
     let line = crash.line("$probe flee=1000 say=fled pause &\n$probe flee=3000 pause &");
-    let mut run = quick(foster()).args(["-q", "--wrap", &line]).place(Place::Job).start();
+    let mut run = launch.args(["-q", "--wrap", &line]).place(Place::Job).start();
     run.expect_all(&["fled", "ready"]);
     crash.crash();
     run.expect("second");
