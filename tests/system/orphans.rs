@@ -91,8 +91,10 @@ const ENDLESS: &str = "orphan { unsetenv=FOSTER_RUN exec PROBE setsid say=away o
 
 #[test]
 fn a_stop_ends_while_orphans_of_others_go_on_to_end() {
-    let script =
-        format!("{} fork {{ ignore=TERM say=member await=HUP }} say=leader await=TERM", endless());
+    let script = format!(
+        "{} fork {{ ignore=TERM block=HUP say=member await=HUP }} block=TERM say=leader await=TERM",
+        endless()
+    );
     let launch = foster().args(["--stop-timeout", "infinity", "--"]);
     let mut run = launch.probe(&script).place(Place::Pid1).start();
     run.expect_all(&["away", "member", "leader"]);
