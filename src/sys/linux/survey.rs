@@ -262,8 +262,8 @@ fn is_among(pid: &Pid, sorted: &[Pid]) -> bool {
     sorted.binary_search(pid).is_ok()
 }
 
-/// How many lists there are at the most for one survey.
-const MOST_LISTS: u32 = 64;
+/// How many lists there are at the most for one survey: signals wait for its end.
+const MOST_LISTS: u32 = 8;
 
 /// What /proc/PID/stat tells (proc_pid_stat(5)), as far as it is of interest.
 struct Stat {
