@@ -2,7 +2,6 @@
 //! Where the kernel gives none, the timeout of the poll serves.
 
 use std::os::fd::{AsFd, AsRawFd};
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -88,16 +87,15 @@ impl Timer {
 
 /// The time on the clock that nobody can set (clock_gettime(2), `CLOCK_MONOTONIC`).
 ///
-/// The C library has a way to it that needs no system call (vdso(7)); but to find that costs it two
-/// page faults, more than the first few calls, and many a foster makes no others.
+/// Of the kernel itself: the C library has a way to it that needs no system call (vdso(7)), but to
+/// find that costs it two page faults, which is more than fifty calls, in the midst of a stop or of
+/// a signal that should arrive.
 pub fn now() -> Instant {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    let asked = ASKED.load(Ordering::Relaxed);
     // SAFETY: `time` takes the answer, as the kernel lays it out on 64 bits; this clock is there
     // on every Linux.
     unsafe {
-        if cfg!(target_pointer_width = "64") && asked < FIRST_FEW {
-            ASKED.store(asked + 1, Ordering::Relaxed);
+        if cfg!(target_pointer_width = "64") {
             libc::syscall(libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC, &raw mut time);
         } else {
             libc::clock_gettime(libc::CLOCK_MONOTONIC, &raw mut time);
@@ -105,9 +103,3 @@ pub fn now() -> Instant {
     }
     Instant::from_nanos(time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64)
 }
-
-/// How often the kernel was asked for the time.
-static ASKED: AtomicU8 = AtomicU8::new(0);
-
-/// How often it is.
-const FIRST_FEW: u8 = 32;
