@@ -3,7 +3,7 @@
 use crate::subject::{catatonit, chosen, named, path, posix, since, theirs};
 use crate::support::patience::until;
 use crate::support::procfs::{
-    await_sleep, children, directory, open_files, signal_set, stat, status,
+    await_sleep, children, directory, open_files, signal_set, stat, status, waits_for_signals,
 };
 use crate::support::running::send;
 use crate::support::{Launch, Output, Place, Running, Status};
@@ -272,7 +272,8 @@ fn pausing(launch: Launch, place: Place) -> Running {
     let pid = run.pid();
     until("catatonit does not pause", || {
         let stat = stat(pid)?;
-        let ready = stat.state == 'S' && signal_set(pid, "SigBlk").contains("TERM");
+        let blocks = signal_set(pid, "SigBlk").contains("TERM");
+        let ready = waits_for_signals(pid) || (stat.state == 'S' && blocks);
         // The kernel calls it by the base name of what was executed, a link in our case.
         (ready && stat.name == "catatonit").then_some(())
     });

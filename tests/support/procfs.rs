@@ -3,6 +3,8 @@
 use std::fs;
 use std::time::Duration;
 
+use nix::libc;
+
 use super::patience::until;
 use super::signals;
 
@@ -38,6 +40,12 @@ pub fn status(pid: i32, field: &str) -> Option<String> {
 /// The names of the signals in a mask of /proc/PID/status, separated by blanks.
 pub fn signal_set(pid: i32, field: &str) -> String {
     signals::names_in_mask(&status(pid, field).unwrap_or_else(|| panic!("{pid} is gone")))
+}
+
+/// Whether a process waits for signals (sigwaitinfo(2)): then it does not show them as blocked.
+pub fn waits_for_signals(pid: i32) -> bool {
+    let text = fs::read_to_string(format!("/proc/{pid}/syscall")).unwrap_or_default();
+    text.split(' ').next().and_then(|number| number.parse().ok()) == Some(libc::SYS_rt_sigtimedwait)
 }
 
 /// The children of a process, the oldest first.

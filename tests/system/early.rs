@@ -144,7 +144,10 @@ impl Early {
     /// To PID 1 a signal that comes before is none at all: the kernel drops it.
     fn await_blocked_signals(&self) {
         let deadline = Instant::now() + patience();
-        while procfs::status(self.pid, "SigBlk").is_some_and(|mask| mask == "0000000000000000") {
+        let unblocked = |mask: String| mask == "0000000000000000";
+        while procfs::status(self.pid, "SigBlk").is_some_and(unblocked)
+            && !procfs::waits_for_signals(self.pid)
+        {
             assert!(Instant::now() < deadline, "it never blocked its signals");
         }
     }

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use crate::idle::{assert_waits_in_one_call, watch};
 use crate::inheritance::WITHOUT_SIGNALFD;
 use crate::orphans::ten_thousand_orphans;
 use crate::signals::values_go_on;
@@ -41,6 +42,25 @@ fn an_init_ends_with_the_status_of_its_command() {
 fn real_time_signals_go_on_one_by_one_in_order_with_their_values() {
     let launch = foster().args(["--forward-to", "child", "--"]).probe("rawtrap");
     values_go_on(without(launch).place(Place::Pid1));
+}
+
+#[test]
+fn where_signals_are_not_handed_over_they_are_read() {
+    for error in ["EPERM", "ENOSYS"] {
+        // One that waits in another way itself.
+        let app = "trap 'echo got' USR1; echo up; while :; do sleep 60 & wait $!; done";
+        let launch = foster().args(["--", "/bin/sh", "-c", app]).place(Place::Pid1);
+        let mut run = launch.inheriting(&format!("deny=rt_sigtimedwait:{error}")).start();
+        run.expect("up");
+        assert_waits_in_one_call(&watch(&mut run, Duration::from_secs(1)));
+        assert!(!procfs::waits_for_signals(run.pid()));
+        for _ in 0..3 {
+            run.signal("USR1");
+            run.expect("got");
+        }
+        run.signal("TERM");
+        assert_eq!(run.wait().code(), 143);
+    }
 }
 
 /// More than a pipe holds, and less than a small machine's kernel keeps for a user (RLIMIT_SIGPENDING).

@@ -1,6 +1,8 @@
 //! "In a storm, orphans of whom nobody reads are reaped in a row", at one system call each, and
 //! whatever else happens behind it or in its midst is seen to as ever.
 
+use std::time::{Duration, Instant};
+
 use crate::signals::values_arrive;
 use crate::subject::{Folder, binary, foster, probe_line};
 use crate::support::patience::until;
@@ -51,6 +53,27 @@ fn a_command_that_ends_in_the_midst_of_a_storm_gives_its_status() {
         let script = format!("orphans={} exit=7", 20 + round);
         let output = foster().arg("--").probe(&script).place(Place::Pid1).output();
         assert_eq!((output.code(), output.stderr.as_str()), (7, ""), "round {round}");
+    }
+}
+
+#[test]
+fn a_signal_that_comes_over_and_over_does_not_keep_another_from_foster() {
+    let folder = Folder::new();
+    // Each time foster has passed one on, the next is there: the kernel gives the lowest number
+    // first, as long as it is asked for one alone.
+    let slow = ["-qq", "-o", "/dev/null", "-e", "inject=kill:delay_exit=2000"];
+    let flood = "trap '' HUP; echo up; while :; do kill -HUP $PPID; done";
+    let app = folder.script("app", format!("#!/bin/sh\n{flood}\n"));
+    for _ in 0..5 {
+        let foster = [&binary(), "--", &app];
+        let mut run = Launch::new("strace").args(slow).args(foster).start();
+        run.expect("up");
+        let strace = run.pid();
+        let begin = Instant::now();
+        send(procfs::children(strace)[0], "TERM");
+        assert_eq!(run.wait().code(), 143);
+        // It takes eight of them, or by luck some thousands.
+        assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     }
 }
 

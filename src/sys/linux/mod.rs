@@ -323,8 +323,15 @@ impl Backend for Sys {
             }
         }
         let overdue = self.fates_pending || self.signals_pending;
-        if overdue || self.poll(deadline) {
-            let batch = self.signals.read(events);
+        let handed = match deadline {
+            None if !overdue => self.signals.wait_for_one(events),
+            _ => None,
+        };
+        let batch = match handed {
+            None if overdue || self.poll(deadline) => Some(self.signals.read(events)),
+            handed => handed,
+        };
+        if let Some(batch) = batch {
             self.signals_pending = batch.more;
             if self.config.session == Session::Shared && !self.child_is_in_own_group() {
                 events.iter_mut().for_each(|event| {
@@ -338,7 +345,9 @@ impl Backend for Sys {
             }
         }
         self.reaped = 0;
-        self.next_fate(events);
+        if self.fates_pending {
+            self.next_fate(events);
+        }
     }
 
     fn perform(&mut self, action: Action, events: &mut Vec<Event>) {

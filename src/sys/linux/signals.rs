@@ -1,5 +1,6 @@
-//! Signals as something to read: signalfd(2), and where the kernel has none, the self-pipe of
-//! signal-hook with the same records in it.
+//! Signals as something to wait for beside a deadline: signalfd(2), and where the kernel has none,
+//! the self-pipe of signal-hook with the same records in it. Where there is no deadline the kernel
+//! hands them over itself.
 //!
 //! Every signal stays blocked for as long as foster lives; with the self-pipe, all but for the
 //! moments in which foster waits. A wait lets in one signal and no more: the others stay with the
@@ -21,6 +22,10 @@ use foster::supervisor::{Event, Signalled};
 /// Signals, as they come in.
 pub struct Signals {
     source: Source,
+    /// Whether the kernel hands a signal over to who waits for nothing else.
+    hands_over: bool,
+    /// How many it has handed over since the others were last looked for.
+    handed: usize,
     own_pid: u32,
     /// What became of dispositions, for children to get them back.
     pub dispositions: Dispositions,
@@ -48,6 +53,18 @@ struct Record {
     value: u64,
 }
 
+impl Record {
+    /// # Safety
+    ///
+    /// It is of a signal that has come: the kernel has filled it in.
+    unsafe fn of(info: &libc::siginfo_t) -> Record {
+        // SAFETY: these fields are there for every signal that a process or the kernel sends,
+        // and read as zero otherwise.
+        let (pid, value) = unsafe { (info.si_pid(), info.si_value().sival_ptr as u64) };
+        Record { signal: info.si_signo, code: info.si_code, pid, value }
+    }
+}
+
 impl Signals {
     /// Opens the source. All signals are blocked already.
     pub fn new(own_pid: u32) -> io::Result<Signals> {
@@ -67,7 +84,9 @@ impl Signals {
             }
             Err(error) => return Err(error),
         };
-        Ok(Signals { source, own_pid, dispositions })
+        // With the self-pipe it is a handler that takes them.
+        let hands_over = matches!(source, Source::Signalfd(_));
+        Ok(Signals { source, hands_over, handed: 0, own_pid, dispositions })
     }
 
     /// What to wait for.
@@ -127,12 +146,49 @@ impl Signals {
         }
     }
 
+    /// Waits for a signal where there is nothing else to wait for, as long as it takes
+    /// (rt_sigtimedwait(2)): the kernel hands it over with the wake-up, in one call in place of
+    /// two. Gives nothing where that is not to be had.
+    pub fn wait_for_one(&mut self, events: &mut Vec<Event>) -> Option<Batch> {
+        if !self.hands_over {
+            return None;
+        }
+        let mask = u64::MAX;
+        let mut info = mem::MaybeUninit::<libc::siginfo_t>::uninit();
+        let mut batch = Batch::default();
+        // SAFETY: the mask is 64 bits, the size that is given, and `info` takes the answer.
+        let record = unsafe {
+            let no_timeout = ptr::null::<libc::timespec>();
+            match libc::syscall(
+                libc::SYS_rt_sigtimedwait,
+                &raw const mask,
+                info.as_mut_ptr(),
+                no_timeout,
+                size_of::<u64>(),
+            ) {
+                -1 => {
+                    self.hands_over =
+                        io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
+                    return Some(batch);
+                }
+                _ => Record::of(info.assume_init_ref()),
+            }
+        };
+        self.tell(record, &mut batch, events);
+        // It is the one with the lowest number: where that comes over and over, the others would
+        // wait for ever.
+        self.handed += 1;
+        batch.more = self.handed == SIGNALS_AT_ONCE;
+        Some(batch)
+    }
+
     /// Reads one batch of signals; says whether a child's was among them, and whether there may
     /// be more.
     // Its room on the stack is for its own time only: the rest of foster fits into a page.
     #[inline(never)]
-    pub fn read(&self, events: &mut Vec<Event>) -> Batch {
+    pub fn read(&mut self, events: &mut Vec<Event>) -> Batch {
         let mut batch = Batch::default();
+        self.handed = 0;
         match &self.source {
             Source::Signalfd(descriptor) => {
                 let mut infos: [mem::MaybeUninit<libc::signalfd_siginfo>; SIGNALS_AT_ONCE] =
@@ -300,15 +356,9 @@ fn self_pipe(dispositions: &mut Dispositions) -> io::Result<OwnedFd> {
             if info.si_code > 0 && info.si_code != libc::SI_KERNEL && fault.contains(&signal) {
                 let _ = signal_hook::low_level::emulate_default_handler(signal);
             }
-            // SAFETY: these fields are there for every signal that a process or the kernel
-            // sends, and read as zero otherwise; write(2) may be called in a handler.
+            // SAFETY: the kernel has called the handler with it; write(2) may be called in one.
             unsafe {
-                let record = Record {
-                    signal,
-                    code: info.si_code,
-                    pid: info.si_pid(),
-                    value: info.si_value().sival_ptr as u64,
-                };
+                let record = Record::of(info);
                 libc::write(writer, (&raw const record).cast(), size_of::<Record>());
             }
         };

@@ -134,6 +134,7 @@ fn number(name: &str) -> i64 {
         "prctl" => libc::SYS_prctl,
         "signalfd4" => libc::SYS_signalfd4,
         "timerfd_create" => libc::SYS_timerfd_create,
+        "rt_sigtimedwait" => libc::SYS_rt_sigtimedwait,
         "pidfd_open" => libc::SYS_pidfd_open,
         "close_range" => libc::SYS_close_range,
         _ => script::fail(&format!("no such system call here: {name}")),
