@@ -38,6 +38,8 @@ pub struct Driver {
     answers: Vec<Event>,
     /// For how many turns in a row there has been news.
     busy: usize,
+    /// What time it was when it was last asked for.
+    now: Instant,
     /// When the next survey may be made: the last one took its time.
     rested_at: Instant,
 }
@@ -50,6 +52,7 @@ impl Driver {
             news: Vec::with_capacity(NEWS),
             answers: Vec::with_capacity(ANSWERS),
             busy: 0,
+            now: Instant::ZERO,
             rested_at: Instant::ZERO,
         }
     }
@@ -73,12 +76,17 @@ impl Driver {
         let mut news = std::mem::take(&mut self.news);
         backend.wait(deadline, &mut news);
         self.busy = if news.is_empty() { 0 } else { self.busy + 1 };
-        for event in news.drain(..) {
-            supervisor.handle_event(event, backend.now());
+        for event in &news {
+            // To ask for the time can take as long as all the rest of a signal's way.
+            if supervisor.needs_time(event) {
+                self.now = backend.now();
+            }
+            supervisor.handle_event(*event, self.now);
             if let Some(code) = self.act(supervisor, backend) {
                 return Some(code);
             }
         }
+        news.clear();
         self.news = news;
         // What has happened comes before what time has brought: after a long sleep, a death that
         // is still to be told must not be taken for a process that does not die. A flood of news
@@ -132,10 +140,11 @@ impl Driver {
         if self.answers.is_empty() {
             return;
         }
-        let now = backend.now();
-        for event in self.answers.drain(..) {
-            supervisor.handle_event(event, now);
+        self.now = backend.now();
+        for event in &self.answers {
+            supervisor.handle_event(*event, self.now);
         }
+        self.answers.clear();
     }
 }
 

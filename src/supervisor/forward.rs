@@ -8,26 +8,40 @@ use super::{Action, Instant, JobControl, Pid, Report, Signal, Signalled, Supervi
 
 impl Supervisor {
     /// Takes in a signal.
+    // Apart from all other events, for the same reason as `stop`.
+    #[inline(never)]
     pub(super) fn signalled(&mut self, signalled: Signalled, now: Instant) {
         let signal = signalled.signal;
-        self.report(Report::Received { signal });
         if self.overlook.remove(signal) {
+            self.report(Report::Received { signal });
             self.report(Report::Overlooked { signal });
             return;
         }
         let sent = self.config.forward.rewrites.get(signal);
-        if sent != Some(signal) {
-            self.report(Report::Rewritten { from: signal, to: sent });
-        }
         match sent {
             Some(sent) if self.asks_to_stop(signal, sent) => {
+                self.report_received(signal, Some(sent));
                 let sent = self.machine.asked_by(signal, &self.config).unwrap_or(sent);
                 self.stop(Some(signal), sent, now);
             }
             Some(sent) => self.forward(signalled, sent),
-            None => {}
+            None => self.report_received(signal, None),
         }
         self.suspend_on(signal);
+    }
+
+    /// Says that a signal came, and as what it goes on where that is something else.
+    fn report_received(&mut self, signal: Signal, sent: Option<Signal>) {
+        self.report(Report::Received { signal });
+        if sent != Some(signal) {
+            self.report(Report::Rewritten { from: signal, to: sent });
+        }
+    }
+
+    /// Whether a signal that comes asks foster to stop.
+    pub(super) fn is_request(&self, signal: Signal) -> bool {
+        let sent = self.config.forward.rewrites.get(signal);
+        sent.is_some_and(|sent| self.asks_to_stop(signal, sent))
     }
 
     /// Whether a signal asks foster to stop: itself, or as what it goes on. A second Ctrl-C
@@ -39,8 +53,10 @@ impl Supervisor {
             || (signal == Signal::INT && self.shutdown.is_requested())
     }
 
-    /// Passes a signal on to every service.
+    /// Passes a signal on to every service. It goes on before anything is said of it: to say
+    /// something takes time, and who reads it may be slow.
     fn forward(&mut self, signalled: Signalled, sent: Signal) {
+        let mut reported = false;
         for index in 0..self.services.len() {
             let service = &mut self.services[index];
             let Some((pid, alive)) = service.group() else { continue };
@@ -70,7 +86,14 @@ impl Supervisor {
                 _ => {}
             }
             self.outbox.push(Action::Kill { target, signal: sent, value: signalled.value });
+            if !reported {
+                self.report_received(signalled.signal, Some(sent));
+                reported = true;
+            }
             self.report(Report::Forwarded { signal: sent, target });
+        }
+        if !reported {
+            self.report_received(signalled.signal, Some(sent));
         }
     }
 

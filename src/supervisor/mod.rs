@@ -152,6 +152,14 @@ impl Supervisor {
         }
     }
 
+    /// Whether it matters to [`Supervisor::handle_event`] when this happened. It does not for a
+    /// signal that only goes on: nothing is to be done later because of it.
+    #[must_use]
+    pub fn needs_time(&self, event: &Event) -> bool {
+        let Event::Signal(signalled) = event else { return true };
+        self.live == 0 || self.is_request(signalled.signal)
+    }
+
     /// Takes in what happened.
     pub fn handle_event(&mut self, event: Event, now: Instant) {
         match event {
@@ -280,6 +288,8 @@ impl Supervisor {
     }
 
     /// Takes in a request to stop that `signal` made and that goes on as `sent`.
+    // Not in the midst of what every signal comes by, which fits into few lines of a cache so.
+    #[inline(never)]
     fn stop(&mut self, signal: Option<Signal>, sent: Signal, now: Instant) {
         let input = match self.shutdown.request(signal, sent, &self.config) {
             Request::Begin => {

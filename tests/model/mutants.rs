@@ -12,12 +12,18 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 35] = [
+const MUTANTS: [Mutant; 36] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
         "if ran >= config.backoff.healthy_after",
         "if ran > config.backoff.healthy_after",
+    ),
+    (
+        "a request to stop is taken for a signal that only goes on",
+        "mod.rs",
+        "self.live == 0 || self.is_request(signalled.signal)",
+        "self.live == 0",
     ),
     (
         "one restart more than allowed",

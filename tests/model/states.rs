@@ -145,7 +145,18 @@ impl Case {
     /// Tells the machine something; gives what it did.
     fn tell(&mut self, told: Told) -> Option<Vec<Action>> {
         match told {
-            Told::Event(event) => self.machine.handle_event(event, self.now),
+            Told::Event(event) => {
+                let before = (!self.machine.needs_time(&event)).then(|| self.clone());
+                self.machine.handle_event(event, self.now);
+                if let Some(mut other) = before {
+                    other.machine.handle_event(event, Instant::from_nanos(u64::MAX / 2));
+                    assert_eq!(other.state(), self.state(), "{event:?}");
+                    assert_eq!(other.machine.poll_timeout(), self.machine.poll_timeout());
+                    let done = self.drain();
+                    assert_eq!(other.drain(), done, "{event:?}");
+                    return Some(done);
+                }
+            }
             Told::Twice(twice) => {
                 self.machine.handle_event(signal(twice), self.now);
                 self.machine.handle_event(signal(twice), self.now);
