@@ -153,11 +153,20 @@ impl Supervisor {
     }
 
     /// Whether it matters to [`Supervisor::handle_event`] when this happened. It does not for a
-    /// signal that only goes on: nothing is to be done later because of it.
+    /// signal that only goes on, nor for the end of an orphan: nothing is to be done later because
+    /// of them.
     #[must_use]
     pub fn needs_time(&self, event: &Event) -> bool {
-        let Event::Signal(signalled) = event else { return true };
-        self.live == 0 || self.is_request(signalled.signal)
+        if self.live == 0 {
+            return true;
+        }
+        if let Event::Signal(signalled) = event {
+            self.is_request(signalled.signal)
+        } else if let Event::Exited { pid, .. } = event {
+            self.outbox.service_of(*pid).is_some()
+        } else {
+            true
+        }
     }
 
     /// Takes in what happened.

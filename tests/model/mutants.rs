@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 36] = [
+const MUTANTS: [Mutant; 37] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -22,8 +22,14 @@ const MUTANTS: [Mutant; 36] = [
     (
         "a request to stop is taken for a signal that only goes on",
         "mod.rs",
-        "self.live == 0 || self.is_request(signalled.signal)",
-        "self.live == 0",
+        "            self.is_request(signalled.signal)\n",
+        "            false\n",
+    ),
+    (
+        "the end of a service is taken for that of an orphan",
+        "mod.rs",
+        "self.outbox.service_of(*pid).is_some()",
+        "false",
     ),
     (
         "one restart more than allowed",
