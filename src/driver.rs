@@ -38,7 +38,7 @@ pub struct Driver {
     answers: Vec<Event>,
     /// For how many turns in a row there has been news.
     busy: usize,
-    /// What time it was when it was last asked for.
+    /// What time it was at the last event that needs one.
     now: Instant,
     /// When the next survey may be made: the last one took its time.
     rested_at: Instant,

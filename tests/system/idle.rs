@@ -27,7 +27,7 @@ pub fn watch(run: &mut Running, time: Duration) -> Vec<String> {
 }
 
 /// There is one wait, which lasts until strace goes. That strace comes interrupts the wait before
-/// it (signal(7)), of which foster makes sure by one look at its signals.
+/// it (signal(7)); beside a deadline, foster looks at its signals then.
 pub fn assert_waits_in_one_call(calls: &[String]) {
     // For signals alone, for a deadline too, and without signalfd.
     let names = [" rt_sigtimedwait(", " epoll_", " ppoll("];

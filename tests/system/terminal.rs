@@ -220,6 +220,27 @@ fn a_stop_that_was_sent_on_purpose_lasts_even_where_foster_leads_the_session() {
 }
 
 #[test]
+fn a_cont_that_comes_together_with_a_stop_is_not_lost_in_it() {
+    for place in [Place::TerminalLeader, Place::Pid1] {
+        for _ in 0..20 {
+            let mut run = foster().arg("--").probe("say=up pause").place(place).start();
+            run.expect("up");
+            let (pid, child) = (run.pid(), run.child());
+            procfs::await_rest(pid);
+            // Foster does not get to see to either before both are there.
+            run.signal("STOP");
+            await_state(pid, "T");
+            send(child, "STOP");
+            await_state(child, "T");
+            run.signal("CONT");
+            await_state(child, "S");
+            run.signal("TERM");
+            assert_eq!(run.wait().code(), 143);
+        }
+    }
+}
+
+#[test]
 fn a_service_has_no_terminal_and_leaves_fosters_alone() {
     for place in [Place::TerminalLeader, Place::Foreground] {
         let mut run: Running = wrapped("tty trap").place(place).start();

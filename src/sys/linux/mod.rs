@@ -1,4 +1,5 @@
-//! Linux: one mio loop over a signalfd and a timerfd, without threads.
+//! Linux: one mio loop over a signalfd and a timerfd, without threads; and as long as there is no
+//! deadline, signals from the kernel's hand.
 
 mod boot;
 mod entry;

@@ -56,10 +56,10 @@ struct Record {
 impl Record {
     /// # Safety
     ///
-    /// It is of a signal that has come: the kernel has filled it in.
+    /// It is of a signal that has come, or of zeroes.
     unsafe fn of(info: &libc::siginfo_t) -> Record {
-        // SAFETY: these fields are there for every signal that a process or the kernel sends,
-        // and read as zero otherwise.
+        // SAFETY: these fields are there for every signal that a process sends, and numbers like
+        // any others where they are not.
         let (pid, value) = unsafe { (info.si_pid(), info.si_value().sival_ptr as u64) };
         Record { signal: info.si_signo, code: info.si_code, pid, value }
     }
@@ -154,31 +154,39 @@ impl Signals {
             return None;
         }
         let mask = u64::MAX;
-        let mut info = mem::MaybeUninit::<libc::siginfo_t>::uninit();
         let mut batch = Batch::default();
-        // SAFETY: the mask is 64 bits, the size that is given, and `info` takes the answer.
+        // SAFETY: a siginfo_t of zeroes is valid, the mask is 64 bits, the size that is given, and
+        // what the kernel gives is a signal that has come.
         let record = unsafe {
+            let mut info = mem::zeroed::<libc::siginfo_t>();
             let no_timeout = ptr::null::<libc::timespec>();
             match libc::syscall(
                 libc::SYS_rt_sigtimedwait,
                 &raw const mask,
-                info.as_mut_ptr(),
+                &raw mut info,
                 no_timeout,
                 size_of::<u64>(),
             ) {
-                -1 => {
-                    self.hands_over =
-                        io::Error::last_os_error().kind() == io::ErrorKind::Interrupted;
+                1.. => Record::of(&info),
+                result => {
+                    let interrupted =
+                        io::Error::last_os_error().raw_os_error() == Some(libc::EINTR);
+                    self.hands_over = result == -1 && interrupted;
                     return Some(batch);
                 }
-                _ => Record::of(info.assume_init_ref()),
             }
         };
         self.tell(record, &mut batch, events);
-        // It is the one with the lowest number: where that comes over and over, the others would
-        // wait for ever.
         self.handed += 1;
-        batch.more = self.handed == SIGNALS_AT_ONCE;
+        if batch.child {
+            // What came together with a child's end or stop is told before it: a CONT must not go
+            // down in the stop that foster makes of a child's.
+            batch.more = self.read(events).more;
+        } else {
+            // It is the one with the lowest number: where that comes over and over, the others
+            // would wait for ever.
+            batch.more = self.handed == SIGNALS_AT_ONCE;
+        }
         Some(batch)
     }
 
