@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -26,7 +27,7 @@ pub struct Foster {
 /// What foster.exe came to.
 #[derive(Debug)]
 pub struct End {
-    /// Its code, of which a process of Linux has eight bits.
+    /// Its code, of which a process of Linux has eight bits; less than 0 where Wine was killed.
     pub code: i32,
     /// The lines of stdout that were not read before.
     pub out: Vec<String>,
@@ -137,7 +138,8 @@ impl Foster {
         let out = self.drain();
         let log = self.read_log().to_vec();
         let status = self.child.wait().expect("foster is our child");
-        End { code: status.code().unwrap_or(-1), out, log }
+        let code = status.code().unwrap_or_else(|| -status.signal().unwrap_or(0));
+        End { code, out, log }
     }
 
     /// The rest of what services say, until none is left that could.
