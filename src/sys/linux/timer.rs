@@ -88,8 +88,8 @@ impl Timer {
 /// The time on the clock that nobody can set (clock_gettime(2), `CLOCK_MONOTONIC`).
 ///
 /// Of the kernel itself: the C library has a way to it that needs no system call (vdso(7)), but to
-/// find that costs it two page faults, which is more than fifty calls, in the midst of a stop or of
-/// a signal that should arrive.
+/// find that costs it two page faults, some twenty microseconds in the midst of a stop or of a
+/// signal that should arrive.
 pub fn now() -> Instant {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: `time` takes the answer, as the kernel lays it out on 64 bits; this clock is there
