@@ -346,6 +346,7 @@ impl Backend for Sys {
             }
         }
         self.reaped = 0;
+        // A signal that goes on comes by here, and needs not enter it.
         if self.fates_pending {
             self.next_fate(events);
         }
