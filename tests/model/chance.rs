@@ -156,11 +156,14 @@ pub fn ending(sim: &Sim) -> Vec<Op> {
     all.extend([Op::Signal(Signal::INT, None, false)].repeat(times));
     // More than once, as whoever comes meanwhile takes someone's place.
     let killed = |who| [Op::Unstick(who), Op::Finish(who), Op::Die(who, Signal::KILL)];
-    let kill: Vec<Op> = (0..crowd).rev().flat_map(killed).collect();
+    let most = crowd + sim.world.still_to_come();
+    let kill: Vec<Op> = (0..most).rev().flat_map(killed).collect();
     all.extend(kill.repeat(times));
     // A TSTP that was under way may have stopped foster once more; and somebody may come just when
     // it goes on.
     all.extend([Op::Signal(Signal::CONT, None, false); 5]);
+    // The last one goes when nobody comes any more.
+    all.push(Op::Calm);
     all.extend(kill.repeat(times));
     all.extend([Op::Pass(Duration::from_secs(200)), Op::End]);
     all

@@ -18,6 +18,8 @@ pub enum Op {
     Stall(Duration),
     /// Time passes up to foster's next deadline.
     Due,
+    /// What was still to happen while foster is busy does not any more.
+    Calm,
     /// foster must have ended by now.
     End,
     /// foster gets a signal.
@@ -94,6 +96,7 @@ impl fmt::Display for Op {
             Op::Pass(time) => write!(f, "pass {}us", time.as_micros()),
             Op::Stall(time) => write!(f, "stall {}us", time.as_micros()),
             Op::Due => write!(f, "due"),
+            Op::Calm => write!(f, "calm"),
             Op::End => write!(f, "end"),
             Op::Signal(signal, value, by_kernel) => {
                 write!(f, "signal {}", signal.number())?;
@@ -136,6 +139,7 @@ fn parse_op(text: &str) -> Option<Op> {
         ["pass", time] => Op::Pass(duration(time)?),
         ["stall", time] => Op::Stall(duration(time)?),
         ["due"] => Op::Due,
+        ["calm"] => Op::Calm,
         ["end"] => Op::End,
         ["signal", s] => Op::Signal(signal(s)?, None, false),
         ["signal", s, "kernel"] => Op::Signal(signal(s)?, None, true),

@@ -125,6 +125,7 @@ impl Sim {
         }
         match (step.when, step.op) {
             (When::Amid(count), op) => return self.world.amid.push_back((count, op)),
+            (_, Op::Calm) => return self.world.amid.clear(),
             (_, Op::Pass(time)) => self.world.until = self.world.now + time,
             (_, Op::Due) => {
                 let due = self.machine.poll_timeout();
@@ -232,7 +233,7 @@ impl World {
         let now = self.now;
         self.spins = 0;
         match op {
-            Op::Pass(_) | Op::Due | Op::End => {}
+            Op::Pass(_) | Op::Due | Op::Calm | Op::End => {}
             Op::Stall(time) => {
                 self.now = now + time;
                 self.until = self.until.max(self.now);
@@ -297,6 +298,11 @@ impl World {
     /// How many processes an op can name.
     pub fn crowd(&self) -> usize {
         self.insiders().count()
+    }
+
+    /// How much is still to happen while foster is busy.
+    pub fn still_to_come(&self) -> usize {
+        self.amid.len()
     }
 
     /// Does something to a process that an op names.
