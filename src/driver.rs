@@ -38,7 +38,7 @@ pub struct Driver {
     answers: Vec<Event>,
     /// For how many turns in a row there has been news.
     busy: usize,
-    /// What time it was at the last event that needs one.
+    /// The time as it was asked for last.
     now: Instant,
     /// When the next survey may be made: the last one took its time.
     rested_at: Instant,
@@ -95,13 +95,13 @@ impl Driver {
             return None;
         }
         self.busy = 0;
-        if survey_at.is_some_and(|at| at <= backend.now()) {
-            self.survey(supervisor, backend);
-        }
-        if let Some(deadline) = supervisor.poll_timeout() {
-            let now = backend.now();
-            if deadline <= now {
-                supervisor.handle_timeout(now);
+        if survey_at.is_some() || supervisor.poll_timeout().is_some() {
+            self.now = backend.now();
+            if survey_at.is_some_and(|at| at <= self.now) {
+                self.survey(supervisor, backend);
+            }
+            if supervisor.poll_timeout().is_some_and(|deadline| deadline <= self.now) {
+                supervisor.handle_timeout(self.now);
             }
         }
         self.act(supervisor, backend)
@@ -122,11 +122,10 @@ impl Driver {
     /// Makes a survey, if the machine still wants one, and rests from it.
     fn survey<B: Backend>(&mut self, supervisor: &mut Supervisor, backend: &mut B) {
         let Some(action) = supervisor.poll_survey() else { return };
-        let begin = backend.now();
+        let begin = self.now;
         self.perform(action, supervisor, backend);
-        let end = backend.now();
-        // Foster may have been stopped in the midst of it.
-        self.rested_at = end + (end.since(begin) * REST).min(LONGEST_REST);
+        // It is the time of what was found. Foster may have been stopped in the midst of it.
+        self.rested_at = self.now + (self.now.since(begin) * REST).min(LONGEST_REST);
     }
 
     /// Does one thing and tells what came of it.
