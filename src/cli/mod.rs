@@ -200,12 +200,8 @@ pub enum Need {
     ParentDeathSignal,
     /// That orphans come to it.
     Subreaper,
-    /// Something to wait with.
-    EventQueue,
     /// Something to read signals from.
     Signals,
-    /// To wait for those.
-    SignalsInQueue,
 }
 
 /// What there is to say, in the configured voice, where foster cannot have something that it
@@ -216,9 +212,7 @@ pub fn cannot_have(config: &Config, need: Need, why: &str, own_pid: Pid) -> Say 
         Need::Machine => "be the init of a machine (--boot)",
         Need::ParentDeathSignal => "ask for a signal at the parent's death (prctl)",
         Need::Subreaper => "become the subreaper of what its child starts (prctl)",
-        Need::EventQueue => "make an event queue (epoll_create1)",
         Need::Signals => "read signals (signalfd)",
-        Need::SignalsInQueue => "wait for signals (epoll_ctl)",
     };
     let own = format!("cannot {tried}: {why}");
     let (text, code) = match (config.log.voice, need) {

@@ -63,6 +63,48 @@ fn where_signals_are_not_handed_over_they_are_read() {
     }
 }
 
+#[test]
+fn where_no_queue_is_to_be_had_deadlines_and_signals_come_all_the_same() {
+    for deny in [
+        "epoll_create1:EMFILE",
+        "epoll_ctl:ENOMEM",
+        "epoll_create1,signalfd4:ENOSYS",
+        "epoll_create1,rt_sigtimedwait:ENOSYS",
+    ] {
+        let deny = format!("deny={deny}");
+        let launch = foster().args(["--backoff", "100ms", "--backoff-max", "100ms", "--wrap"]);
+        let begin = Instant::now();
+        let mut run = launch.arg(probe_line("say=run exit=1")).inheriting(&deny).start();
+        (0..3).for_each(|_| run.expect("run"));
+        assert!(begin.elapsed() >= Duration::from_millis(200), "{deny}: {:?}", begin.elapsed());
+        run.signal("TERM");
+        run.wait_for_status();
+
+        // One that waits in another way itself.
+        let app = "for s in USR1 USR2 TERM; do trap \"echo got $s\" $s; done; echo up; \
+                   while :; do sleep 60 & wait $!; done";
+        let launch = foster().args(["--stop-timeout", "2s", "--", "/bin/sh", "-c", app]);
+        let mut run = launch.inheriting(&deny).place(Place::Pid1).start();
+        run.expect("up");
+        run.signal("USR1");
+        run.expect("got USR1");
+        let begin = Instant::now();
+        run.signal("TERM");
+        run.expect("got TERM");
+        // Beside a deadline, and in the midst of its wait.
+        procfs::await_rest(run.pid());
+        run.signal("USR2");
+        run.expect("got USR2");
+        assert_eq!(run.wait().code(), 137, "{deny}");
+        assert!(begin.elapsed() >= Duration::from_secs(2), "{deny}: {:?}", begin.elapsed());
+
+        let launch = foster().args(["--backoff", "1h", "--backoff-max", "1h", "--wrap"]);
+        let mut run = launch.arg(probe_line("exit=1")).inheriting(&deny).place(Place::Pid1).start();
+        run.expect_error("foster: info: probe starts again in 3600s");
+        assert_waits_in_one_call(&watch(&mut run, Duration::from_secs(1)));
+    }
+}
+
 /// More than a pipe holds, and less than a small machine's kernel keeps for a user (RLIMIT_SIGPENDING).
 const MANY: usize = 3000;
 

@@ -138,8 +138,7 @@ fn services_that_are_done_end_foster_with_the_first_status_that_was_no_success()
 fn its_own_failure_is_125() {
     assert_eq!(foster().output().code(), 125);
     assert_eq!(foster().arg("--no-such-option").output().code(), 125);
-    // No descriptor is left for the event queue.
-    let output = foster().probe("exit=0").inheriting("limit=nofile:4").output();
+    let output = foster().probe("exit=0").inheriting("deny=signalfd4:EMFILE").output();
     assert_eq!((output.code(), output.stdout.as_str()), (125, ""));
     assert!(output.stderr.contains("nothing was started"), "{output:?}");
     assert_eq!(Launch::new(binary()).output().code(), 125);

@@ -11,6 +11,7 @@ mod kill;
 mod log;
 #[cfg_attr(not(all(own_heap, target_env = "musl")), allow(dead_code, reason = "C has its own"))]
 mod malloc;
+mod queue;
 mod reap;
 mod setup;
 mod signals;
@@ -23,12 +24,9 @@ mod world;
 use std::io;
 use std::iter;
 use std::mem;
-use std::os::fd::AsRawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
 use nix::libc;
 
 use foster::cli::{self, Need, Say};
@@ -44,21 +42,19 @@ pub use log::LogWriter;
 pub use world::World;
 
 use crate::log::Log;
+use queue::Queue;
 use reap::{Fate, Reaper};
 use signals::Signals;
 use spawn::Spawner;
 use survey::{Children, Look};
 use terminal::Terminal;
-use timer::Timer;
 
 /// Linux, as the loop sees it.
 pub struct Sys {
     config: Rc<Config>,
     log: Log,
-    poll: Poll,
-    ready: Events,
+    queue: Queue,
     signals: Signals,
-    timer: Timer,
     spawner: Spawner,
     terminal: Terminal,
     children: Children,
@@ -125,23 +121,17 @@ impl Sys {
         if config.setup.warn_unless_reaper && !adopts {
             log.report(&Report::NotReaper);
         }
-        let poll = poll_above_stderr().map_err(lacking(Need::EventQueue))?;
         let signals = Signals::new(own_pid.0).map_err(lacking(Need::Signals))?;
-        poll.registry()
-            .register(&mut SourceFd(&signals.descriptor()), SIGNALS, Interest::READABLE)
-            .map_err(lacking(Need::SignalsInQueue))?;
         let gives = config.session == Session::Group && config.services.len() == 1;
         let terminal = Terminal::new(gives);
         if config.services.is_empty() {
-            setup::settle_in(&config.setup, &[poll.as_raw_fd(), signals.descriptor()]);
+            setup::settle_in(&config.setup, &[signals.descriptor()]);
         }
         let spawner = Spawner::new(&config, world, signals.dispositions);
         malloc::prepare();
         heap::wait_for_memory();
         Ok(Sys {
-            poll,
-            ready: Events::with_capacity(2),
-            timer: Timer::Unused,
+            queue: Queue::new(),
             spawner,
             reaper: Reaper::new(terminal.exists()),
             terminal,
@@ -198,11 +188,9 @@ impl Sys {
                 if let Err(place) = self.leaders.binary_search(&pid) {
                     self.leaders.insert(place, pid);
                 }
-                let keep = [
-                    self.poll.as_raw_fd(),
-                    self.signals.descriptor(),
-                    self.terminal.descriptor().unwrap_or(-1),
-                ];
+                let [queue, timer] = self.queue.descriptors();
+                let terminal = self.terminal.descriptor().unwrap_or(-1);
+                let keep = [self.signals.descriptor(), queue, timer, terminal];
                 setup::settle_in(&self.config.setup, &keep);
                 Event::Spawned { service: id, pid, run }
             }
@@ -290,21 +278,16 @@ impl Sys {
         }
     }
 
-    /// Waits for a signal or the deadline, and says whether there are signals to read.
+    /// Waits for a signal or the deadline, and says whether there may be signals to read.
     fn poll(&mut self, deadline: Option<Instant>) -> bool {
-        let timeout = self.timer.set(deadline, self.poll.registry(), TIMER);
-        if let Err(error) = self.signals.wait(&mut self.poll, &mut self.ready, timeout)
-            && error.kind() != io::ErrorKind::Interrupted
-        {
-            self.log
-                .say(Level::Warn, format_args!("cannot wait for events ({error}); trying again"));
-            std::thread::sleep(Duration::from_millis(100));
-        }
-        if self.ready.iter().any(|event| event.token() == TIMER) {
-            self.timer.went_off();
-        }
-        let told = self.ready.iter().any(|event| event.token() == SIGNALS);
-        told || (self.ready.is_empty() && self.signals.come_untold())
+        self.queue.wait(deadline, &self.signals).unwrap_or_else(|error| {
+            if error.kind() != io::ErrorKind::Interrupted {
+                let what = format_args!("cannot wait for events ({error}); trying again");
+                self.log.say(Level::Warn, what);
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            self.signals.come_untold()
+        })
     }
 }
 
@@ -414,19 +397,6 @@ pub fn say_last(world: World, last: &Say) -> u32 {
     last.code
 }
 
-/// An event queue whose descriptor is none of the standard ones: where those were closed, they
-/// are taken up here, so that nothing foster opens later is taken for stderr. Children find them
-/// closed again.
-fn poll_above_stderr() -> io::Result<Poll> {
-    loop {
-        let poll = Poll::new()?;
-        if poll.as_raw_fd() > libc::STDERR_FILENO {
-            return Ok(poll);
-        }
-        mem::forget(poll);
-    }
-}
-
 /// A number that nobody can guess (getrandom(2)); where the kernel has none yet, one that is at
 /// least not the same twice.
 fn random() -> u64 {
@@ -443,6 +413,3 @@ const REAPED_IN_A_ROW: usize = 64;
 /// How many are reaped at the end: as many as there can be in a container, and an end to it where
 /// new ones come all the time.
 const REAPED_AT_END: usize = 1 << 16;
-
-const SIGNALS: Token = Token(0);
-const TIMER: Token = Token(1);

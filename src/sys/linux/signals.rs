@@ -121,29 +121,24 @@ impl Signals {
         }
     }
 
-    /// Waits with no signal blocked that has a handler (ppoll(2)); says whether one ran. The
-    /// handler blocks all others, and behind it the mask is the one before: so it is one.
+    /// Waits for a signal or the end of the time where there is no queue; says whether one came.
+    pub fn wait_alone(&self, timeout: Option<Duration>) -> io::Result<bool> {
+        match &self.source {
+            Source::Signalfd(descriptor) => {
+                let fd = descriptor.as_raw_fd();
+                let mut fd = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+                ppoll(std::slice::from_mut(&mut fd), timeout, None)?;
+                Ok(fd.revents != 0)
+            }
+            Source::SelfPipe(_) => self.let_one_in(&mut [], timeout),
+        }
+    }
+
+    /// Waits with no signal blocked that has a handler; says whether one ran. The handler blocks all
+    /// others, and behind it the mask is the one before: so it is one.
     fn let_one_in(&self, fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<bool> {
         // What no handler takes stays blocked, so that it kills nobody.
-        let mask = !self.dispositions.changed;
-        let timeout = timeout.map(|timeout| libc::timespec {
-            // It wakes up once in an age, where the kernel counts in 32 bits.
-            tv_sec: timeout.as_secs().min(i32::MAX as u64) as _,
-            tv_nsec: timeout.subsec_nanos() as _,
-        });
-        let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-        // SAFETY: the set begins with the 64 bits that the kernel reads, and all pointers are to
-        // live values.
-        let count = unsafe {
-            let mut set = mem::zeroed::<libc::sigset_t>();
-            (&raw mut set).cast::<u64>().write_unaligned(mask);
-            libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout, &raw const set)
-        };
-        match count {
-            -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => Ok(true),
-            -1 => Err(io::Error::last_os_error()),
-            _ => Ok(false),
-        }
+        ppoll(fds, timeout, Some(!self.dispositions.changed))
     }
 
     /// Waits for a signal where there is nothing else to wait for, as long as it takes
@@ -305,16 +300,53 @@ pub const fn bit(signal: c_int) -> u64 {
     1 << (signal - 1)
 }
 
+/// Waits until a descriptor is ready or the time is up, behind another mask if that is given
+/// (ppoll(2)); says whether something interrupted it.
+fn ppoll(
+    fds: &mut [libc::pollfd],
+    timeout: Option<Duration>,
+    mask: Option<u64>,
+) -> io::Result<bool> {
+    let timeout = timeout.map(|timeout| libc::timespec {
+        // It wakes up once in an age, where the kernel counts in 32 bits.
+        tv_sec: timeout.as_secs().min(i32::MAX as u64) as _,
+        tv_nsec: timeout.subsec_nanos() as _,
+    });
+    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
+    // SAFETY: the set begins with the 64 bits that the kernel reads, and all pointers are null or to
+    // live values.
+    let count = unsafe {
+        let mut set = mem::zeroed::<libc::sigset_t>();
+        (&raw mut set).cast::<u64>().write_unaligned(mask.unwrap_or(0));
+        let set = mask.map_or(ptr::null(), |_| &raw const set);
+        libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout, set)
+    };
+    match count {
+        -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => Ok(true),
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(false),
+    }
+}
+
+/// The descriptor is none of the standard ones: where those were closed, they are taken up here, so
+/// that nothing foster opens later is taken for stderr. Children find them closed again.
 fn signalfd() -> io::Result<OwnedFd> {
     let mask = u64::MAX;
     // SAFETY: the mask is 64 bits, the size that is given; the descriptor is new and ours.
     unsafe {
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
-        match libc::syscall(libc::SYS_signalfd4, -1, &raw const mask, size_of::<u64>(), flags) {
-            -1 => Err(io::Error::last_os_error()),
-            descriptor => Ok(OwnedFd::from_raw_fd(descriptor as RawFd)),
+        loop {
+            match libc::syscall(libc::SYS_signalfd4, -1, &raw const mask, size_of::<u64>(), flags) {
+                -1 => return Err(io::Error::last_os_error()),
+                standard if is_standard(standard as RawFd) => {}
+                descriptor => return Ok(OwnedFd::from_raw_fd(descriptor as RawFd)),
+            }
         }
     }
+}
+
+fn is_standard(descriptor: RawFd) -> bool {
+    descriptor <= libc::STDERR_FILENO
 }
 
 /// Reads as many whole records as there are and as fit; none where there are none.
@@ -341,13 +373,16 @@ fn let_nothing_interrupt(signal: c_int) -> io::Result<()> {
     }
 }
 
-/// Has a handler write a record of every signal into a pipe; gives the end to read.
+/// Has a handler write a record of every signal into a pipe, whose ends are none of the standard
+/// descriptors either; gives the end to read.
 fn self_pipe(dispositions: &mut Dispositions) -> io::Result<OwnedFd> {
     let mut ends = [0; 2];
     // SAFETY: `ends` takes the two descriptors, which are new and ours.
     let (reader, writer) = unsafe {
-        if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
-            return Err(io::Error::last_os_error());
+        while ends.into_iter().any(is_standard) {
+            if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
+                return Err(io::Error::last_os_error());
+            }
         }
         (OwnedFd::from_raw_fd(ends[0]), ends[1])
     };

@@ -1,7 +1,7 @@
 //! The one deadline of the process: a timerfd, made when there is a deadline for the first time.
-//! Where the kernel gives none, the timeout of the poll serves.
+//! Where the kernel gives none, the timeout of the wait serves.
 
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
@@ -23,26 +23,16 @@ pub enum Timer {
 }
 
 impl Timer {
-    /// Sets the timer, and gives the timeout that the poll needs besides: zero for a deadline
-    /// that has come, the whole delay where there is no timer, or none.
-    pub fn set(
-        &mut self,
-        deadline: Option<Instant>,
-        registry: &Registry,
-        token: Token,
-    ) -> Option<Duration> {
-        let left = deadline.map(|deadline| deadline.since(now()));
-        if left == Some(Duration::ZERO) {
-            return left;
-        }
+    /// Sets the timer; says whether it will go off, where there is a deadline.
+    pub fn set(&mut self, deadline: Option<Instant>, registry: &Registry, token: Token) -> bool {
         if let (Timer::Unused, Some(_)) = (&self, deadline) {
             *self =
                 Timer::open(registry, token).map_or(Timer::Unavailable, |fd| Timer::Set(fd, None));
         }
         match self {
-            Timer::Unused => None,
-            Timer::Unavailable => left,
-            Timer::Set(_, set_to) if *set_to == deadline => None,
+            Timer::Unused => true,
+            Timer::Unavailable => false,
+            Timer::Set(_, set_to) if *set_to == deadline => true,
             Timer::Set(timer, set_to) => {
                 let at = deadline.map(|at| Duration::from_nanos(at.as_nanos()));
                 let set = match at {
@@ -52,15 +42,17 @@ impl Timer {
                     ),
                     None => timer.unset(),
                 };
-                match set {
-                    Ok(()) => {
-                        *set_to = deadline;
-                        None
-                    }
-                    Err(_) => left,
+                if set.is_ok() {
+                    *set_to = deadline;
                 }
+                set.is_ok()
             }
         }
+    }
+
+    /// The descriptor, once there is one.
+    pub fn descriptor(&self) -> Option<RawFd> {
+        if let Timer::Set(timer, _) = self { Some(timer.as_fd().as_raw_fd()) } else { None }
     }
 
     /// Takes in that the timer went off.

@@ -13,6 +13,7 @@ pub fn deny(rule: &str) {
         "ENOSYS" => libc::ENOSYS,
         "EAGAIN" => libc::EAGAIN,
         "ENOMEM" => libc::ENOMEM,
+        "EMFILE" => libc::EMFILE,
         "ESRCH" => libc::ESRCH,
         _ => script::fail(&format!("no such error here: {error}")),
     };
@@ -134,6 +135,8 @@ fn number(name: &str) -> i64 {
         "prctl" => libc::SYS_prctl,
         "signalfd4" => libc::SYS_signalfd4,
         "timerfd_create" => libc::SYS_timerfd_create,
+        "epoll_create1" => libc::SYS_epoll_create1,
+        "epoll_ctl" => libc::SYS_epoll_ctl,
         "rt_sigtimedwait" => libc::SYS_rt_sigtimedwait,
         "pidfd_open" => libc::SYS_pidfd_open,
         "close_range" => libc::SYS_close_range,
