@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::supervisor::{Action, Event, Supervisor};
+use crate::supervisor::{Action, Event, Supervisor, Way};
 use crate::time::Instant;
 
 /// All that a platform does. Nothing in it decides anything: what fails is told as an event, or
@@ -13,7 +13,8 @@ pub trait Backend {
 
     /// Waits until something happens or `deadline` comes, and tells what happened. It may come
     /// back early with nothing to tell; with a deadline that has passed it does not wait at all.
-    fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>);
+    /// A signal that comes first may go its way before it is told ([`Supervisor::way`]).
+    fn wait(&mut self, deadline: Option<Instant>, way: Option<Way>, events: &mut Vec<Event>);
 
     /// Does something, and tells what came of it.
     fn perform(&mut self, action: Action, events: &mut Vec<Event>);
@@ -74,7 +75,7 @@ impl Driver {
         let deadline = supervisor.poll_timeout();
         let deadline = survey_at.map_or(deadline, |at| Some(deadline.map_or(at, |it| it.min(at))));
         let mut news = std::mem::take(&mut self.news);
-        backend.wait(deadline, &mut news);
+        backend.wait(deadline, supervisor.way(), &mut news);
         self.busy = if news.is_empty() { 0 } else { self.busy + 1 };
         for event in &news {
             // To ask for the time can take as long as all the rest of a signal's way.

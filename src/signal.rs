@@ -161,6 +161,12 @@ impl SignalSet {
         SignalSet(self.0 | other.0)
     }
 
+    /// All that are in this set and not in the other.
+    #[must_use]
+    pub const fn without(self, other: SignalSet) -> SignalSet {
+        SignalSet(self.0 & !other.0)
+    }
+
     /// Adds a signal.
     pub const fn insert(&mut self, signal: Signal) {
         self.0 |= 1 << (signal.0 - 1);

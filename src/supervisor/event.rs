@@ -89,6 +89,9 @@ pub struct Signalled {
     /// to the whole foreground group. Where a child shares foster's group (`Session::Shared`), only
     /// as long as it does: one that has left it has got nothing.
     pub by_kernel: bool,
+    /// Whether it has gone on already, the way that [`Supervisor::way`](super::Supervisor::way)
+    /// tells.
+    pub passed: bool,
 }
 
 /// A process that outlived the one that made it.

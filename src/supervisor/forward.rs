@@ -1,12 +1,38 @@
 //! Signals that foster gets: which of them ask it to stop, which go on, to whom and as what; and
 //! what it does when its child is stopped.
 
-use crate::config::{ForwardTo, Session};
+use crate::config::{Config, ForwardTo, Session};
 use crate::signal::SignalSet;
 
-use super::{Action, Instant, JobControl, Pid, Report, Signal, Signalled, Supervisor, Target};
+use super::{
+    Action, Instant, JobControl, Pid, Report, Signal, Signalled, State, Supervisor, Target,
+};
+
+/// The way of a signal that only goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Way {
+    /// Who gets it.
+    pub target: Target,
+    /// Which signals go this way, as they are.
+    pub signals: SignalSet,
+}
 
 impl Supervisor {
+    /// The way that the next signal may go before it is told, if it is in the set, carries no value
+    /// and nothing else happened before it: then `Signalled::passed` says so, and all else is as
+    /// ever. It is there while the only service is up, which it is no more once foster is asked to
+    /// stop, for signals that nothing else follows from.
+    #[must_use]
+    pub fn way(&self) -> Option<Way> {
+        let [service] = self.services.as_slice() else { return None };
+        let State::Up { pid, .. } = service.state() else { return None };
+        let target = match self.config.forward.to {
+            ForwardTo::Group => Target::Group(pid),
+            ForwardTo::Child => Target::Process(pid),
+        };
+        Some(Way { target, signals: self.passing.without(self.overlook) })
+    }
+
     /// Takes in a signal.
     // Apart from all other events, for the same reason as `stop`.
     #[inline(never)]
@@ -85,7 +111,9 @@ impl Supervisor {
                 }
                 _ => {}
             }
-            self.outbox.push(Action::Kill { target, signal: sent, value: signalled.value });
+            if !signalled.passed {
+                self.outbox.push(Action::Kill { target, signal: sent, value: signalled.value });
+            }
             if !reported {
                 self.report_received(signalled.signal, Some(sent));
                 reported = true;
@@ -142,6 +170,34 @@ impl Supervisor {
     }
 }
 
+/// The signals that do nothing but go on as they are, to the only service.
+pub(super) fn passing(config: &Config) -> SignalSet {
+    if config.services.len() != 1 || config.session == Session::Shared {
+        return SignalSet::EMPTY;
+    }
+    let kept = (1..=64).filter_map(Signal::new);
+    let kept = kept.filter(|signal| config.forward.rewrites.get(*signal) == Some(*signal));
+    let mut passing = SignalSet::EMPTY;
+    kept.for_each(|signal| passing.insert(signal));
+    let suspending = match config.job_control {
+        JobControl::OnSignals(signals) => signals,
+        JobControl::FollowChild => SignalSet::EMPTY,
+    };
+    passing.without(config.stop.requests).without(suspending).without(SPECIAL)
+}
+
+/// Signals that may mean more to foster than that they go on: children's, those that stop a job and
+/// let it go on, and the one that its own log may bring about.
+const SPECIAL: SignalSet = SignalSet::of(&[
+    Signal::CHLD,
+    Signal::PIPE,
+    Signal::CONT,
+    Signal::STOP,
+    Signal::TSTP,
+    Signal::TTIN,
+    Signal::TTOU,
+]);
+
 /// What the terminal sends to its whole foreground group, for a key or a change of size, and what
 /// is not sent again. The TSTP of Ctrl-Z is: a CONT from before it, passed on a moment too late,
 /// may have undone it, and who is stopped is not stopped twice. The HUP and CONT of a hang-up go to
@@ -172,7 +228,8 @@ mod tests {
         for signal in [Signal::INT, Signal::QUIT, Signal::WINCH] {
             let passed_on = Action::Kill { target: Target::Process(Pid(7)), signal, value: None };
             for by_kernel in [true, false] {
-                let event = Event::Signal(Signalled { signal, value: None, by_kernel });
+                let event =
+                    Event::Signal(Signalled { signal, value: None, by_kernel, passed: false });
                 assert_eq!(told(&mut machine, event).contains(&passed_on), !by_kernel, "{signal}");
             }
         }
@@ -187,7 +244,8 @@ mod tests {
         let detached = told(&mut machine, Event::TerminalDetached);
         assert_eq!(detached, [Action::Report(Report::TerminalDetached)]);
         for signal in [Signal::HUP, Signal::CONT] {
-            let event = Event::Signal(Signalled { signal, value: None, by_kernel: true });
+            let event =
+                Event::Signal(Signalled { signal, value: None, by_kernel: true, passed: false });
             let first = told(&mut machine, event);
             assert!(first.contains(&Action::Report(Report::Overlooked { signal })));
             assert!(!first.iter().any(|action| matches!(action, Action::Kill { .. })));

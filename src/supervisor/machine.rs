@@ -199,7 +199,10 @@ mod tests {
     }
 
     fn signal(machine: &mut Supervisor, signal: Signal) -> Vec<Action> {
-        tell(machine, Event::Signal(Signalled { signal, value: None, by_kernel: true }))
+        tell(
+            machine,
+            Event::Signal(Signalled { signal, value: None, by_kernel: true, passed: false }),
+        )
     }
 
     fn app_ends(machine: &mut Supervisor) -> Vec<Action> {

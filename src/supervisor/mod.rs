@@ -27,6 +27,7 @@ use crate::time::Instant;
 
 pub use action::Action;
 pub use event::{Event, Signalled, Survivor};
+pub use forward::Way;
 pub use report::Report;
 pub use service::{Leader, Next, Remains, State};
 
@@ -58,6 +59,8 @@ pub struct Supervisor {
     waiting: usize,
     /// Signals that are to be overlooked once.
     overlook: SignalSet,
+    /// Signals that do nothing but go on as they are.
+    passing: SignalSet,
 }
 
 /// What the machine has decided and not yet given out.
@@ -128,6 +131,7 @@ impl Supervisor {
     #[must_use]
     pub fn new(config: impl Into<Rc<Config>>, facts: Facts) -> Self {
         let config = config.into();
+        let passing = forward::passing(&config);
         let count = config.services.len();
         let ids = (0..count).map(|index| ServiceId(index as u32));
         // Room for the most that one event can cause, so that nothing is allocated later.
@@ -149,6 +153,7 @@ impl Supervisor {
             live: count,
             waiting: 0,
             overlook: SignalSet::EMPTY,
+            passing,
         }
     }
 

@@ -12,7 +12,7 @@ use foster::driver::{Backend, Driver, SIGNALS_AT_ONCE};
 use foster::exit::ExitStatus;
 use foster::process::{Mark, Pid, RunId, ServiceId};
 use foster::signal::Signal;
-use foster::supervisor::{Action, Event, Facts, Signalled, State, Supervisor, Survivor};
+use foster::supervisor::{Action, Event, Facts, Signalled, State, Supervisor, Survivor, Way};
 use foster::time::Instant;
 
 /// The system's allocator, which counts what each thread asks it for.
@@ -69,10 +69,15 @@ impl Backend for World {
         self.now
     }
 
-    fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
+    fn wait(&mut self, deadline: Option<Instant>, _: Option<Way>, events: &mut Vec<Event>) {
         match self.news.take() {
             Some(News::Signals(signal, count)) => {
-                let signalled = |value| Signalled { signal, value: Some(value), by_kernel: false };
+                let signalled = |value| Signalled {
+                    signal,
+                    value: Some(value),
+                    by_kernel: false,
+                    passed: false,
+                };
                 events.extend((0..count as u64).map(|value| Event::Signal(signalled(value))));
             }
             Some(News::Death(pid)) => {

@@ -137,8 +137,9 @@ fn pause_runs_nothing_and_ends_with_0_on_term_or_int() {
                     .filter(|action| !matches!(action, Action::Report(_)))
                     .collect::<Vec<_>>()
             };
-            let signalled =
-                |signal| Event::Signal(Signalled { signal, value: None, by_kernel: false });
+            let signalled = |signal| {
+                Event::Signal(Signalled { signal, value: None, by_kernel: false, passed: false })
+            };
             assert_eq!(told(signalled(Signal::HUP)), []);
             let (pid, status) = (Pid(9), ExitStatus::Code(3));
             assert_eq!(

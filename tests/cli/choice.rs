@@ -168,12 +168,9 @@ fn life(config: Config) -> Vec<Action> {
     let (pid, status) = (Pid(7), ExitStatus::Code(3));
     let mut events = vec![Event::Spawned { service: SERVICE, pid, run: RunId::default() }];
     events.push(Event::TerminalDetached);
-    events.extend(
-        (1..=64)
-            .filter_map(Signal::new)
-            .filter(|signal| *signal != Signal::TERM)
-            .map(|signal| Event::Signal(Signalled { signal, value: None, by_kernel: true })),
-    );
+    events.extend((1..=64).filter_map(Signal::new).filter(|signal| *signal != Signal::TERM).map(
+        |signal| Event::Signal(Signalled { signal, value: None, by_kernel: true, passed: false }),
+    ));
     events.push(Event::Stopped { pid, signal: Signal::TSTP, by_terminal: true });
     events.push(Event::Exited { pid: Pid(9), status });
     events.push(Event::Exited { pid, status });

@@ -90,6 +90,7 @@ fn a_service_that_is_slow_to_start_and_has_no_limit_of_restarts_keeps_all_promis
             hides: false,
             rows: false,
             scans: false,
+            hands: false,
             ..base(1)
         },
         depth: 3,
@@ -245,6 +246,7 @@ fn base(services: usize) -> Setup {
         hides: true,
         rows: true,
         scans: true,
+        hands: true,
         ..Setup::default()
     }
 }

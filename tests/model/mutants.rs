@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 37] = [
+const MUTANTS: [Mutant; 41] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -24,6 +24,30 @@ const MUTANTS: [Mutant; 37] = [
         "mod.rs",
         "            self.is_request(signalled.signal)\n",
         "            false\n",
+    ),
+    (
+        "a signal that has gone on goes on once more",
+        "forward.rs",
+        "if !signalled.passed {",
+        "if true {",
+    ),
+    (
+        "a request to stop may go on before it is told",
+        "forward.rs",
+        "passing.without(config.stop.requests)",
+        "passing",
+    ),
+    (
+        "what goes on as another signal may go on before it is told",
+        "forward.rs",
+        "config.forward.rewrites.get(*signal) == Some(*signal)",
+        "config.forward.rewrites.get(*signal).is_some()",
+    ),
+    (
+        "what is to be overlooked may go on before it is told",
+        "forward.rs",
+        "self.passing.without(self.overlook)",
+        "self.passing",
     ),
     (
         "the end of a service is taken for that of an orphan",

@@ -303,7 +303,7 @@ fn exited(pid: Pid, status: ExitStatus) -> Event {
 }
 
 fn signal(signal: Signal) -> Event {
-    Event::Signal(Signalled { signal, value: None, by_kernel: false })
+    Event::Signal(Signalled { signal, value: None, by_kernel: false, passed: false })
 }
 
 fn member(adopted: bool) -> Survivor {

@@ -41,6 +41,7 @@ pub struct Setup {
     pub hides: bool,
     pub rows: bool,
     pub scans: bool,
+    pub hands: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
     pub slow: bool,
 }
@@ -134,6 +135,7 @@ impl Default for Setup {
             hides: false,
             rows: false,
             scans: false,
+            hands: false,
             slow: false,
         }
     }
@@ -145,7 +147,7 @@ impl Setup {
         let mut sim = Sim::new(self.config(), self.terminal);
         (sim.world.eager, sim.world.slow) = (self.eager, self.slow);
         (sim.world.hides, sim.world.rows) = (self.hides, self.rows);
-        sim.world.scans = self.scans;
+        (sim.world.scans, sim.world.hands) = (self.scans, self.hands);
         sim
     }
 
@@ -211,6 +213,7 @@ impl Setup {
             "hides" => self.hides = value.parse().ok()?,
             "rows" => self.rows = value.parse().ok()?,
             "scans" => self.scans = value.parse().ok()?,
+            "hands" => self.hands = value.parse().ok()?,
             "slow" => self.slow = value.parse().ok()?,
             _ => return None,
         }
@@ -260,6 +263,7 @@ impl Setup {
         line(self.hides, "hides", self.hides.to_string());
         line(self.rows, "rows", self.rows.to_string());
         line(self.scans, "scans", self.scans.to_string());
+        line(self.hands, "hands", self.hands.to_string());
         line(self.slow, "slow", self.slow.to_string());
         lines
     }

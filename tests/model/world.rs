@@ -14,7 +14,7 @@ use foster::driver::{Backend, Driver};
 use foster::exit::ExitStatus;
 use foster::process::{Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
-use foster::supervisor::{Action, Event, Facts, Signalled, Supervisor, Survivor};
+use foster::supervisor::{Action, Event, Facts, Signalled, Supervisor, Survivor, Way};
 use foster::time::Instant;
 
 use crate::judge::Judge;
@@ -56,6 +56,8 @@ pub struct World {
     pub rows: bool,
     /// Whether a survey sees all in the groups of held leaders, come what may.
     pub scans: bool,
+    /// Whether a signal that comes first may go its way before it is told.
+    pub hands: bool,
     /// Whether it was told that there are some, and no survey made since.
     hidden: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
@@ -213,6 +215,7 @@ impl World {
             hides: false,
             rows: false,
             scans: false,
+            hands: false,
             hidden: false,
             slow: false,
             starts: VecDeque::new(),
@@ -243,7 +246,7 @@ impl World {
                 }
             }
             Op::Signal(signal, value, by_kernel) => {
-                self.signal(Signalled { signal, value, by_kernel });
+                self.signal(Signalled { signal, value, by_kernel, passed: false });
             }
             Op::Exit(who, code) => self.with(who, |k, pid| k.exit(pid, ExitStatus::Code(code))),
             Op::Die(who, signal) => self.with(who, |kernel, pid| {
@@ -340,10 +343,17 @@ impl World {
     }
 
     /// Tells what there is to tell: signals, and the first death.
-    fn tell(&mut self, events: &mut Vec<Event>) {
+    fn tell(&mut self, way: Option<Way>, events: &mut Vec<Event>) {
         for _ in 0..BATCH {
-            let Some(signalled) = self.signals.pop_front() else { break };
+            let Some(mut signalled) = self.signals.pop_front() else { break };
+            let Signalled { signal, value, .. } = signalled;
+            let goes = self.hands && events.is_empty() && value.is_none();
+            let way = way.filter(|way| goes && way.signals.contains(signal));
+            signalled.passed = way.is_some();
             self.say(Event::Signal(signalled), events);
+            if let Some(way) = way {
+                self.perform(Action::Kill { target: way.target, signal, value }, events);
+            }
         }
         while let Some(event) = self.starts.pop_front() {
             self.say(event, events);
@@ -496,7 +506,7 @@ impl Backend for World {
         self.now
     }
 
-    fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
+    fn wait(&mut self, deadline: Option<Instant>, way: Option<Way>, events: &mut Vec<Event>) {
         if self.suspended {
             return;
         }
@@ -509,7 +519,7 @@ impl Backend for World {
             }
         }
         loop {
-            self.tell(events);
+            self.tell(way, events);
             self.quiet = events.is_empty();
             if !self.quiet {
                 self.spins = 0;

@@ -35,7 +35,7 @@ use foster::driver::Backend;
 use foster::exit::{ExitStatus, MachineEnd};
 use foster::process::{OsError, Pid, RunId, ServiceId, Target};
 use foster::signal::Signal;
-use foster::supervisor::{Action, Event, Facts, Report};
+use foster::supervisor::{Action, Event, Facts, Report, Way};
 use foster::time::Instant;
 
 pub use log::LogWriter;
@@ -296,7 +296,7 @@ impl Backend for Sys {
         timer::now()
     }
 
-    fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
+    fn wait(&mut self, deadline: Option<Instant>, way: Option<Way>, events: &mut Vec<Event>) {
         // A request to stop may come before whatever ended: from then on there is use for zombies.
         self.reaper.look_first();
         events.extend(self.first.take());
@@ -308,7 +308,11 @@ impl Backend for Sys {
         }
         let overdue = self.fates_pending || self.signals_pending;
         let handed = match deadline {
-            None if !overdue => self.signals.wait_for_one(events),
+            None if !overdue => {
+                // What is reached by its guard takes the longer way.
+                let way = way.filter(|_| !self.reaper.has_guard());
+                self.signals.wait_for_one(way, events)
+            }
             _ => None,
         };
         let batch = match handed {

@@ -133,6 +133,11 @@ impl Reaper {
         self.guard.as_ref().filter(|guard| guard.leader == leader)
     }
 
+    /// Whether there is such a way.
+    pub fn has_guard(&self) -> bool {
+        self.guard.is_some()
+    }
+
     /// Leaves a zombie be.
     pub fn hold(&mut self, pid: Pid) {
         if let Err(place) = self.held.binary_search(&pid) {

@@ -17,7 +17,9 @@ use nix::libc::{self, c_int};
 
 use foster::driver::SIGNALS_AT_ONCE;
 use foster::signal::Signal;
-use foster::supervisor::{Event, Signalled};
+use foster::supervisor::{Event, Signalled, Way};
+
+use super::kill;
 
 /// Signals, as they come in.
 pub struct Signals {
@@ -143,35 +145,35 @@ impl Signals {
 
     /// Waits for a signal where there is nothing else to wait for, as long as it takes
     /// (rt_sigtimedwait(2)): the kernel hands it over with the wake-up, in one call in place of
-    /// two. Gives nothing where that is not to be had.
-    pub fn wait_for_one(&mut self, events: &mut Vec<Event>) -> Option<Batch> {
+    /// two. One that only goes on does so before anything else. Gives nothing where that is not to
+    /// be had.
+    pub fn wait_for_one(&mut self, way: Option<Way>, events: &mut Vec<Event>) -> Option<Batch> {
         if !self.hands_over {
             return None;
         }
-        let mask = u64::MAX;
         let mut batch = Batch::default();
-        // SAFETY: a siginfo_t of zeroes is valid, the mask is 64 bits, the size that is given, and
-        // what the kernel gives is a signal that has come.
-        let record = unsafe {
-            let mut info = mem::zeroed::<libc::siginfo_t>();
-            let no_timeout = ptr::null::<libc::timespec>();
-            match libc::syscall(
-                libc::SYS_rt_sigtimedwait,
-                &raw const mask,
-                &raw mut info,
-                no_timeout,
-                size_of::<u64>(),
-            ) {
-                1.. => Record::of(&info),
-                result => {
-                    let interrupted =
-                        io::Error::last_os_error().raw_os_error() == Some(libc::EINTR);
-                    self.hands_over = result == -1 && interrupted;
-                    return Some(batch);
-                }
-            }
+        // SAFETY: a siginfo_t of zeroes is valid.
+        let mut info = unsafe { mem::zeroed::<libc::siginfo_t>() };
+        if let Err(error) = hand_over(&mut info) {
+            self.hands_over = error.raw_os_error() == Some(libc::EINTR);
+            return Some(batch);
+        }
+        let goes = |way: &Way| {
+            let signal = Signal::new(info.si_signo);
+            info.si_code != libc::SI_QUEUE && signal.is_some_and(|it| way.signals.contains(it))
         };
-        self.tell(record, &mut batch, events);
+        let passed = way.filter(goes).map(|Way { target, .. }| {
+            let sent = kill::send(target, info.si_signo, None, None);
+            (target, sent)
+        });
+        // SAFETY: it is of a signal that has come.
+        let record = unsafe { Record::of(&info) };
+        self.tell(record, passed.is_some(), &mut batch, events);
+        if let Some((target, Err(error))) = passed
+            && let Some(signal) = Signal::new(record.signal)
+        {
+            events.push(Event::KillFailed { target, signal, os: error as i32 });
+        }
         self.handed += 1;
         if batch.child {
             // What came together with a child's end or stop is told before it: a CONT must not go
@@ -207,7 +209,7 @@ impl Signals {
                         pid: info.ssi_pid as c_int,
                         value: info.ssi_ptr,
                     };
-                    self.tell(record, &mut batch, events);
+                    self.tell(record, false, &mut batch, events);
                 }
             }
             Source::SelfPipe(descriptor) => {
@@ -223,14 +225,14 @@ impl Signals {
                 batch.more = count == SIGNALS_AT_ONCE;
                 for record in &records[..count] {
                     // SAFETY: the handler writes whole records, which a pipe keeps whole.
-                    self.tell(unsafe { record.assume_init_read() }, &mut batch, events);
+                    self.tell(unsafe { record.assume_init_read() }, false, &mut batch, events);
                 }
             }
         }
         batch
     }
 
-    fn tell(&self, record: Record, batch: &mut Batch, events: &mut Vec<Event>) {
+    fn tell(&self, record: Record, passed: bool, batch: &mut Batch, events: &mut Vec<Event>) {
         let Some(signal) = Signal::new(record.signal) else { return };
         if signal == Signal::CHLD {
             batch.child = true;
@@ -245,6 +247,7 @@ impl Signals {
             signal,
             value: (record.code == libc::SI_QUEUE).then_some(record.value),
             by_kernel: record.code == libc::SI_KERNEL,
+            passed,
         }));
     }
 }
@@ -298,6 +301,19 @@ pub fn set_disposition(signal: c_int, handler: libc::sighandler_t) -> io::Result
 /// The bit of a signal in a mask.
 pub const fn bit(signal: c_int) -> u64 {
     1 << (signal - 1)
+}
+
+/// Waits for a signal, which the kernel hands over (rt_sigtimedwait(2)).
+fn hand_over(info: &mut libc::siginfo_t) -> io::Result<()> {
+    let mask = u64::MAX;
+    let no_timeout = ptr::null::<libc::timespec>();
+    let info = ptr::from_mut(info);
+    // SAFETY: the mask is 64 bits, the size that is given, and `info` takes the answer.
+    let number = unsafe {
+        let (call, mask) = (libc::SYS_rt_sigtimedwait, &raw const mask);
+        libc::syscall(call, mask, info, no_timeout, size_of::<u64>())
+    };
+    if number > 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Waits until a descriptor is ready or the time is up, behind another mask if that is given

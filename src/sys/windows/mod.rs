@@ -30,7 +30,7 @@ use foster::exit::{ExitStatus, OWN_FAILURE};
 use foster::process::{OsError, Pid, RunId, ServiceId, Target};
 use foster::quote::UnsafeArgument;
 use foster::signal::Signal;
-use foster::supervisor::{Action, Event, Facts};
+use foster::supervisor::{Action, Event, Facts, Way};
 use foster::time::Instant;
 
 pub use log::{LogWriter, say_last};
@@ -182,7 +182,7 @@ impl Backend for Sys {
         self.timer.now()
     }
 
-    fn wait(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
+    fn wait(&mut self, deadline: Option<Instant>, _: Option<Way>, events: &mut Vec<Event>) {
         match self.timer.set(deadline).and_then(|()| self.wait_for_one()) {
             Ok(handle) if handle == self.console.as_raw() => self.console.read(events),
             Ok(handle) if handle == self.timer.as_raw() => self.timer.went_off(),

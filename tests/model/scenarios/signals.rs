@@ -3,7 +3,7 @@
 use super::*;
 
 use foster::config::{ForwardTo, Session};
-use foster::supervisor::Event;
+use foster::supervisor::{Event, Way};
 
 /// All that kill() can send and a process can catch, but for SIGCHLD.
 fn catchable() -> impl Iterator<Item = Signal> {
@@ -124,15 +124,55 @@ fn a_signal_that_cannot_be_delivered_is_a_line_in_the_log_and_nothing_more() {
 
 #[test]
 fn the_hang_up_for_a_terminal_that_foster_gave_up_is_overlooked_once() {
-    let mut sim = world(init(), [behaves(Manner::Ignore)]);
+    for hands in [false, true] {
+        let mut sim = world(init(), [behaves(Manner::Ignore)]);
+        sim.world.hands = hands;
+        sim.pass(s(0));
+        sim.world.judge.told(&Event::TerminalDetached, sim.now());
+        sim.machine.handle_event(Event::TerminalDetached, sim.now());
+        sim.gets(Signal::HUP);
+        sim.gets(Signal::CONT);
+        assert_eq!(sim.got(Pid(2)), []);
+        sim.gets(Signal::HUP);
+        assert_eq!(sim.got(Pid(2)), [Signal::HUP]);
+    }
+}
+
+#[test]
+fn a_signal_may_go_before_it_is_told_only_where_nothing_else_follows_from_it() {
+    let ways = |config: Config| {
+        let requests = config.stop.requests;
+        let mut sim = world(config, [behaves(Manner::Ignore)]);
+        assert_eq!(sim.machine.way(), None);
+        sim.pass(s(0));
+        let way = sim.machine.way();
+        let asks = |way: &Way| catchable().any(|s| requests.contains(s) && way.signals.contains(s));
+        assert!(!way.as_ref().is_some_and(asks));
+        sim.gets(Signal::TERM);
+        assert_eq!(sim.machine.way(), None);
+        way
+    };
+    let way = ways(init()).expect("there is one");
+    assert_eq!(way.target, group(2));
+    let kept = [Signal::HUP, Signal::USR1, Signal::WINCH];
+    assert!(kept.iter().all(|signal| way.signals.contains(*signal)));
+    let special = [Signal::CONT, Signal::TSTP, Signal::TTIN, Signal::PIPE, Signal::CHLD];
+    assert!(!special.iter().any(|signal| way.signals.contains(*signal)));
+
+    let mut config = init();
+    config.forward.to = ForwardTo::Child;
+    config.forward.rewrites.set(Signal::HUP, Some(Signal::USR1));
+    config.forward.rewrites.set(Signal::USR2, None);
+    let way = ways(config).expect("there is one");
+    assert_eq!(way.target, Target::Process(Pid(2)));
+    assert!(![Signal::HUP, Signal::USR2].iter().any(|signal| way.signals.contains(*signal)));
+
+    let mut config = init();
+    config.session = Session::Shared;
+    assert!(ways(config).is_none_or(|way| !catchable().any(|signal| way.signals.contains(signal))));
+    let mut sim = Sim::new(supervisor(2), Terminal::None);
     sim.pass(s(0));
-    sim.world.judge.told(&Event::TerminalDetached, sim.now());
-    sim.machine.handle_event(Event::TerminalDetached, sim.now());
-    sim.gets(Signal::HUP);
-    sim.gets(Signal::CONT);
-    assert_eq!(sim.got(Pid(2)), []);
-    sim.gets(Signal::HUP);
-    assert_eq!(sim.got(Pid(2)), [Signal::HUP]);
+    assert_eq!(sim.machine.way(), None);
 }
 
 #[test]
