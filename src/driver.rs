@@ -125,7 +125,8 @@ impl Driver {
         let Some(action) = supervisor.poll_survey() else { return };
         let begin = self.now;
         self.perform(action, supervisor, backend);
-        // It is the time of what was found. Foster may have been stopped in the midst of it.
+        // There is always an answer, and it was told with the time. Foster may have been stopped in
+        // the midst of it.
         self.rested_at = self.now + (self.now.since(begin) * REST).min(LONGEST_REST);
     }
 

@@ -18,12 +18,14 @@ pub struct Way {
 }
 
 impl Supervisor {
-    /// The way that the next signal may go before it is told, if it is in the set, carries no value
-    /// and nothing else happened before it: then `Signalled::passed` says so, and all else is as
-    /// ever. It is there while the only service is up, which it is no more once foster is asked to
-    /// stop, for signals that nothing else follows from.
+    /// Who gets the next signal, and which signals may be sent there before they are told. None
+    /// unless the only service is up; a stop ends that. Only what comes first in a wait may go, and
+    /// only without a value; it is then told with `Signalled::passed`, and all else is as ever.
     #[must_use]
     pub fn way(&self) -> Option<Way> {
+        if self.passing == SignalSet::EMPTY {
+            return None;
+        }
         let [service] = self.services.as_slice() else { return None };
         let State::Up { pid, .. } = service.state() else { return None };
         let target = match self.config.forward.to {
@@ -79,7 +81,7 @@ impl Supervisor {
             || (signal == Signal::INT && self.shutdown.is_requested())
     }
 
-    /// Passes a signal on to every service. The first gets it before anything is said of it: to
+    /// Passes a signal on to every service, if it has not gone on already. The first gets it before anything is said of it: to
     /// say something takes time, and who reads it may be slow.
     fn forward(&mut self, signalled: Signalled, sent: Signal) {
         let mut reported = false;

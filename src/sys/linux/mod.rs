@@ -281,12 +281,13 @@ impl Sys {
     /// Waits for a signal or the deadline, and says whether there may be signals to read.
     fn poll(&mut self, deadline: Option<Instant>) -> bool {
         self.queue.wait(deadline, &self.signals).unwrap_or_else(|error| {
-            if error.kind() != io::ErrorKind::Interrupted {
-                let what = format_args!("cannot wait for events ({error}); trying again");
-                self.log.say(Level::Warn, what);
-                std::thread::sleep(Duration::from_millis(100));
+            if error.kind() == io::ErrorKind::Interrupted {
+                return self.signals.come_untold();
             }
-            self.signals.come_untold()
+            let what = format_args!("cannot wait for events ({error}); trying again");
+            self.log.say(Level::Warn, what);
+            std::thread::sleep(Duration::from_millis(100));
+            true
         })
     }
 }

@@ -1,6 +1,7 @@
 //! What foster waits in while a deadline runs: a mio queue for its signals and its timer, made when
-//! there is a deadline for the first time. Most of its life there is none, and the kernel hands
-//! signals over ([`Signals::wait_for_one`]).
+//! there is a deadline for the first time, and there from then on. Most of its life there is none,
+//! and the kernel hands signals over ([`Signals::wait_for_one`]); where it does not, foster waits in
+//! the queue for them alone.
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -25,7 +26,7 @@ enum State {
     /// Nobody has needed one yet.
     Unused,
     Open(Poll),
-    /// The kernel gives none: the timeout of a wait for signals serves.
+    /// The kernel gave none when it was asked: the timeout of a wait for signals serves.
     Unavailable,
 }
 

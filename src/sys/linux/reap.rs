@@ -133,7 +133,7 @@ impl Reaper {
         self.guard.as_ref().filter(|guard| guard.leader == leader)
     }
 
-    /// Whether there is such a way.
+    /// Whether there is a guard.
     pub fn has_guard(&self) -> bool {
         self.guard.is_some()
     }
