@@ -364,13 +364,14 @@ impl Weather {
         self.board[board::SIGNALS + number].load(Relaxed)
     }
 
-    /// How many descriptors foster has, without the timer, its own way to what stderr is, and the
-    /// guard of a service's group: it opens one of each when it needs it for the first time.
+    /// How many descriptors foster has, without the queue, the timer, its own way to what stderr is,
+    /// and the guard of a service's group: it opens one of each when it needs it for the first time.
     fn descriptors(&self) -> usize {
         let all = procfs::open_files(self.foster);
         let stderr = all.iter().find(|(fd, _)| *fd == 2).map(|(_, file)| file.as_str());
         let late = [
             all.iter().any(|(fd, file)| *fd > 2 && Some(file.as_str()) == stderr),
+            all.iter().any(|(_, file)| file.contains("eventpoll")),
             all.iter().any(|(_, file)| file.contains("timerfd")),
             all.iter().any(|(_, file)| file.contains("pidfd")),
         ];
