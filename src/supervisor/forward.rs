@@ -81,8 +81,8 @@ impl Supervisor {
             || (signal == Signal::INT && self.shutdown.is_requested())
     }
 
-    /// Passes a signal on to every service, if it has not gone on already. The first gets it before anything is said of it: to
-    /// say something takes time, and who reads it may be slow.
+    /// Passes a signal on to every service, if it has not gone on already. The first gets it before
+    /// anything is said of it: to say something takes time, and who reads it may be slow.
     fn forward(&mut self, signalled: Signalled, sent: Signal) {
         let mut reported = false;
         for index in 0..self.services.len() {
