@@ -42,9 +42,15 @@ static HANDLE start(wchar_t *line, DWORD flags)
     startup.hStdInput = GetStdHandle(STD_INPUT_HANDLE);
     startup.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
     startup.hStdError = GetStdHandle(STD_ERROR_HANDLE);
-    if (!CreateProcessW(NULL, line, NULL, NULL, TRUE, flags, NULL, NULL, &startup, &made)) {
-        say("cannot start: error %lu", GetLastError());
-        ExitProcess(99);
+    /* Wine calls it an internal error where the new process was gone before the first instruction
+       of its own: then it is Wine that failed, now and then, and nothing was tested yet. */
+    for (int tries = 1;; tries++) {
+        if (CreateProcessW(NULL, line, NULL, NULL, TRUE, flags, NULL, NULL, &startup, &made))
+            break;
+        if (GetLastError() != ERROR_INTERNAL_ERROR || tries == 3) {
+            say("cannot start: error %lu", GetLastError());
+            ExitProcess(99);
+        }
     }
     CloseHandle(made.hThread);
     return made.hProcess;
