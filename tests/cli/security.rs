@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 #[test]
+#[cfg_attr(miri, ignore = "it reads the sources")]
 fn each_test_behind_a_promise_exists() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut sources = String::new();
