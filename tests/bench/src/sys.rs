@@ -273,12 +273,25 @@ pub fn settle(path: &Path) -> io::Result<()> {
     }
 }
 
+/// A lock on a folder, for as long as this lives.
+#[derive(Debug)]
+pub struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // To close it would not do: a child that another thread has just forked holds the same
+        // lock until it has become its program.
+        // SAFETY: flock takes plain numbers, and the descriptor is open.
+        unsafe { libc::flock(self.0.as_raw_fd(), libc::LOCK_UN) };
+    }
+}
+
 /// Locks a folder for as long as the result lives, and fails where somebody else has it.
-pub fn lock(folder: &Path) -> io::Result<File> {
+pub fn lock(folder: &Path) -> io::Result<Lock> {
     let file = File::open(folder)?;
     // SAFETY: flock takes plain numbers, and the descriptor is open.
     match check(unsafe { libc::flock(file.as_raw_fd(), libc::LOCK_EX | libc::LOCK_NB) }) {
-        Ok(_) => Ok(file),
+        Ok(_) => Ok(Lock(file)),
         Err(error) => Err(io::Error::other(format!(
             "cannot lock {}, perhaps for another benchmark, which would disturb this one: {error}",
             folder.display()
