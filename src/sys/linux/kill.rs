@@ -17,18 +17,20 @@ pub fn send(
     guard: Option<&Guard>,
 ) -> Result<(), Errno> {
     match (target, value, guard) {
-        (Target::Process(pid), None, _) => kill(pid.0 as i32, signal),
+        (Target::Process(_), None, _) | (Target::Group(_), _, None) => send_on(target, signal),
         (Target::Process(pid), Some(value), _) => match queue(pid, &Record::new(signal, value)) {
             // Its user has as many signals pending as may be: without the value one more is taken
             // all the same (kernel/signal.c).
             Err(Errno::EAGAIN) => kill(pid.0 as i32, signal),
             sent => sent,
         },
-        (Target::Group(pid), _, None) => {
-            to_group(|| kill(-(pid.0 as i32), signal), || kill(pid.0 as i32, signal))
-        }
         (Target::Group(_), _, Some(guard)) => {
-            match to_group(|| guard.signal_group(signal), || guard.signal(signal)) {
+            // The leader, where its group is empty, as below.
+            let sent = match guard.signal_group(signal) {
+                Err(Errno::ESRCH) => guard.signal(signal),
+                sent => sent,
+            };
+            match sent {
                 // All are gone, and the leader is reaped: as a zombie it would have taken it.
                 Err(Errno::ESRCH) => Ok(()),
                 sent => sent,
@@ -37,18 +39,23 @@ pub fn send(
     }
 }
 
-/// Where the leader has left its group empty, by a setpgid of its own, the leader itself is meant.
-fn to_group(
-    group: impl FnOnce() -> Result<(), Errno>,
-    leader: impl FnOnce() -> Result<(), Errno>,
-) -> Result<(), Errno> {
-    match group() {
-        Err(Errno::ESRCH) => leader(),
-        sent => sent,
+/// Sends a signal that has no value; to a group that has no guard.
+// It becomes part of its caller: a signal that goes on waits for each line of code that is read.
+#[inline(always)]
+pub fn send_on(target: Target, signal: c_int) -> Result<(), Errno> {
+    let (leader, id) = match target {
+        Target::Process(pid) => (None, pid.0 as i32),
+        Target::Group(pid) => (Some(pid.0 as i32), -(pid.0 as i32)),
+    };
+    match (kill(id, signal), leader) {
+        // The leader has left its group empty, by a setpgid of its own: it is what is meant.
+        (Err(Errno::ESRCH), Some(leader)) => kill(leader, signal),
+        (sent, _) => sent,
     }
 }
 
 /// kill(2). To an id: whose process is not reaped, so that it is nobody else's.
+#[inline(always)]
 fn kill(id: i32, signal: c_int) -> Result<(), Errno> {
     // SAFETY: these are numbers.
     Errno::result(unsafe { libc::kill(id, signal) }).map(drop)

@@ -147,6 +147,8 @@ impl Signals {
     /// (rt_sigtimedwait(2)): the kernel hands it over with the wake-up, in one call in place of
     /// two. One that only goes on does so before anything else. Gives nothing where that is not to
     /// be had.
+    // Apart from what is done before and after it, in a page with the calls that it makes.
+    #[inline(never)]
     pub fn wait_for_one(&mut self, way: Option<Way>, events: &mut Vec<Event>) -> Option<Batch> {
         if !self.hands_over {
             return None;
@@ -163,7 +165,7 @@ impl Signals {
             info.si_code != libc::SI_QUEUE && signal.is_some_and(|it| way.signals.contains(it))
         };
         let passed = way.filter(goes).map(|Way { target, .. }| {
-            let sent = kill::send(target, info.si_signo, None, None);
+            let sent = kill::send_on(target, info.si_signo);
             (target, sent)
         });
         // SAFETY: it is of a signal that has come.
