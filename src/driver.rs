@@ -13,7 +13,8 @@ pub trait Backend {
 
     /// Waits until something happens or `deadline` comes, and tells what happened. It may come
     /// back early with nothing to tell; with a deadline that has passed it does not wait at all.
-    /// A signal that comes first may go its way before it is told ([`Supervisor::way`]).
+    /// A signal that comes first may go its way before it is told, or untold
+    /// ([`Supervisor::way`]).
     fn wait(&mut self, deadline: Option<Instant>, way: Option<Way>, events: &mut Vec<Event>);
 
     /// Does something, and tells what came of it.

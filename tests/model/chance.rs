@@ -56,8 +56,9 @@ pub fn supervised(dice: &mut Dice, services: usize) -> Setup {
             last = dice.between(0, 7);
             last % 4 == 0
         },
-        // One roll for both: an input of the fuzzer has so many bytes, and means what it meant.
+        // One roll for all: an input of the fuzzer has so many bytes, and means what it meant.
         hands: last < 4,
+        untold: last < 2,
     }
     .consistent()
 }

@@ -253,7 +253,7 @@ fn base(services: usize) -> Setup {
 
 fn init() -> Setup {
     let (restart, session) = (Restart::Never, Session::Group);
-    Setup { supervised: false, max_restarts: None, restart, session, ..base(1) }
+    Setup { supervised: false, max_restarts: None, restart, session, untold: true, ..base(1) }
 }
 
 /// A search, how deep it goes, and what it has to come to.

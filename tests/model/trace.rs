@@ -42,6 +42,7 @@ pub struct Setup {
     pub rows: bool,
     pub scans: bool,
     pub hands: bool,
+    pub untold: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
     pub slow: bool,
 }
@@ -136,6 +137,7 @@ impl Default for Setup {
             rows: false,
             scans: false,
             hands: false,
+            untold: false,
             slow: false,
         }
     }
@@ -147,7 +149,8 @@ impl Setup {
         let mut sim = Sim::new(self.config(), self.terminal);
         (sim.world.eager, sim.world.slow) = (self.eager, self.slow);
         (sim.world.hides, sim.world.rows) = (self.hides, self.rows);
-        (sim.world.scans, sim.world.hands) = (self.scans, self.hands);
+        sim.world.scans = self.scans;
+        (sim.world.hands, sim.world.untold) = (self.hands, self.untold);
         sim
     }
 
@@ -214,6 +217,7 @@ impl Setup {
             "rows" => self.rows = value.parse().ok()?,
             "scans" => self.scans = value.parse().ok()?,
             "hands" => self.hands = value.parse().ok()?,
+            "untold" => self.untold = value.parse().ok()?,
             "slow" => self.slow = value.parse().ok()?,
             _ => return None,
         }
@@ -264,6 +268,7 @@ impl Setup {
         line(self.rows, "rows", self.rows.to_string());
         line(self.scans, "scans", self.scans.to_string());
         line(self.hands, "hands", self.hands.to_string());
+        line(self.untold, "untold", self.untold.to_string());
         line(self.slow, "slow", self.slow.to_string());
         lines
     }

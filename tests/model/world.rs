@@ -58,6 +58,8 @@ pub struct World {
     pub scans: bool,
     /// Whether a signal that comes first may go its way before it is told.
     pub hands: bool,
+    /// Whether it is then told only where it fails.
+    pub untold: bool,
     /// Whether it was told that there are some, and no survey made since.
     hidden: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
@@ -216,6 +218,7 @@ impl World {
             rows: false,
             scans: false,
             hands: false,
+            untold: false,
             hidden: false,
             slow: false,
             starts: VecDeque::new(),
@@ -353,6 +356,9 @@ impl World {
             self.say(Event::Signal(signalled), events);
             if let Some(way) = way {
                 self.perform(Action::Kill { target: way.target, signal, value }, events);
+                if self.untold && events.len() == 1 {
+                    events.clear();
+                }
             }
         }
         while let Some(event) = self.starts.pop_front() {

@@ -73,6 +73,8 @@ pub struct Sys {
     signals_pending: bool,
     /// Whether the log says anything of an orphan that was reaped; not known before a storm.
     tells_of_orphans: Option<bool>,
+    /// Whether it says anything of a signal that goes on; not known before the first signal.
+    tells_of_signals: Option<bool>,
     /// How many children were reaped since signals were last read.
     reaped: usize,
     /// Room for lists of children.
@@ -144,6 +146,7 @@ impl Sys {
             fates_pending: true,
             signals_pending: false,
             tells_of_orphans: None,
+            tells_of_signals: None,
             reaped: 0,
             list: Vec::new(),
             first,
@@ -245,6 +248,13 @@ impl Sys {
         self.leaders.binary_search(&pid).is_ok() || *self.tells_of_orphans.get_or_insert_with(reads)
     }
 
+    /// Whether the log says anything of a signal that comes and goes on, to whomever.
+    fn tells_of(&self, signal: Signal) -> bool {
+        let target = Target::Process(Pid(1));
+        self.log.says(&Report::Received { signal })
+            || self.log.says(&Report::Forwarded { signal, target })
+    }
+
     fn reap(&mut self, pid: Pid) {
         self.reaper.reap(pid);
         self.reaped += 1;
@@ -312,7 +322,8 @@ impl Backend for Sys {
             None if !overdue => {
                 // What is reached by its guard takes the longer way.
                 let way = way.filter(|_| !self.reaper.has_guard());
-                self.signals.wait_for_one(way, events)
+                let tells = self.tells_of_signals.unwrap_or(true);
+                self.signals.wait_for_one(way, tells, events)
             }
             _ => None,
         };
@@ -331,6 +342,9 @@ impl Backend for Sys {
             }
             if batch.child {
                 self.fates_pending = true;
+            }
+            if let (None, Some(Event::Signal(it))) = (self.tells_of_signals, events.first()) {
+                self.tells_of_signals = Some(self.tells_of(it.signal));
             }
         }
         self.reaped = 0;

@@ -145,29 +145,43 @@ impl Signals {
 
     /// Waits for a signal where there is nothing else to wait for, as long as it takes
     /// (rt_sigtimedwait(2)): the kernel hands it over with the wake-up, in one call in place of
-    /// two. One that only goes on does so before anything else. Gives nothing where that is not to
-    /// be had.
-    // Apart from what is done before and after it, in a page with the calls that it makes.
+    /// two. One that only goes on does so before anything else; where nobody wants to be told of it
+    /// (`tells`), there is nothing else. Gives nothing where that is not to be had.
+    // Apart from what is done before and after it, in a page with the calls that it makes: whoever
+    // gets a signal may have to wait until foster waits again.
     #[inline(never)]
-    pub fn wait_for_one(&mut self, way: Option<Way>, events: &mut Vec<Event>) -> Option<Batch> {
+    pub fn wait_for_one(
+        &mut self,
+        way: Option<Way>,
+        tells: bool,
+        events: &mut Vec<Event>,
+    ) -> Option<Batch> {
         if !self.hands_over {
             return None;
         }
         let mut batch = Batch::default();
         // SAFETY: a siginfo_t of zeroes is valid.
         let mut info = unsafe { mem::zeroed::<libc::siginfo_t>() };
-        if let Err(error) = hand_over(&mut info) {
-            self.hands_over = error.raw_os_error() == Some(libc::EINTR);
-            return Some(batch);
-        }
-        let goes = |way: &Way| {
-            let signal = Signal::new(info.si_signo);
-            info.si_code != libc::SI_QUEUE && signal.is_some_and(|it| way.signals.contains(it))
+        let passed = loop {
+            if let Err(error) = hand_over(&mut info) {
+                self.hands_over = error.raw_os_error() == Some(libc::EINTR);
+                return Some(batch);
+            }
+            self.handed += 1;
+            let goes = |way: &Way| {
+                let signal = Signal::new(info.si_signo);
+                info.si_code != libc::SI_QUEUE && signal.is_some_and(|it| way.signals.contains(it))
+            };
+            let passed = way.filter(goes).map(|Way { target, .. }| {
+                let sent = kill::send_on(target, info.si_signo);
+                (target, sent)
+            });
+            // Every so often the others are looked for, below.
+            let untold = !tells && self.handed < SIGNALS_AT_ONCE;
+            if !(untold && matches!(passed, Some((_, Ok(()))))) {
+                break passed;
+            }
         };
-        let passed = way.filter(goes).map(|Way { target, .. }| {
-            let sent = kill::send_on(target, info.si_signo);
-            (target, sent)
-        });
         // SAFETY: it is of a signal that has come.
         let record = unsafe { Record::of(&info) };
         self.tell(record, passed.is_some(), &mut batch, events);
@@ -176,7 +190,6 @@ impl Signals {
         {
             events.push(Event::KillFailed { target, signal, os: error as i32 });
         }
-        self.handed += 1;
         if batch.child {
             // What came together with a child's end or stop is told before it: a CONT must not go
             // down in the stop that foster makes of a child's.
@@ -184,7 +197,7 @@ impl Signals {
         } else {
             // It is the one with the lowest number: where that comes over and over, the others
             // would wait for ever.
-            batch.more = self.handed == SIGNALS_AT_ONCE;
+            batch.more = self.handed >= SIGNALS_AT_ONCE;
         }
         Some(batch)
     }

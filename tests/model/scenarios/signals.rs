@@ -3,7 +3,7 @@
 use super::*;
 
 use foster::config::{ForwardTo, Session};
-use foster::supervisor::{Event, Way};
+use foster::supervisor::{Event, Signalled, Way};
 
 /// All that kill() can send and a process can catch, but for SIGCHLD.
 fn catchable() -> impl Iterator<Item = Signal> {
@@ -124,9 +124,9 @@ fn a_signal_that_cannot_be_delivered_is_a_line_in_the_log_and_nothing_more() {
 
 #[test]
 fn the_hang_up_for_a_terminal_that_foster_gave_up_is_overlooked_once() {
-    for hands in [false, true] {
+    for (hands, untold) in [(false, false), (true, false), (true, true)] {
         let mut sim = world(init(), [behaves(Manner::Ignore)]);
-        sim.world.hands = hands;
+        (sim.world.hands, sim.world.untold) = (hands, untold);
         sim.pass(s(0));
         sim.world.judge.told(&Event::TerminalDetached, sim.now());
         sim.machine.handle_event(Event::TerminalDetached, sim.now());
@@ -173,6 +173,30 @@ fn a_signal_may_go_before_it_is_told_only_where_nothing_else_follows_from_it() {
     let mut sim = Sim::new(supervisor(2), Terminal::None);
     sim.pass(s(0));
     assert_eq!(sim.machine.way(), None);
+}
+
+#[test]
+fn nothing_but_reports_follows_from_telling_a_signal_that_has_gone_its_way() {
+    let mut to_child = init();
+    to_child.forward.to = ForwardTo::Child;
+    let mut own = supervisor(1);
+    own.session = Session::Own;
+    for config in [init(), to_child, supervisor(1), own] {
+        let mut sim = world(config, [behaves(Manner::Ignore)]);
+        sim.pass(s(1));
+        let Way { target, signals } = sim.machine.way().expect("there is one");
+        for signal in catchable().filter(|signal| signals.contains(*signal)) {
+            for by_kernel in [false, true] {
+                let before = format!("{:?}", sim.machine);
+                let told = Signalled { signal, value: None, by_kernel, passed: true };
+                sim.machine.handle_event(Event::Signal(told), sim.now());
+                let follows = std::iter::from_fn(|| sim.machine.poll_action()).collect::<Vec<_>>();
+                let reports = [Report::Received { signal }, Report::Forwarded { signal, target }];
+                assert_eq!(follows, reports.map(Action::Report));
+                assert_eq!(format!("{:?}", sim.machine), before);
+            }
+        }
+    }
 }
 
 #[test]
