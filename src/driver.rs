@@ -13,7 +13,7 @@ pub trait Backend {
 
     /// Waits until something happens or `deadline` comes, and tells what happened. It may come
     /// back early with nothing to tell; with a deadline that has passed it does not wait at all.
-    /// A signal that comes first may go its way before it is told, or untold
+    /// Signals that come before all else may go their way before they are told, or untold
     /// ([`Supervisor::way`]).
     fn wait(&mut self, deadline: Option<Instant>, way: Option<Way>, events: &mut Vec<Event>);
 

@@ -9,7 +9,8 @@ use super::ServiceId;
 /// Something that happened. Past participles: nothing in here asks for anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// foster got a signal. SIGCHLD is not told: the deaths behind it are.
+    /// foster got a signal. SIGCHLD is not told: the deaths behind it are; nor need one be that went
+    /// its way.
     Signal(Signalled),
     /// A start succeeded.
     Spawned {

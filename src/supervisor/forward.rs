@@ -19,8 +19,9 @@ pub struct Way {
 
 impl Supervisor {
     /// Who gets the next signal, and which signals may be sent there before they are told. None
-    /// unless the only service is up; a stop ends that. Only what comes first in a wait may go, and
-    /// only without a value; it is then told with `Signalled::passed`, and all else is as ever.
+    /// unless the only service is up; a stop ends that. Only what a wait brings before all that it
+    /// tells may go, and only without a value; it is then told with `Signalled::passed`, and all else
+    /// is as ever.
     /// From the telling nothing follows but [`Report::Received`] and [`Report::Forwarded`]: where
     /// nobody hears those, it need not be told.
     #[must_use]

@@ -137,7 +137,7 @@ fn a_service_that_alone_gets_signals_and_keeps_its_orphans_keeps_all_promises() 
 fn a_command_run_as_init_keeps_all_promises() {
     search(&Search {
         name: "init",
-        setup: init(),
+        setup: Setup { untold: true, ..init() },
         depth: 3,
         starts: &[
             "fork 0 member; stick 1; signal 15",
@@ -253,7 +253,7 @@ fn base(services: usize) -> Setup {
 
 fn init() -> Setup {
     let (restart, session) = (Restart::Never, Session::Group);
-    Setup { supervised: false, max_restarts: None, restart, session, untold: true, ..base(1) }
+    Setup { supervised: false, max_restarts: None, restart, session, ..base(1) }
 }
 
 /// A search, how deep it goes, and what it has to come to.

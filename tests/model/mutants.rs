@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 41] = [
+const MUTANTS: [Mutant; 42] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -36,6 +36,12 @@ const MUTANTS: [Mutant; 41] = [
         "forward.rs",
         "passing.without(config.stop.requests)",
         "passing",
+    ),
+    (
+        "a signal that stops a child or lets it go on may go on before it is told",
+        "forward.rs",
+        ".without(suspending).without(SPECIAL)",
+        ".without(suspending)",
     ),
     (
         "what goes on as another signal may go on before it is told",

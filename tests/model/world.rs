@@ -56,9 +56,9 @@ pub struct World {
     pub rows: bool,
     /// Whether a survey sees all in the groups of held leaders, come what may.
     pub scans: bool,
-    /// Whether a signal that comes first may go its way before it is told.
+    /// Whether signals that come before all else may go their way before they are told.
     pub hands: bool,
-    /// Whether it is then told only where it fails.
+    /// Whether they are then told only where that fails.
     pub untold: bool,
     /// Whether it was told that there are some, and no survey made since.
     hidden: bool,
@@ -347,7 +347,7 @@ impl World {
 
     /// Tells what there is to tell: signals, and the first death.
     fn tell(&mut self, way: Option<Way>, events: &mut Vec<Event>) {
-        for _ in 0..BATCH {
+        while events.len() < BATCH {
             let Some(mut signalled) = self.signals.pop_front() else { break };
             let Signalled { signal, value, .. } = signalled;
             let goes = self.hands && events.is_empty() && value.is_none();

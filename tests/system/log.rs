@@ -90,6 +90,30 @@ fn a_later_line_says_how_many_were_dropped() {
 }
 
 #[test]
+fn each_signal_that_goes_on_is_told_of_in_every_voice() {
+    let voices = [
+        ("-vv --", "foster: debug: passed SIGUSR1 on to group "),
+        ("--as tini -vv --", "Passing signal: 'User defined signal 1'"),
+        ("--as dumb-init -v --", "Forwarded signal 10 to children."),
+    ];
+    for (options, line) in voices {
+        let mut run = foster().args(options.split(' ')).probe("trap").start();
+        run.expect("trapping");
+        for _ in 0..20 {
+            run.signal("USR1");
+            run.expect("got USR1");
+        }
+        run.signal("KILL");
+        // tini says it on its standard output.
+        let output = run.wait();
+        let text = output.stdout + &output.stderr;
+        // By the time that one comes out, all is said of the one before.
+        let told = text.matches(line).count();
+        assert!((19..=20).contains(&told), "{options}: {told} in {text}");
+    }
+}
+
+#[test]
 fn the_first_line_needs_no_memory_of_the_kernels() {
     let launch = foster().args(["--stop-timeout", "10ms", "--"]).probe("ignore=TERM say=up pause");
     let mut run = launch.start();

@@ -3,7 +3,7 @@
 //! hands them over itself.
 //!
 //! Every signal stays blocked for as long as foster lives; with the self-pipe, all but for the
-//! moments in which foster waits. A wait lets in one signal and no more: the others stay with the
+//! moments in which foster waits. Such a wait lets in one signal and no more: the others stay with the
 //! kernel, which has more room for them than any pipe.
 
 use std::io;
