@@ -90,7 +90,7 @@ fn a_later_line_says_how_many_were_dropped() {
 }
 
 #[test]
-fn each_signal_that_goes_on_is_told_of_in_every_voice() {
+fn each_signal_that_goes_on_is_told_of_in_each_voice_that_has_words_for_it() {
     let voices = [
         ("-vv --", "foster: debug: passed SIGUSR1 on to group "),
         ("--as tini -vv --", "Passing signal: 'User defined signal 1'"),
