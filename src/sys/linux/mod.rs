@@ -32,7 +32,7 @@ use nix::libc;
 use foster::cli::{self, Need, Say};
 use foster::config::{Config, Level, Session};
 use foster::driver::Backend;
-use foster::exit::{ExitStatus, MachineEnd};
+use foster::exit::MachineEnd;
 use foster::process::{OsError, Pid, RunId, ServiceId, Target};
 use foster::signal::Signal;
 use foster::supervisor::{Action, Event, Facts, Report, Way};
@@ -75,8 +75,6 @@ pub struct Sys {
     tells_of_orphans: Option<bool>,
     /// Whether it says anything of a signal that goes on; not known before the first signal.
     tells_of_signals: Option<bool>,
-    /// How many children were reaped since signals were last read.
-    reaped: usize,
     /// Room for lists of children.
     list: Vec<Pid>,
     /// What start-up has to tell.
@@ -147,7 +145,6 @@ impl Sys {
             signals_pending: false,
             tells_of_orphans: None,
             tells_of_signals: None,
-            reaped: 0,
             list: Vec::new(),
             first,
             signals,
@@ -216,21 +213,23 @@ impl Sys {
 
     /// Tells what became of the next child, if signals are not overdue for being read.
     fn next_fate(&mut self, events: &mut Vec<Event>) {
-        while self.fates_pending && self.reaped < REAPED_IN_A_ROW {
+        while self.fates_pending && self.reaper.may_go_on() {
             if !self.reaper.held().is_empty() {
                 self.fates_pending = false;
                 events.push(Event::Hidden);
                 return;
             }
-            match self.reaper.next() {
+            // Those of whom somebody reads are told; and the first one, by which that is found out.
+            let overlooks = self.tells_of_orphans == Some(false);
+            match self.reaper.next(&self.leaders, overlooks) {
                 None => self.fates_pending = false,
                 Some(Fate::Exited(pid, status)) => {
-                    if !self.reaper.has_reaped(pid) || self.is_told(pid, status) {
-                        events.push(Event::Exited { pid, status });
-                        return;
+                    if self.tells_of_orphans.is_none() && self.reaper.has_reaped(pid) {
+                        let reads = self.log.says(&Report::Reaped { pid, status });
+                        self.tells_of_orphans = Some(reads);
                     }
-                    self.reap(pid);
-                    self.reaper.reap_first(&self.leaders);
+                    events.push(Event::Exited { pid, status });
+                    return;
                 }
                 Some(Fate::Stopped(pid, signal)) => {
                     let by_terminal = self.terminal.may_stop(pid, signal);
@@ -241,23 +240,11 @@ impl Sys {
         }
     }
 
-    /// Whether anything comes of the end of a child that the machine would have reaped: it is a
-    /// service's, or one of the orphans of which somebody reads.
-    fn is_told(&mut self, pid: Pid, status: ExitStatus) -> bool {
-        let reads = || self.log.says(&Report::Reaped { pid, status });
-        self.leaders.binary_search(&pid).is_ok() || *self.tells_of_orphans.get_or_insert_with(reads)
-    }
-
     /// Whether the log says anything of a signal that comes and goes on, to whomever.
     fn tells_of(&self, signal: Signal) -> bool {
         let target = Target::Process(Pid(1));
         self.log.says(&Report::Received { signal })
             || self.log.says(&Report::Forwarded { signal, target })
-    }
-
-    fn reap(&mut self, pid: Pid) {
-        self.reaper.reap(pid);
-        self.reaped += 1;
     }
 
     /// Whether the only service's first process is still in foster's group, where it was started.
@@ -311,7 +298,7 @@ impl Backend for Sys {
         // A request to stop may come before whatever ended: from then on there is use for zombies.
         self.reaper.look_first();
         events.extend(self.first.take());
-        if self.reaped < REAPED_IN_A_ROW {
+        if self.reaper.may_go_on() {
             self.next_fate(events);
             if !events.is_empty() {
                 return;
@@ -347,7 +334,7 @@ impl Backend for Sys {
                 self.tells_of_signals = Some(self.tells_of(it.signal));
             }
         }
-        self.reaped = 0;
+        self.reaper.signals_were_read();
         // A signal that goes on comes by here, and needs not enter it.
         if self.fates_pending {
             self.next_fate(events);
@@ -370,14 +357,14 @@ impl Backend for Sys {
             }
             Action::KillAll { .. } => {}
             Action::Reap { pid } => {
-                self.reap(pid);
+                self.reaper.reap(pid);
                 // It may have hidden others.
                 self.fates_pending = true;
                 // With this one foster itself may be done: what else ended is told later.
                 self.forget_leader(pid);
             }
             Action::ReapOrphan { pid, freely } => {
-                self.reap(pid);
+                self.reaper.reap(pid);
                 // It may have been one that was given up.
                 self.forget_leader(pid);
                 if freely {
@@ -425,9 +412,6 @@ fn random() -> u64 {
         unsafe { libc::getrandom((&raw mut number).cast(), size_of::<u64>(), libc::GRND_NONBLOCK) };
     if got == 8 { number } else { timer::now().as_nanos() ^ (&raw const number as u64) }
 }
-
-/// How many children are reaped before signals are read again.
-const REAPED_IN_A_ROW: usize = 64;
 
 /// How many are reaped at the end: as many as there can be in a container, and an end to it where
 /// new ones come all the time.
