@@ -37,6 +37,103 @@ fn in_a_storm_an_orphan_costs_hardly_more_than_a_system_call() {
     assert_eq!(run.wait().code(), 7);
 }
 
+/// What the loop asks of the kernel, in order, while a command ends and so many orphans with it:
+/// foster sees to none before all have ended.
+fn calls_at_the_end_of(orphans: usize, more: &str) -> Vec<String> {
+    let folder = Folder::new();
+    let trace = folder.word("trace");
+    let calls = "trace=rt_sigtimedwait,sched_yield,waitid,wait4";
+    let launch = Launch::new("strace").args(["-qq", "-e", calls, "-o", &trace]);
+    let script = format!("block=USR1 say=ready await=USR1 orphans={orphans} say=made {more}");
+    let mut run = launch.args([&binary(), "--", probe()]).args(script.split(' ')).start();
+    run.expect("ready");
+    let foster = procfs::children(run.pid())[0];
+    await_sleep(foster);
+    let before = std::fs::read_to_string(&trace).expect("strace writes").lines().count();
+    send(foster, "STOP");
+    await_state(foster, "Tt");
+    let child = procfs::children(foster)[0];
+    send(child, "USR1");
+    run.expect("made");
+    if more.starts_with("exit") {
+        until("the command lives", || (!is_alive(child)).then_some(()));
+        send(foster, "CONT");
+    } else {
+        send(foster, "CONT");
+        until("orphans stay", || (procfs::children(foster) == [child]).then_some(()));
+        await_sleep(foster);
+        send(child, "USR1");
+    }
+    assert_eq!(run.wait().code(), 7);
+    let trace = std::fs::read_to_string(&trace).expect("strace writes");
+    let calls = trace.lines().skip(before).filter_map(|line| line.split_once('('));
+    calls.map(|(call, _)| call.to_owned()).collect()
+}
+
+#[test]
+fn several_orphans_let_others_run_before_the_next_is_reaped() {
+    let yields = |calls: &[String]| calls.iter().filter(|call| *call == "sched_yield").count();
+    assert_eq!(yields(&calls_at_the_end_of(1, "await=USR1 exit=7")), 0, "one may be all there is");
+    let calls = calls_at_the_end_of(20, "await=USR1 exit=7");
+    assert_eq!(yields(&calls), 1, "{calls:?}");
+    let place = calls.iter().position(|call| call == "sched_yield").expect("it is there");
+    // Two were looked at and reaped.
+    let reaped = calls[..place].iter().filter(|call| *call == "waitid").count();
+    assert_eq!(reaped, 4, "{calls:?}");
+}
+
+#[test]
+fn a_command_that_ends_together_with_orphans_is_seen_to_first() {
+    let calls = calls_at_the_end_of(20, "exit=7");
+    assert!(!calls.contains(&String::from("sched_yield")), "{calls:?}");
+}
+
+#[test]
+fn while_orphans_end_foster_pauses_and_signals_end_the_pause() {
+    let folder = Folder::new();
+    let trace = folder.word("trace");
+    // One orphan after another.
+    let storm = "trap '' HUP; while :; do (:&); done";
+    let app = format!("#!/bin/sh\n({storm}) &\nexec {} trap=it\n", probe());
+    let app = folder.script("app", app);
+    let launch = Launch::new("strace").args(["-qq", "-o", &trace, &binary(), "--", &app]);
+    let mut run = launch.place(Place::Pid1).start();
+    run.expect("it trapping");
+    let foster = procfs::children(run.pid())[0];
+    let pauses = || {
+        let trace = std::fs::read_to_string(&trace).expect("strace writes");
+        let pause =
+            |line: &&str| line.starts_with("rt_sigtimedwait(~[CHLD") && line.contains(", 8) = ");
+        trace.lines().filter(pause).map(String::from).collect::<Vec<_>>()
+    };
+    until("no signal ended a pause", || {
+        send(foster, "HUP");
+        run.expect("it got HUP");
+        pauses().iter().any(|pause| pause.ends_with("(SIGHUP)")).then_some(())
+    });
+    for pause in pauses() {
+        let (_, time) = pause.split_once("{tv_sec=0, tv_nsec=").expect("less than a second");
+        let (time, _) = time.split_once('}').expect("the time ends");
+        let time = time.parse::<u32>().expect("a number");
+        assert!((1..=10_000_000).contains(&time), "{pause}");
+    }
+}
+
+#[test]
+fn a_deadline_is_kept_in_the_midst_of_a_storm() {
+    let folder = Folder::new();
+    let app = "#!/bin/sh\ntrap '' TERM\necho up\nwhile :; do (:&); done\n";
+    let app = folder.script("app", app);
+    let launch = foster().args(["--stop-timeout", "300ms", "--", &app]).place(Place::Pid1);
+    let mut run = launch.start();
+    run.expect("up");
+    let begin = Instant::now();
+    run.signal("TERM");
+    assert_eq!(run.wait_for_status(), Status::Code(137));
+    let took = begin.elapsed();
+    assert!((Duration::from_millis(300)..Duration::from_secs(5)).contains(&took), "{took:?}");
+}
+
 #[test]
 fn a_command_that_ends_behind_a_storm_gives_its_status() {
     for (end, status) in [("exit=7", 7), ("die=TERM", 143), ("die=SEGV", 139), ("exit=0", 0)] {

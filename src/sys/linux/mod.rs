@@ -240,6 +240,24 @@ impl Sys {
         }
     }
 
+    /// Puts off the reaping of orphans for a while: most often more of them are about to end. Reads
+    /// what signals came meanwhile.
+    #[inline(never)]
+    fn let_others_end(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
+        let now = timer::now();
+        // Where no service lives, the end of orphans may be what is waited for.
+        if self.leaders.is_empty() || deadline.is_some_and(|it| it <= now) {
+            return;
+        }
+        let rested_at = self.reaper.rested_at();
+        let rest = deadline.map_or(rested_at, |it| it.min(rested_at)).since(now);
+        if rest.is_zero() || !self.signals.wait_for_others(rest, events) {
+            std::thread::yield_now();
+        }
+        self.signals_pending = self.signals.read(events).more;
+        self.reaper.begin_row();
+    }
+
     /// Whether the log says anything of a signal that comes and goes on, to whomever.
     fn tells_of(&self, signal: Signal) -> bool {
         let target = Target::Process(Pid(1));
@@ -320,15 +338,18 @@ impl Backend for Sys {
         };
         if let Some(batch) = batch {
             self.signals_pending = batch.more;
+            if batch.child {
+                self.fates_pending = true;
+            }
+            if self.reaper.takes_pause() && events.is_empty() {
+                self.let_others_end(deadline, events);
+            }
             if self.config.session == Session::Shared && !self.child_is_in_own_group() {
                 events.iter_mut().for_each(|event| {
                     if let Event::Signal(signalled) = event {
                         signalled.by_kernel = false;
                     }
                 });
-            }
-            if batch.child {
-                self.fates_pending = true;
             }
             if let (None, Some(Event::Signal(it))) = (self.tells_of_signals, events.first()) {
                 self.tells_of_signals = Some(self.tells_of(it.signal));

@@ -13,14 +13,17 @@
 use std::io;
 use std::mem;
 use std::ptr;
+use std::time::Duration;
 
 use nix::libc::{self, c_int, id_t, idtype_t};
 
 use foster::exit::ExitStatus;
 use foster::process::Pid;
 use foster::signal::{Signal, SignalSet};
+use foster::time::Instant;
 
 use super::guard::Guard;
+use super::timer;
 
 /// The children, as far as their ends go.
 pub struct Reaper {
@@ -34,6 +37,14 @@ pub struct Reaper {
     row: usize,
     /// How many children were reaped since signals were last read.
     batch: usize,
+    /// How many of them were ends of orphans, one behind the other.
+    orphans: usize,
+    /// Whether there is to be a pause before the next.
+    pauses: bool,
+    /// When it was gone on with behind a pause.
+    row_began: Option<Instant>,
+    /// When there is to be more of the next row than its first ones.
+    rested_at: Instant,
     /// Whether the next child is reaped before its fate is told.
     reaps_first: bool,
     /// The one that was.
@@ -44,6 +55,16 @@ pub struct Reaper {
 
 /// How many children are reaped before signals are read again.
 const BATCH: usize = 64;
+
+/// How many orphans end in a row before it pays to let others end: one alone may be all there is, and
+/// the oldest child comes first, which most often is the service.
+const SEVERAL: usize = 2;
+
+/// For how many times as long as it took to reap what is reaped behind a pause the next one lasts.
+const REST: u32 = 8;
+
+/// For how long a pause lasts at the most: the end of a service may come amid those of orphans.
+const LONGEST_REST: Duration = Duration::from_millis(10);
 
 /// How many children end in a row before it pays to have a guard, which takes some system calls.
 const STORM: usize = 8;
@@ -69,6 +90,10 @@ impl Reaper {
             no_guards: false,
             row: 0,
             batch: 0,
+            orphans: 0,
+            pauses: false,
+            row_began: None,
+            rested_at: Instant::ZERO,
             reaps_first: false,
             reaped: None,
             held: Vec::new(),
@@ -99,6 +124,7 @@ impl Reaper {
                     self.batch += 1;
                     if self.batch <= most && !leaders.contains(&pid) {
                         self.row += 1;
+                        self.orphans += 1;
                         continue;
                     }
                     self.reaped = Some(pid);
@@ -108,8 +134,46 @@ impl Reaper {
         } else {
             self.look()
         };
-        self.row = if fate.is_some() { self.row + 1 } else { 0 };
+        match fate {
+            Some(Fate::Exited(pid, _)) if leaders.binary_search(&pid).is_err() => {
+                self.row += 1;
+                self.orphans += 1;
+                if self.orphans == SEVERAL {
+                    // The others have to wait for a read of signals in any case.
+                    (self.pauses, self.batch) = (true, BATCH);
+                }
+            }
+            Some(_) => (self.row, self.orphans) = (self.row + 1, 0),
+            None => self.end_row(),
+        }
         fate
+    }
+
+    /// Whether to wait now, before the next child is reaped: there are several orphans to reap, and
+    /// those that are about to end had better do so before. While others end, each one that is reaped
+    /// can cost ten times as much: the kernel goes by all children that live until it finds one that
+    /// does not, and who ends waits for the same locks as who reaps.
+    pub fn takes_pause(&mut self) -> bool {
+        mem::take(&mut self.pauses)
+    }
+
+    /// Until when to wait then. What is reaped behind a pause takes its time too, and the next pause
+    /// is eight times as long.
+    pub fn rested_at(&self) -> Instant {
+        self.rested_at
+    }
+
+    /// Goes on with the row behind a pause.
+    pub fn begin_row(&mut self) {
+        self.row_began = Some(timer::now());
+    }
+
+    fn end_row(&mut self) {
+        (self.row, self.orphans) = (0, 0);
+        if let Some(began) = self.row_began.take() {
+            let now = timer::now();
+            self.rested_at = now + (now.since(began) * REST).min(LONGEST_REST);
+        }
     }
 
     /// Reaps a child.
@@ -169,8 +233,9 @@ impl Reaper {
         self.guard.is_some()
     }
 
-    /// Leaves a zombie be.
+    /// Leaves a zombie be. It ends the row: others are found by surveys now.
     pub fn hold(&mut self, pid: Pid) {
+        (self.pauses, self.row_began) = (false, None);
         if let Err(place) = self.held.binary_search(&pid) {
             self.held.insert(place, pid);
         }

@@ -13,7 +13,7 @@ use std::ptr;
 use std::time::Duration;
 
 use mio::{Events, Poll};
-use nix::libc::{self, c_int};
+use nix::libc::{self, c_int, c_long};
 
 use foster::driver::SIGNALS_AT_ONCE;
 use foster::signal::Signal;
@@ -163,7 +163,7 @@ impl Signals {
         // SAFETY: a siginfo_t of zeroes is valid.
         let mut info = unsafe { mem::zeroed::<libc::siginfo_t>() };
         let passed = loop {
-            if let Err(error) = hand_over(&mut info) {
+            if let Err(error) = hand_over(&mut info, u64::MAX, None) {
                 self.hands_over = error.raw_os_error() == Some(libc::EINTR);
                 return Some(batch);
             }
@@ -200,6 +200,23 @@ impl Signals {
             batch.more = self.handed >= SIGNALS_AT_ONCE;
         }
         Some(batch)
+    }
+
+    /// Waits until the time is up, whichever child ends, or until there is another signal, which is
+    /// told. Says whether this is to be had.
+    pub fn wait_for_others(&mut self, timeout: Duration, events: &mut Vec<Event>) -> bool {
+        if !self.hands_over {
+            return false;
+        }
+        // SAFETY: a siginfo_t of zeroes is valid.
+        let mut info = unsafe { mem::zeroed::<libc::siginfo_t>() };
+        if let Err(error) = hand_over(&mut info, !bit(libc::SIGCHLD), Some(timeout)) {
+            return matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR));
+        }
+        // SAFETY: it is of a signal that has come.
+        let record = unsafe { Record::of(&info) };
+        self.tell(record, false, &mut Batch::default(), events);
+        true
     }
 
     /// Reads one batch of signals; says whether a child's was among them, and whether there may
@@ -318,15 +335,21 @@ pub const fn bit(signal: c_int) -> u64 {
     1 << (signal - 1)
 }
 
-/// Waits for a signal, which the kernel hands over (rt_sigtimedwait(2)).
-fn hand_over(info: &mut libc::siginfo_t) -> io::Result<()> {
-    let mask = u64::MAX;
-    let no_timeout = ptr::null::<libc::timespec>();
+/// Waits for a signal of a set, which the kernel hands over (rt_sigtimedwait(2)).
+// It becomes part of its caller, as what `wait_for_one` calls does.
+#[inline(always)]
+fn hand_over(info: &mut libc::siginfo_t, mask: u64, timeout: Option<Duration>) -> io::Result<()> {
+    // This call has two words for the time on every machine, whatever the C library has.
+    let words =
+        |time: Duration| [time.as_secs() as c_long, c_long::from(time.subsec_nanos() as i32)];
+    let timeout = timeout.map(words);
+    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
     let info = ptr::from_mut(info);
-    // SAFETY: the mask is 64 bits, the size that is given, and `info` takes the answer.
+    // SAFETY: the mask is 64 bits, the size that is given, `info` takes the answer, and the timeout
+    // is null or to a live value.
     let number = unsafe {
         let (call, mask) = (libc::SYS_rt_sigtimedwait, &raw const mask);
-        libc::syscall(call, mask, info, no_timeout, size_of::<u64>())
+        libc::syscall(call, mask, info, timeout, size_of::<u64>())
     };
     if number > 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
