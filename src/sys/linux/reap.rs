@@ -35,11 +35,11 @@ pub struct Reaper {
     no_guards: bool,
     /// How many fates there were in a row.
     row: usize,
+    /// How many of these, up to the last, were ends of orphans.
+    orphans: usize,
     /// How many children were reaped since signals were last read.
     batch: usize,
-    /// How many of them were ends of orphans, one behind the other.
-    orphans: usize,
-    /// Whether there is to be a pause before the next.
+    /// Whether there is to be a pause before the next is reaped.
     pauses: bool,
     /// When it was gone on with behind a pause.
     row_began: Option<Instant>,
@@ -89,8 +89,8 @@ impl Reaper {
             guard: None,
             no_guards: false,
             row: 0,
-            batch: 0,
             orphans: 0,
+            batch: 0,
             pauses: false,
             row_began: None,
             rested_at: Instant::ZERO,
@@ -168,6 +168,7 @@ impl Reaper {
         self.row_began = Some(timer::now());
     }
 
+    /// Nothing is left to tell.
     fn end_row(&mut self) {
         (self.row, self.orphans) = (0, 0);
         if let Some(began) = self.row_began.take() {
