@@ -128,7 +128,7 @@ impl Driver {
         self.perform(action, supervisor, backend);
         // There is always an answer, and it was told with the time. Foster may have been stopped in
         // the midst of it.
-        self.rested_at = self.now + (self.now.since(begin) * REST).min(LONGEST_REST);
+        self.rested_at = self.now.rested(begin, LONGEST_REST);
     }
 
     /// Does one thing and tells what came of it.
@@ -168,9 +168,5 @@ const NEWS: usize = SIGNALS_AT_ONCE + 4;
 /// How many turns with news there may be before time is looked at: some milliseconds.
 const PATIENCE: usize = 256;
 
-/// How many times as long as a survey takes none is made after it. Where little lives, a survey
-/// takes a few microseconds.
-const REST: u32 = 8;
-
-/// For how long no survey is made at the most.
+/// For how long no survey is made at the most. Where little lives, one takes a few microseconds.
 const LONGEST_REST: Duration = Duration::from_millis(100);

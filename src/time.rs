@@ -33,7 +33,18 @@ impl Instant {
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
+
+    /// When to do again what is a burden to others, where it was begun at `began` and is done now:
+    /// after a rest of eight times as long as it took, `longest` at the most. So it takes no more than
+    /// a ninth of the time that passes, but for what takes longest.
+    #[must_use]
+    pub fn rested(self, began: Instant, longest: Duration) -> Instant {
+        self + (self.since(began) * REST).min(longest)
+    }
 }
+
+/// For how many times as long as something took there is a rest from it.
+const REST: u32 = 8;
 
 impl Add<Duration> for Instant {
     type Output = Instant;
@@ -60,6 +71,18 @@ mod tests {
         assert_eq!(late + Duration::from_secs(1), Instant::from_nanos(u64::MAX));
         assert_eq!(Instant::ZERO + Duration::MAX, Instant::from_nanos(u64::MAX));
         assert_eq!(Instant::ZERO.since(late), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_rest_is_eight_times_as_long_and_has_an_end() {
+        let (began, longest) = (Instant::from_nanos(1_000), Duration::from_nanos(10_000));
+        let rested_at = |done| Instant::from_nanos(done).rested(began, longest).as_nanos();
+        assert_eq!(rested_at(1_000), 1_000);
+        assert_eq!(rested_at(1_100), 1_100 + 800);
+        assert_eq!(rested_at(2_250), 2_250 + 10_000);
+        assert_eq!(rested_at(9_000), 9_000 + 10_000);
+        // The clock that is read may be a little behind.
+        assert_eq!(rested_at(900), 900);
     }
 
     #[test]

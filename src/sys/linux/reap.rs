@@ -60,9 +60,6 @@ const BATCH: usize = 64;
 /// the oldest child comes first, which most often is the service.
 const SEVERAL: usize = 2;
 
-/// For how many times as long as it took to reap what is reaped behind a pause the next one lasts.
-const REST: u32 = 8;
-
 /// For how long a pause lasts at the most: the end of a service may come amid those of orphans.
 const LONGEST_REST: Duration = Duration::from_millis(10);
 
@@ -172,8 +169,7 @@ impl Reaper {
     fn end_row(&mut self) {
         (self.row, self.orphans) = (0, 0);
         if let Some(began) = self.row_began.take() {
-            let now = timer::now();
-            self.rested_at = now + (now.since(began) * REST).min(LONGEST_REST);
+            self.rested_at = timer::now().rested(began, LONGEST_REST);
         }
     }
 
