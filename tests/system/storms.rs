@@ -92,9 +92,9 @@ fn a_command_that_ends_together_with_orphans_is_seen_to_first() {
 fn while_orphans_end_foster_pauses_and_signals_end_the_pause() {
     let folder = Folder::new();
     let trace = folder.word("trace");
-    // One orphan after another.
-    let storm = "trap '' HUP; while :; do (:&); done";
-    let app = format!("#!/bin/sh\n({storm}) &\nexec {} trap=it\n", probe());
+    // One orphan after another, of a process that is proof against the signal from its first step.
+    let storm = "while :; do (:&); done";
+    let app = format!("#!/bin/sh\ntrap '' HUP\n({storm}) &\nexec {} trap=it\n", probe());
     let app = folder.script("app", app);
     let launch = Launch::new("strace").args(["-qq", "-o", &trace, &binary(), "--", &app]);
     let mut run = launch.place(Place::Pid1).start();
