@@ -77,15 +77,17 @@ fn next(notices: &OwnedFd) -> Option<libc::seccomp_notif> {
     loop {
         let far = Instant::now() + Duration::from_secs(600);
         await_any(&[notices.as_fd()], far);
+        // Kernels before 6.11 wait for ever for those who are gone.
+        if is_over(notices) {
+            return None;
+        }
         // SAFETY: a notice of zeros is what the kernel asks for, and it fills it in.
         let mut call = unsafe { std::mem::zeroed::<libc::seccomp_notif>() };
         // SAFETY: the record is of the type that the request is for.
-        match unsafe { libc::ioctl(notices.as_raw_fd(), RECEIVE, &raw mut call) } {
-            0 => return Some(call),
-            // Whoever made it is gone, or it is interrupted.
-            _ if !is_over(notices) => {}
-            _ => return None,
+        if unsafe { libc::ioctl(notices.as_raw_fd(), RECEIVE, &raw mut call) } == 0 {
+            return Some(call);
         }
+        // Whoever made it is gone, or it is interrupted.
     }
 }
 

@@ -21,11 +21,16 @@ fn random_command_lines_come_to_the_same() {
     for round in 0..ROUNDS {
         for peer in [&TINI, &DUMB_INIT, &CATATONIT] {
             let case = Case::new(peer, &mut random);
-            let ours = case.run(env!("CARGO_BIN_EXE_foster"), false, folder.path());
-            // The originals have races of their own.
-            let mut runs = (0..5).map(|_| case.run(peer.original, true, folder.path()));
-            if runs.all(|theirs| theirs != ours) {
-                let theirs = case.run(peer.original, true, folder.path());
+            let ours = || case.run(env!("CARGO_BIN_EXE_foster"), false, folder.path());
+            let theirs = || case.run(peer.original, true, folder.path());
+            let come_to_the_same = || {
+                let ours = ours();
+                // The originals have races of their own.
+                (0..5).any(|_| theirs() == ours)
+            };
+            // On a busy machine an orphan may not have ended when the command has.
+            if !come_to_the_same() && !come_to_the_same() {
+                let (ours, theirs) = (ours(), theirs());
                 assert_eq!(ours, theirs, "ours and theirs in round {round}: {case:?}");
             }
         }

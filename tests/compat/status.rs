@@ -150,7 +150,7 @@ fn a_deadline_counts_from_term_alone() {
 fn dumb_init_has_a_deadline_for_what_is_rewritten_from_or_to_term() {
     for (rule, sent, received) in [("15:2", "TERM", "INT"), ("2:15", "INT", "TERM")] {
         bug("it knows no deadline", "timed out waiting for the subject to end", || {
-            let launch = dumb_init().args(["-r", rule]).env("FOSTER_STOP_TIMEOUT", "100ms");
+            let launch = dumb_init().args(["-r", rule]).env("FOSTER_STOP_TIMEOUT", "1s");
             let mut run = launch.probe("trap").place(Place::Job).start();
             run.expect("trapping");
             run.signal(sent);
@@ -179,7 +179,7 @@ fn at_a_deadline_the_group_is_killed_and_with_dumb_init_c_the_child_alone() {
         (dumb_init().arg("-c"), false),
     ] {
         bug("it knows no deadline", "timed out waiting for the subject to end", || {
-            let launch = launch.env("FOSTER_STOP_TIMEOUT", "100ms");
+            let launch = launch.env("FOSTER_STOP_TIMEOUT", "1s");
             let launch = launch.probe("fork { trap=other } trap=child").place(Place::Job);
             let mut run = launch.start();
             run.expect_all(&["other trapping", "child trapping"]);

@@ -110,10 +110,14 @@ fn a_full_pids_limit_is_no_reason_to_end() {
 #[test]
 fn the_out_of_memory_killer_takes_the_child_and_not_foster() {
     let docker = Docker::new().option("--memory=32m").option("--memory-swap=32m");
-    let mut container = docker.start(&["/probe", "eat=200", "say=ate"]);
-    assert_eq!(container.wait(), 137);
-    // Docker tells whether the killer was there at all, by PID 1's cgroup.
-    assert_eq!(state(container.name(), "OOMKilled"), "true");
+    // Docker tells whether the killer was there at all, by PID 1's cgroup; but not if it hears of it
+    // only after the container's end.
+    let killer_was_there = || {
+        let mut container = docker.start(&["/probe", "eat=200", "say=ate"]);
+        assert_eq!(container.wait(), 137);
+        state(container.name(), "OOMKilled") == "true"
+    };
+    assert!((0..3).any(|_| killer_was_there()));
     let options = ["--backoff", "10ms", "--max-restarts", "2", "--wrap"];
     let service = ["/probe say=up eat=200 say=ate"];
     let mut container = docker.start(&[&options[..], &service].concat());

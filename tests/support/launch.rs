@@ -153,6 +153,8 @@ impl Launch {
                 forget_the_surroundings();
                 if let Some(fd) = inherited {
                     libc::dup2(fd, LINK);
+                    // Where it is that one already, nothing was done.
+                    libc::fcntl(LINK, libc::F_SETFD, 0);
                 }
                 Ok(())
             });
