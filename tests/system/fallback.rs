@@ -83,7 +83,7 @@ fn where_no_queue_is_to_be_had_deadlines_and_signals_come_all_the_same() {
         // One that waits in another way itself.
         let app = "for s in USR1 USR2 TERM; do trap \"echo got $s\" $s; done; echo up; \
                    while :; do sleep 60 & wait $!; done";
-        let launch = foster().args(["--stop-timeout", "2s", "--", "/bin/sh", "-c", app]);
+        let launch = foster().args(["--stop-timeout", "3s", "--", "/bin/sh", "-c", app]);
         let mut run = launch.inheriting(&deny).place(Place::Pid1).start();
         run.expect("up");
         run.signal("USR1");
@@ -96,7 +96,7 @@ fn where_no_queue_is_to_be_had_deadlines_and_signals_come_all_the_same() {
         run.signal("USR2");
         run.expect("got USR2");
         assert_eq!(run.wait().code(), 137, "{deny}");
-        assert!(begin.elapsed() >= Duration::from_secs(2), "{deny}: {:?}", begin.elapsed());
+        assert!(begin.elapsed() >= Duration::from_secs(3), "{deny}: {:?}", begin.elapsed());
 
         let launch = foster().args(["--backoff", "1h", "--backoff-max", "1h", "--wrap"]);
         let mut run = launch.arg(probe_line("exit=1")).inheriting(&deny).place(Place::Pid1).start();

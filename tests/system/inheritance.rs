@@ -137,7 +137,7 @@ fn eight_descriptors_are_enough() {
         let launch = quick(foster()).args(["-vvv", "--wrap", &line]).inheriting(more);
         let mut run = launch.place(Place::Job).start();
         run.expect_all(&["daemon", "member"]);
-        std::fs::write(folder.path("go"), "go\n").expect("the app reads");
+        folder.feed("go", "go\n");
         run.expect("second");
         // foster and the service.
         assert_eq!(run.living().len(), 2, "{}", run.errors());

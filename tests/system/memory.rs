@@ -7,6 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::process::Command;
 
 use crate::subject::{probe_line, quick};
+use crate::support::patience::until;
+use crate::support::procfs;
 use crate::support::running::send;
 use crate::support::{Launch, Place, Running};
 
@@ -40,17 +42,30 @@ fn nothing_is_allocated_for_the_lines_about_a_restart_on_linux() {
 #[test]
 fn nothing_is_allocated_during_a_stop_on_linux() {
     let launch = Launch::new(DEBUG_BUILD).args(["-q", "--stop-timeout", "infinity", "--"]);
-    // The leader ends, and a member of its group stays.
-    let launch = launch.probe("fork { trap=member pause } trap=leader read");
-    let mut run = launch.with_input().place(Place::Job).start();
-    run.expect_all(&["member trapping", "leader trapping"]);
+    // The leader ends, and a member of its group stays, which is nobody's child that foster knows.
+    let member = "fork { fork { trap=member } setsid say=middle pause }";
+    let script = format!("{member} block=TERM say=leader await=TERM say=stopping read");
+    let mut run = launch.probe(&script).with_input().place(Place::Job).start();
+    run.expect_all(&["member trapping", "middle", "leader"]);
+    let (foster, leader) = (run.pid(), run.child());
     let before = allocations(&mut run);
     run.signal("TERM");
-    run.expect_all(&["member got TERM", "leader got TERM"]);
+    run.expect_all(&["member got TERM", "stopping"]);
+    assert_eq!(allocations(&mut run), before, "allocations for the signal of a stop");
     run.write_line("");
+    procfs::await_state(leader, "Z");
+    // From time to time foster looks who is left; the first looks make room for the next ones.
+    let mut looks = |count| {
+        let begin = procfs::sleeps(foster).expect("it lives");
+        let sleeps = || procfs::sleeps(foster).filter(|sleeps| *sleeps >= begin + count);
+        until("foster does not look again", sleeps);
+        allocations(&mut run)
+    };
+    let before = looks(5);
+    assert_eq!(looks(20), before, "allocations while foster looks who is left");
     run.signal("USR1");
     run.expect("member got USR1");
-    assert_eq!(allocations(&mut run), before, "allocations during a stop");
+    assert_eq!(allocations(&mut run), before, "allocations for a signal during a stop");
 }
 
 /// Lets something happen a few times, for all that has to grow once, and then many times more.

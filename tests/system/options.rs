@@ -108,8 +108,18 @@ fn a_healthy_run_resets_the_backoff_and_the_restart_count() {
 
 #[test]
 fn max_restarts_stops_the_others_and_ends_with_that_services_status() {
-    let launch = wrapped("say=run exit=3").args(["--max-restarts", "2", "--wrap"]);
-    let output = launch.arg(probe_line("block=TERM await=TERM say=other,stopped exit=9")).output();
+    let script = "block=HUP say=run await=HUP exit=3";
+    let other = probe_line("block=TERM,HUP say=other await=TERM say=other,stopped exit=9");
+    let launch = wrapped(script).args(["--max-restarts", "2", "--wrap", &other]);
+    let mut run = launch.start();
+    run.expect_all(&["other", "run"]);
+    for again in [true, true, false] {
+        run.signal("HUP");
+        if again {
+            run.expect("run");
+        }
+    }
+    let output = run.wait();
     assert_eq!(output.code(), 3);
     assert_eq!(output.stdout.matches("run\n").count(), 3, "{output:?}");
     assert!(output.stdout.ends_with("other,stopped\n"), "{output:?}");

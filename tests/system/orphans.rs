@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
+use crate::storms::await_orphans;
 use crate::subject::{Folder, binary, foster, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
@@ -86,14 +87,18 @@ fn orphans_are_reaped_while_a_dead_leader_is_held_for_its_group() {
     until("zombies stay", || (procfs::children(pid).len() == 2).then_some(()));
 }
 
-/// Makes orphans for as long as it lives, in a session of its own.
-const ENDLESS: &str = "orphan { unsetenv=FOSTER_RUN exec PROBE setsid say=away orphans=1000000 }";
+/// What makes one orphan after another for as long as it lives, in a session of its own.
+fn endless(folder: &Folder) -> String {
+    let app = folder.script("endless", "#!/bin/sh\nwhile :; do (:&); done\n");
+    format!("orphan {{ unsetenv=FOSTER_RUN exec {} setsid say=away exec {app} }}", probe())
+}
 
 #[test]
 fn a_stop_ends_while_orphans_of_others_go_on_to_end() {
+    let folder = Folder::new();
     let script = format!(
         "{} fork {{ ignore=TERM block=HUP say=member await=HUP }} block=TERM say=leader await=TERM",
-        endless()
+        endless(&folder)
     );
     let launch = foster().args(["--stop-timeout", "infinity", "--"]);
     let mut run = launch.probe(&script).place(Place::Pid1).start();
@@ -108,18 +113,16 @@ fn a_stop_ends_while_orphans_of_others_go_on_to_end() {
 
 #[test]
 fn a_crash_is_seen_to_while_orphans_of_others_go_on_to_end() {
+    let folder = Folder::new();
+    let endless = endless(&folder);
     let script =
-        format!("{} orphan {{ setsid say=escaped pause }} say=run await=HUP exit=1", endless());
+        format!("{endless} orphan {{ setsid say=escaped pause }} say=run await=HUP exit=1");
     let mut run = wrapped(&script).arg("-q").place(Place::Pid1).start();
     for _ in 0..3 {
         run.expect_all(&["away", "escaped", "run"]);
         run.signal("HUP");
     }
     run.expect("run");
-}
-
-fn endless() -> String {
-    ENDLESS.replace("PROBE", probe())
 }
 
 #[test]
@@ -162,6 +165,7 @@ fn make_at_once(run: &mut Running) -> i32 {
     send(foster, "STOP");
     send(procfs::children(foster)[0], "USR1");
     run.expect("made");
+    await_orphans(foster, 1000);
     send(foster, "CONT");
     until("zombies stay", || (procfs::children(foster).len() == 1).then_some(()));
     foster
@@ -187,6 +191,7 @@ fn in_a_storm_of_orphans_each_is_reaped_by_one_system_call_and_signals_go_by_the
     let mut run = launch.args([&binary(), "--", probe()]).args(script.split(' ')).start();
     run.expect_all(&["ready", "member trapping"]);
     let foster = make_at_once(&mut run);
+    run.expect("leader trapping");
     send(foster, "HUP");
     run.expect_all(&["leader got HUP", "member got HUP"]);
     // strace may be a line behind.

@@ -4,10 +4,11 @@
 use std::time::{Duration, Instant};
 
 use crate::signals::values_arrive;
-use crate::subject::{Folder, binary, foster, probe_line};
+use crate::subject::{Folder, await_foreground, binary, foster, probe_line};
 use crate::support::patience::until;
 use crate::support::procfs::{self, await_sleep, await_state};
 use crate::support::running::send;
+use crate::support::terminal::SUSPEND;
 use crate::support::{Launch, Place, Running, Status, probe};
 
 /// Eight in a row are a storm, and more than that show that it does not matter how many.
@@ -26,7 +27,7 @@ fn in_a_storm_an_orphan_costs_hardly_more_than_a_system_call() {
     await_sleep(foster);
     let calls = || std::fs::read_to_string(&trace).expect("strace writes").lines().count();
     let before = calls();
-    storm(&mut run, foster);
+    storm(&mut run, foster, 1000);
     let child = procfs::children(foster)[0];
     until("zombies stay", || (procfs::children(foster) == [child]).then_some(()));
     await_sleep(foster);
@@ -55,6 +56,7 @@ fn calls_at_the_end_of(orphans: usize, more: &str) -> Vec<String> {
     let child = procfs::children(foster)[0];
     send(child, "USR1");
     run.expect("made");
+    await_orphans(foster, orphans);
     if more.starts_with("exit") {
         until("the command lives", || (!is_alive(child)).then_some(()));
         send(foster, "CONT");
@@ -131,7 +133,7 @@ fn a_deadline_is_kept_in_the_midst_of_a_storm() {
     run.signal("TERM");
     assert_eq!(run.wait_for_status(), Status::Code(137));
     let took = begin.elapsed();
-    assert!((Duration::from_millis(300)..Duration::from_secs(5)).contains(&took), "{took:?}");
+    assert!((Duration::from_millis(300)..Duration::from_secs(30)).contains(&took), "{took:?}");
 }
 
 #[test]
@@ -267,7 +269,7 @@ fn who_wants_to_read_of_orphans_reads_of_each() {
         let mut run = foster().args(arguments).probe(&script).place(Place::Pid1).start();
         run.expect("ready");
         let pid = run.pid();
-        storm(&mut run, pid);
+        storm(&mut run, pid, 100);
         run.expect("more");
         let child = run.child();
         until("zombies stay", || (procfs::children(pid).len() == 1).then_some(()));
@@ -284,11 +286,18 @@ fn on_a_terminal_a_stop_is_told_behind_a_storm_too() {
     let script = format!("{STORM} pause");
     let mut run = foster().arg("--").probe(&script).place(Place::Foreground).start();
     run.expect("ready");
-    let pid = run.pid();
-    storm(&mut run, pid);
+    let (pid, child) = (run.pid(), run.child());
+    send(pid, "STOP");
+    // Its parent has taken the terminal now.
+    run.expect_event("stopped STOP");
+    send(child, "USR1");
+    run.expect("made");
+    await_orphans(pid, 100);
+    run.command("fg");
     until("zombies stay", || (procfs::children(pid).len() == 1).then_some(()));
-    run.terminal().type_text(crate::support::terminal::SUSPEND);
-    run.expect_event("stopped ");
+    await_foreground(child);
+    run.terminal().type_text(SUSPEND);
+    run.expect_event("stopped TSTP");
 }
 
 #[test]
@@ -316,7 +325,7 @@ fn signals_behind_a_storm_to_a_group_that_is_gone_are_no_errors() {
     let mut run = launch.place(Place::Pid1).start();
     run.expect("ready");
     let pid = run.pid();
-    storm(&mut run, pid);
+    storm(&mut run, pid, 100);
     let output = run.wait();
     assert_eq!(output.code(), 0);
     assert!(!output.stderr.contains("cannot"), "{output:?}");
@@ -327,17 +336,25 @@ fn in_storm(launch: Launch, more: &str, place: Place) -> Running {
     let mut run = launch.probe(&format!("{STORM} {more}")).place(place).start();
     run.expect("ready");
     let pid = run.pid();
-    storm(&mut run, pid);
+    storm(&mut run, pid, 100);
     run
 }
 
-/// Has the child make its orphans, all of which have ended before foster gets to see to the first.
-fn storm(run: &mut Running, foster: i32) {
+/// Has the child make so many orphans, all of which have ended before foster gets to see to the first.
+fn storm(run: &mut Running, foster: i32, orphans: usize) {
     send(foster, "STOP");
     await_state(foster, "Tt");
     send(procfs::children(foster)[0], "USR1");
     run.expect("made");
+    await_orphans(foster, orphans);
     send(foster, "CONT");
+}
+
+/// Waits until so many children of a foster that stands still have ended: the last that an orphan does
+/// itself, which is what its maker waits for, is some steps before its end.
+pub fn await_orphans(foster: i32, count: usize) {
+    let ended = || procfs::children(foster).into_iter().filter(|pid| !is_alive(*pid)).count();
+    until("orphans live", || (ended() >= count).then_some(()));
 }
 
 fn is_alive(pid: i32) -> bool {

@@ -2,8 +2,9 @@
 
 use std::ffi::CString;
 use std::fs;
+use std::io::{ErrorKind, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -50,14 +51,18 @@ pub struct Folder(PathBuf);
 impl Folder {
     pub fn new() -> Folder {
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!(
-            "foster-system-{}-{}",
-            std::process::id(),
-            NEXT.fetch_add(1, Ordering::Relaxed)
-        );
-        // Not in the target folder: that may lie where only its owner can go.
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).expect("a folder can be made");
+        let path = loop {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let name = format!("foster-system-{}-{number}", std::process::id());
+            // Not in the target folder: that may lie where only its owner can go.
+            let path = std::env::temp_dir().join(name);
+            match fs::create_dir(&path) {
+                Ok(()) => break path,
+                // An earlier process with this id was killed.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("cannot make {path:?}: {error}"),
+            }
+        };
         // Other users run in some of them.
         fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).expect("it is ours");
         Folder(path)
@@ -96,6 +101,15 @@ impl Folder {
         // SAFETY: the path is a string.
         assert_eq!(unsafe { libc::mkfifo(path.as_ptr(), 0o666) }, 0, "a FIFO can be made");
         self.word(name)
+    }
+
+    /// Writes to a FIFO once somebody reads from it.
+    pub fn feed(&self, name: &str, text: &str) {
+        // Opened so, it fails as long as nobody does.
+        let mut options = fs::OpenOptions::new();
+        let options = options.write(true).custom_flags(libc::O_NONBLOCK);
+        let mut fifo = until("nobody reads", || options.open(self.path(name)).ok());
+        fifo.write_all(text.as_bytes()).expect("it is short");
     }
 }
 

@@ -78,13 +78,14 @@ impl Parent<'_> {
     fn serve(&mut self) -> ! {
         let commands = self.connection.try_clone().expect("cannot duplicate the connection");
         let mut commands = BufReader::new(commands);
+        let lifetime = PollTimeout::try_from(script::LIFETIME).expect("some minutes");
         loop {
             let mut ready = [
                 PollFd::new(self.deaths.as_fd(), PollFlags::POLLIN),
                 PollFd::new(self.connection.as_fd(), PollFlags::POLLIN),
             ];
             // A lifetime at most: a forgotten parent ends by itself.
-            match poll(&mut ready, PollTimeout::from(u16::MAX)) {
+            match poll(&mut ready, lifetime) {
                 Ok(0) => script::fail("nobody ended this parent"),
                 Ok(_) => {}
                 Err(_) => continue,
