@@ -10,7 +10,7 @@ use crate::{
 };
 
 pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
-    let rounds = bed.effort.pick(200_000, 2_000);
+    let rounds = bed.effort.pick(200_000, 10_000);
     let subjects = bed.inits();
     // All of them run side by side, so that a disturbance meets one as well as another.
     let mut all_running: Vec<Option<Running>> = subjects.iter().map(|_| None).collect();
