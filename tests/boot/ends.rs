@@ -170,8 +170,8 @@ fn a_machine_that_cannot_be_ended_says_why_and_stands_still_until_ctrl_alt_del()
     machine.expect(
         "foster: powering off failed: Operation not permitted; Ctrl-Alt-Del restarts the machine",
     );
-    // The kernel shows all tasks, the first one first; had that ended, the kernel had panicked. It
-    // says nothing of the kind on the console before it is asked to, so no line is broken.
+    // The kernel shows all tasks, the first one first; had that ended, the kernel had panicked. Only
+    // now may it say so much on the console: a line of its own could have broken one of foster's.
     machine.press("alt-sysrq-8");
     machine.press("alt-sysrq-t");
     let first = machine.expect_part("task:");

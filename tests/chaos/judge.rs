@@ -87,7 +87,7 @@ fn next(notices: &OwnedFd) -> Option<libc::seccomp_notif> {
         if unsafe { libc::ioctl(notices.as_raw_fd(), RECEIVE, &raw mut call) } == 0 {
             return Some(call);
         }
-        // Whoever made it is gone, or it is interrupted.
+        // Whoever made it is gone, or this was interrupted: there may be another.
     }
 }
 

@@ -28,8 +28,9 @@ fn random_command_lines_come_to_the_same() {
                 // The originals have races of their own.
                 (0..5).any(|_| theirs() == ours)
             };
-            // On a busy machine an orphan may not have ended when the command has.
-            if !come_to_the_same() && !come_to_the_same() {
+            // On a busy machine the orphan may end behind the command, once.
+            let tries = if case.words.iter().any(|word| word == ORPHAN) { 2 } else { 1 };
+            if !(0..tries).any(|_| come_to_the_same()) {
                 let (ours, theirs) = (ours(), theirs());
                 assert_eq!(ours, theirs, "ours and theirs in round {round}: {case:?}");
             }
@@ -201,6 +202,8 @@ const RULES: &[&str] = &[
     "SIGTERM:SIGINT",
     "28:10",
 ];
+/// Leaves an orphan, which most often ends first.
+const ORPHAN: &str = "(:&); exec sleep 0.03";
 const COMMANDS: &[&[&str]] = &[
     &[],
     &["true"],
@@ -213,8 +216,7 @@ const COMMANDS: &[&[&str]] = &[
     &["sh", "-c", "kill -TERM $PPID; exec sleep 60"],
     &["sh", "-c", "kill -USR2 $PPID; exec sleep 60"],
     &["sh", "-c", "kill -34 $PPID; exec sleep 60"],
-    // Leaves an orphan, which ends first.
-    &["sh", "-c", "(:&); exec sleep 0.03"],
+    &["sh", "-c", ORPHAN],
     &["echo", "a", "--", "-h"],
     &["echo", "-h", "--version", ""],
     &["printenv", "TINI_SUBREAPER", "DUMB_INIT_DEBUG", "LISTEN_PID"],

@@ -117,7 +117,7 @@ fn the_out_of_memory_killer_takes_the_child_and_not_foster() {
         assert_eq!(container.wait(), 137);
         state(container.name(), "OOMKilled") == "true"
     };
-    assert!((0..3).any(|_| killer_was_there()));
+    assert!((0..3).any(|_| killer_was_there()), "Docker never told of the killer");
     let options = ["--backoff", "10ms", "--max-restarts", "2", "--wrap"];
     let service = ["/probe say=up eat=200 say=ate"];
     let mut container = docker.start(&[&options[..], &service].concat());

@@ -84,7 +84,7 @@ impl Commands for Bundle {
 }
 
 /// Copies a program. Another process does: what this one has open for writing, a child of another
-/// test's may have too for a moment, and a file that anyone may write to is not executed (ETXTBSY).
+/// test's may have too for a moment, and what any process has open so is not executed (ETXTBSY).
 pub fn install(program: &Path, to: &PathBuf) {
     let status = Command::new("cp").args([program, to]).status().expect("there is cp");
     assert!(status.success(), "cp {program:?} {to:?}: {status}");

@@ -153,7 +153,7 @@ impl Launch {
                 forget_the_surroundings();
                 if let Some(fd) = inherited {
                     libc::dup2(fd, LINK);
-                    // Where it is that one already, nothing was done.
+                    // If it is that one already, dup2 has done nothing, and an exec would close it.
                     libc::fcntl(LINK, libc::F_SETFD, 0);
                 }
                 Ok(())

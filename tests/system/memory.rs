@@ -42,7 +42,8 @@ fn nothing_is_allocated_for_the_lines_about_a_restart_on_linux() {
 #[test]
 fn nothing_is_allocated_during_a_stop_on_linux() {
     let launch = Launch::new(DEBUG_BUILD).args(["-q", "--stop-timeout", "infinity", "--"]);
-    // The leader ends, and a member of its group stays, which is nobody's child that foster knows.
+    // The leader ends, and a member of its group stays, whose parent is neither foster nor in the
+    // group: nothing will tell foster of its end, so it has to look again and again.
     let member = "fork { fork { trap=member } setsid say=middle pause }";
     let script = format!("{member} block=TERM say=leader await=TERM say=stopping read");
     let mut run = launch.probe(&script).with_input().place(Place::Job).start();
@@ -54,7 +55,7 @@ fn nothing_is_allocated_during_a_stop_on_linux() {
     assert_eq!(allocations(&mut run), before, "allocations for the signal of a stop");
     run.write_line("");
     procfs::await_state(leader, "Z");
-    // From time to time foster looks who is left; the first looks make room for the next ones.
+    // The first looks make room for the next ones.
     let mut looks = |count| {
         let begin = procfs::sleeps(foster).expect("it lives");
         let sleeps = || procfs::sleeps(foster).filter(|sleeps| *sleeps >= begin + count);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use crate::storms::await_orphans;
+use crate::storms::storm;
 use crate::subject::{Folder, binary, foster, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
@@ -162,11 +162,7 @@ fn signals_are_read_after_every_batch_of_64_orphans_at_the_latest() {
 fn make_at_once(run: &mut Running) -> i32 {
     let strace = run.pid();
     let foster = procfs::children(strace)[0];
-    send(foster, "STOP");
-    send(procfs::children(foster)[0], "USR1");
-    run.expect("made");
-    await_orphans(foster, 1000);
-    send(foster, "CONT");
+    storm(run, foster, 1000);
     until("zombies stay", || (procfs::children(foster).len() == 1).then_some(()));
     foster
 }

@@ -105,11 +105,11 @@ impl Folder {
 
     /// Writes to a FIFO once somebody reads from it.
     pub fn feed(&self, name: &str, text: &str) {
-        // Opened so, it fails as long as nobody does.
+        // With O_NONBLOCK it cannot be opened as long as nobody has it open to read.
         let mut options = fs::OpenOptions::new();
         let options = options.write(true).custom_flags(libc::O_NONBLOCK);
         let mut fifo = until("nobody reads", || options.open(self.path(name)).ok());
-        fifo.write_all(text.as_bytes()).expect("it is short");
+        fifo.write_all(text.as_bytes()).expect("somebody reads");
     }
 }
 

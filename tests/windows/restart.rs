@@ -13,17 +13,26 @@ fn a_service_is_started_again_with_the_real_backoff_times() {
         let tick = line.strip_prefix("tick ").and_then(|tick| tick.parse::<u64>().ok());
         ticks.push(tick.unwrap_or_else(|| panic!("{line:?} is no tick")));
     }
-    let gaps = ticks.windows(2).map(|two| two[1] - two[0]);
-    for (gap, delay) in gaps.zip([500, 1000, 2000, 4000, 8000, 10_000]) {
-        // The clock of the ticks moves in steps of up to 16 ms; a start takes what it takes, which
-        // on a busy machine are seconds. What foster waits for is in its log, below.
-        assert!((delay - 20..delay + 10_000).contains(&gap), "{delay} ms took {gap} ms");
+    let gaps: Vec<u64> = ticks.windows(2).map(|two| two[1] - two[0]).collect();
+    let delays = [500, 1000, 2000, 4000, 8000, 10_000];
+    let mut in_time = 0;
+    for (gap, delay) in gaps.iter().zip(delays) {
+        // The clock of the ticks moves in steps of up to 16 ms; a start takes what it takes.
+        assert!((delay - 20..delay + 10_000).contains(gap), "{delay} ms took {gap} ms");
+        in_time += usize::from(*gap < delay + 2000);
     }
+    // At times a busy machine takes more than that.
+    assert!(in_time >= delays.len() / 2, "{delays:?} ms took {gaps:?} ms");
     foster.interrupt();
     let end = foster.end();
-    for delay in
-        ["500ms, restart 1", "1s, restart 2", "2s, restart 3", "4s, restart 4", "10s, restart 6"]
-    {
+    for delay in [
+        "500ms, restart 1",
+        "1s, restart 2",
+        "2s, restart 3",
+        "4s, restart 4",
+        "8s, restart 5",
+        "10s, restart 6",
+    ] {
         assert!(end.says(&format!("starts again in {delay}")), "{delay}: {end:#?}");
     }
 }
