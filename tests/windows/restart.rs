@@ -21,8 +21,8 @@ fn a_service_is_started_again_with_the_real_backoff_times() {
         assert!((delay - 20..delay + 10_000).contains(gap), "{delay} ms took {gap} ms");
         in_time += usize::from(*gap < delay + 2000);
     }
-    // At times a busy machine takes more than that.
-    assert!(in_time >= delays.len() / 2, "{delays:?} ms took {gaps:?} ms");
+    // On a busy machine one of them may take more than that.
+    assert!(in_time + 1 >= delays.len(), "{delays:?} ms took {gaps:?} ms");
     foster.interrupt();
     let end = foster.end();
     for delay in [
