@@ -54,6 +54,14 @@ pub struct ServiceConfig {
     pub in_shell: bool,
 }
 
+impl ServiceConfig {
+    /// These words, run as they are, in the environment as it is.
+    #[must_use]
+    pub fn new(argv: Argv) -> ServiceConfig {
+        ServiceConfig { argv, port: None, in_shell: false }
+    }
+}
+
 /// The words of a command in one piece of memory, each ended by a NUL: thousands of services
 /// cost one allocation each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -406,8 +414,7 @@ impl Config {
     /// The configuration that keeps services up, with foster's defaults.
     #[must_use]
     pub fn supervisor(services: Vec<ServiceConfig>) -> Config {
-        let mut config =
-            Config::init(ServiceConfig { argv: Argv::default(), port: None, in_shell: false });
+        let mut config = Config::init(ServiceConfig::new(Argv::default()));
         config.services = services;
         config.supervised = true;
         config.restart = Restart::Always;

@@ -14,7 +14,7 @@
 //! use foster::supervisor::{Action, Event, Facts, Supervisor};
 //! use foster::time::Instant;
 //!
-//! let app = ServiceConfig { argv: Argv::new(["app"]), port: None, in_shell: false };
+//! let app = ServiceConfig::new(Argv::new(["app"]));
 //! let mut machine = Supervisor::new(Config::init(app), Facts::default());
 //! let service = ServiceId(0);
 //! assert_eq!(machine.poll_action(), Some(Action::Spawn { service }));

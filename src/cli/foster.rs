@@ -307,7 +307,7 @@ impl<'a> Draft<'a> {
                     ["--wrap: COMMAND is given too, ", &command, ": give one of the two"].concat(),
                 ));
             }
-            Some(argv) => Config::init(ServiceConfig { argv, port: None, in_shell: false }),
+            Some(argv) => Config::init(ServiceConfig::new(argv)),
         };
         if let Some(restart) = self.restart {
             config.restart = restart;

@@ -145,7 +145,7 @@ fn drop_in(
     surroundings: &dyn Surroundings,
 ) -> Result<Config, Refusal> {
     let argv = Argv::new(command.iter().map(|word| word.as_encoded_bytes()));
-    let mut config = Config::init(ServiceConfig { argv, port: None, in_shell: false });
+    let mut config = Config::init(ServiceConfig::new(argv));
     config.leftovers = Leftovers::Leave;
     config.setup = Setup { script_fallback: true, ..Setup::default() };
     config.log.voice = voice;

@@ -39,7 +39,7 @@ fn posix(
             !service.in_shell && service.argv.program() == program.as_bytes()
         });
         if known || surroundings.is_program(OsStr::new(program)) {
-            return Ok(ServiceConfig { argv: Argv::new(&words), port: None, in_shell: false });
+            return Ok(ServiceConfig::new(Argv::new(&words)));
         }
     }
     Ok(ServiceConfig { argv: Argv::new(["sh", "-c", line]), port: None, in_shell: true })
@@ -50,7 +50,7 @@ fn windows(line: &str) -> ServiceConfig {
         ServiceConfig { argv: Argv::new([line]), port: None, in_shell: true }
     } else {
         let words = line.split_ascii_whitespace();
-        ServiceConfig { argv: Argv::new(words), port: None, in_shell: false }
+        ServiceConfig::new(Argv::new(words))
     }
 }
 

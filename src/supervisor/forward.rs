@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_key_on_the_terminal_is_passed_on_to_a_child_that_has_left_the_group() {
-        let app = ServiceConfig { argv: Argv::new(["app"]), port: None, in_shell: false };
+        let app = ServiceConfig::new(Argv::new(["app"]));
         let mut config = Config::init(app);
         config.session = Session::Shared;
         let mut machine = Supervisor::new(config, Facts::default());
@@ -242,7 +242,7 @@ mod tests {
 
     #[test]
     fn the_signals_of_giving_up_the_terminal_are_overlooked_once_and_told() {
-        let app = ServiceConfig { argv: Argv::new(["app"]), port: None, in_shell: false };
+        let app = ServiceConfig::new(Argv::new(["app"]));
         let mut machine = Supervisor::new(Config::init(app), Facts::default());
         let started = Event::Spawned { service: ServiceId(0), pid: Pid(7), run: RunId::default() };
         told(&mut machine, started);

@@ -178,7 +178,7 @@ mod tests {
     /// A machine whose init runs one command, as process 7.
     fn booted(boot: bool) -> Supervisor {
         let argv = Argv::new(["app"]);
-        let mut config = Config::init(ServiceConfig { argv, port: None, in_shell: false });
+        let mut config = Config::init(ServiceConfig::new(argv));
         config.setup.boot = boot;
         config.stop.requests = config.stop.requests.union(MACHINE_STOP_REQUESTS);
         let mut machine = Supervisor::new(config, Facts::default());

@@ -109,7 +109,7 @@ impl Backend for World {
 #[test]
 fn nothing_is_allocated_once_foster_runs() {
     let services = SERVICES as u32;
-    let app = ServiceConfig { argv: Argv::new(["app"]), port: None, in_shell: false };
+    let app = ServiceConfig::new(Argv::new(["app"]));
     let mut machine = Supervisor::new(Config::supervisor(vec![app; SERVICES]), Facts::default());
     let mut world = World { now: Instant::ZERO, news: None, pids: 1, survivor: None, orphan: None };
     let mut driver = Driver::new();

@@ -291,7 +291,7 @@ fn init() -> Config {
 }
 
 fn service() -> ServiceConfig {
-    ServiceConfig { argv: Argv::new(["app"]), port: None, in_shell: false }
+    ServiceConfig::new(Argv::new(["app"]))
 }
 
 fn spawned() -> Event {

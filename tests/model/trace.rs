@@ -155,7 +155,7 @@ impl Setup {
     }
 
     fn config(&self) -> Config {
-        let service = ServiceConfig { argv: Argv::new(["app"]), port: None, in_shell: false };
+        let service = ServiceConfig::new(Argv::new(["app"]));
         let mut config = if self.supervised {
             Config::supervisor(vec![service; self.services])
         } else {

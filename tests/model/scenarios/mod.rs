@@ -32,7 +32,7 @@ fn supervisor(count: usize) -> Config {
 }
 
 fn service() -> ServiceConfig {
-    ServiceConfig { argv: Argv::new(["app"]), port: None, in_shell: false }
+    ServiceConfig::new(Argv::new(["app"]))
 }
 
 /// A run that lasts.
