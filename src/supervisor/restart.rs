@@ -38,7 +38,10 @@ impl Restarts {
         if config.backoff.max_restarts.is_some_and(|max| self.0 >= max) {
             return Verdict::GiveUp;
         }
-        let delay = delay(&config.backoff, self.0);
+        let mut delay = delay(&config.backoff, self.0);
+        if ran < HASTY {
+            delay = delay.max(BREATH);
+        }
         self.0 = self.0.saturating_add(1);
         Verdict::Again(delay)
     }
@@ -50,9 +53,18 @@ fn delay(backoff: &Backoff, earlier: u32) -> Duration {
     backoff.first.saturating_mul(factor).min(backoff.max)
 }
 
+/// A run that was shorter is followed by a delay whatever the backoff: a service that fails at once
+/// would else take a whole processor and fill the log.
+const HASTY: Duration = Duration::from_millis(100);
+
+/// How long that delay is at the least.
+const BREATH: Duration = Duration::from_millis(10);
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    use crate::config::{Argv, ServiceConfig};
 
     fn delays(backoff: Backoff, count: u32) -> Vec<u128> {
         (0..count).map(|earlier| delay(&backoff, earlier).as_millis()).collect()
@@ -62,6 +74,22 @@ mod tests {
     fn the_delay_doubles_up_to_the_cap() {
         assert_eq!(delays(Backoff::default(), 7), [500, 1000, 2000, 4000, 8000, 10_000, 10_000]);
         assert_eq!(delay(&Backoff::default(), 5_000_000).as_secs(), 10);
+    }
+
+    #[test]
+    fn a_run_that_hardly_was_one_is_followed_by_some_delay_in_any_case() {
+        let app = ServiceConfig::new(Argv::new(["app"]));
+        let mut config = Config::supervisor(vec![app]);
+        let mut judge = |first, ran| {
+            config.backoff.first = Duration::from_millis(first);
+            config.backoff.max = config.backoff.first;
+            match Restarts::default().judge(1, Duration::from_micros(ran), &config) {
+                Verdict::Again(delay) => delay.as_millis(),
+                Verdict::Done | Verdict::GiveUp => panic!("it is to be started again"),
+            }
+        };
+        assert_eq!([judge(0, 0), judge(0, 99_999), judge(0, 100_000)], [10, 10, 0]);
+        assert_eq!([judge(3, 0), judge(3, 100_000), judge(11, 0)], [10, 3, 11]);
     }
 
     #[test]

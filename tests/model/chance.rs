@@ -25,9 +25,8 @@ pub fn supervised(dice: &mut Dice, services: usize) -> Setup {
             Restart::OnFailure,
             Restart::Never,
         ]),
-        // With no delay at all the start of what fails to start would never end.
-        backoff: one.min(other).max(Duration::from_millis(1)),
-        backoff_max: one.max(other).max(Duration::from_millis(1)),
+        backoff: one.min(other),
+        backoff_max: one.max(other),
         healthy_after: *dice.pick(&times),
         max_restarts: dice.one_in(4).then(|| dice.between(0, 20)),
         stop_signal: dice.one_in(4).then_some(Signal::QUIT),

@@ -409,7 +409,11 @@ impl Judge {
         for _ in 0..account.restarts {
             delay = delay.saturating_mul(2).min(config.backoff.max);
         }
-        account.due = Some(now + delay.min(config.backoff.max));
+        delay = delay.min(config.backoff.max);
+        if failed_start || now.since(since) < Duration::from_millis(100) {
+            delay = delay.max(Duration::from_millis(10));
+        }
+        account.due = Some(now + delay);
         account.restarts += 1;
     }
 

@@ -12,13 +12,15 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 42] = [
+const MUTANTS: [Mutant; 44] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
         "if ran >= config.backoff.healthy_after",
         "if ran > config.backoff.healthy_after",
     ),
+    ("what fails at once is started again at once", "restart.rs", "delay = delay.max(BREATH);", ""),
+    ("a run of a moment counts as none", "restart.rs", "if ran < HASTY {", "if ran <= HASTY {"),
     (
         "a request to stop is taken for a signal that only goes on",
         "mod.rs",

@@ -150,12 +150,37 @@ fn one_service_that_is_done_does_not_stop_the_others() {
 }
 
 #[test]
-fn a_backoff_of_nothing_starts_again_at_once() {
+fn a_backoff_of_nothing_starts_again_at_once_what_has_run_for_a_moment() {
     let mut config = supervisor(1);
     config.backoff = Backoff { first: s(0), max: s(0), max_restarts: Some(9), ..config.backoff };
-    let mut sim = world(config, [ends(s(0), 1)]);
-    sim.pass(s(0));
-    assert_eq!((sim.starts(0), sim.ended), (vec![0; 10], Some(1)));
+    let mut sim = world(config, [ends(ms(100), 1)]);
+    sim.pass(s(1));
+    let starts = (0..10).map(|run| 100 * run).collect::<Vec<_>>();
+    assert_eq!((sim.starts(0), sim.ended), (starts, Some(1)));
+}
+
+#[test]
+fn what_has_not_even_run_for_a_moment_is_started_a_hundred_times_a_second_at_most() {
+    for max in [0, 1, 9] {
+        let mut config = supervisor(1);
+        config.backoff = Backoff { first: ms(max), max: ms(max), ..config.backoff };
+        let mut sim = world(config, [ends(s(0), 1)]);
+        sim.pass(ms(45));
+        assert_eq!(sim.starts(0), [0, 10, 20, 30, 40]);
+        sim.world.scripts[0] = vec![ends(ms(99), 1), runs()];
+        sim.pass(s(1));
+        assert_eq!(sim.starts(0)[5..], [50, 159]);
+    }
+}
+
+#[test]
+fn a_start_that_fails_is_tried_a_hundred_times_a_second_at_most() {
+    let mut config = supervisor(1);
+    config.backoff = Backoff { first: s(0), max: s(0), healthy_after: s(0), ..config.backoff };
+    let mut sim = world(config, [runs()]);
+    sim.together(Op::FailStarts(3));
+    sim.pass(s(1));
+    assert_eq!(sim.starts(0), [0, 10, 20, 30]);
 }
 
 #[test]

@@ -32,8 +32,9 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
 
     let how = format!(
         "The driver reads the clock and sends the child SIGKILL; the new child reads the same \
-         clock first of all. No backoff; s6 and runit hold back a child that ended within a \
-         second, so their children have run for longer, and that of s6 has said that it is ready. \
+         clock first of all. No backoff; foster holds back a child that ended within \
+         100 ms, s6 and runit one that ended within a second, so their children have run for \
+         longer, and that of s6 has said that it is ready. \
          The floor is a loop of wait, vfork and exec; {rounds} rounds. {VERBOSITY}"
     );
     let table = Table::new("restart", "Restart of a killed child", how);
