@@ -1,8 +1,8 @@
 //! "An unexpected end": what a run leaves behind is gone before the next one starts.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::subject::{Folder, binary, foster, limit_memory, probe_line, quick, wrapped};
+use crate::subject::{Folder, binary, foster, is_root, limit_memory, probe_line, quick, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::running::send;
@@ -282,7 +282,7 @@ fn the_backoff_comes_after_the_cleaning_and_is_measured_from_the_end() {
     let launch = foster().args(["--backoff", "400ms", "--wrap", &line]).place(Place::Job);
     let mut run = launch.start();
     run.expect_all(&["daemon", "ready"]);
-    let begin = std::time::Instant::now();
+    let begin = Instant::now();
     crash.crash();
     until("the daemon stays", || alive(&mut run, "probe").is_empty().then_some(()));
     run.expect("second");
@@ -297,4 +297,52 @@ fn a_killed_leader_is_as_unexpected_an_end_as_any() {
     send(leader, "KILL");
     run.expect_all(&["member", "leader"]);
     assert_eq!(alive(&mut run, "probe").len(), 2);
+}
+
+#[test]
+fn an_environment_of_gigabytes_takes_no_memory_of_fosters() {
+    let crash = Crash::new();
+    let user = if is_root() { "uid=65534 " } else { "" };
+    let line =
+        crash.line(&format!("$probe orphan '{{' setsid {user}sham=4096 say=sham pause '}}'"));
+    let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Pid1).start();
+    run.expect_all(&["sham", "ready"]);
+    crash.crash();
+    run.expect("second");
+    let pid = run.pid();
+    let most = procfs::status(pid, "VmHWM").expect("foster lives");
+    let most: u64 = most.trim_end_matches(" kB").parse().expect("a number");
+    assert!(most < 16 << 10, "foster took {most} kB");
+}
+
+#[test]
+fn a_stranger_whose_main_thread_has_ended_is_spared_and_holds_up_no_restart() {
+    let crash = Crash::new();
+    let line = crash.line(
+        "$probe orphan '{' setsid limit=locks:hard unsetenv=FOSTER_RUN exec $probe block=HUP \
+         mainless say=stranger await=HUP say=here pause '}'",
+    );
+    let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Job).start();
+    run.expect_all(&["stranger", "ready"]);
+    let begin = Instant::now();
+    crash.crash();
+    run.expect("second");
+    // Foster would wait for ten seconds for what is on its way out.
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    let stands = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.state == 'Z');
+    let stranger = run.everything().into_iter().find(stands).expect("its main thread is a zombie");
+    send(stranger, "HUP");
+    run.expect("here");
+}
+
+#[test]
+fn one_whose_main_thread_has_ended_gets_its_time_to_stop() {
+    // It is in the leader's group, and the child of one that is not, whose end comes by KILL.
+    let member = "block=TERM mainless say=member await=TERM sleep=300 say=cleaned";
+    let script = format!("fork {{ fork {{ {member} }} setpgid say=apart pause }} say=leader pause");
+    let mut run = wrapped(&script).place(Place::Job).start();
+    run.expect_all(&["member", "apart", "leader"]);
+    run.signal("TERM");
+    run.expect("cleaned");
+    assert_eq!(run.wait_for_status(), Status::Code(0));
 }

@@ -145,7 +145,7 @@ fn put_away_file_systems(log: Option<&Log>) {
         }
     };
     let mut mounts = Vec::new();
-    let _ = file::read(c"/proc/self/mounts", &mut mounts);
+    let _ = file::read(c"/proc/self/mounts", &mut mounts, MOST_OF_MOUNTS);
     let places = mounts.split(|byte| *byte == b'\n').filter_map(|line| {
         let place = line.split(|byte| *byte == b' ').nth(1)?;
         CString::new(unescape(place)).ok()
@@ -218,6 +218,9 @@ fn drain_console() {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// How much is read of the list of mounts: a kernel has 100,000 of them at the most, by default.
+const MOST_OF_MOUNTS: usize = 1 << 23;
 
 /// Without it there may be no console to tell of the others.
 const DEVICES: Mount = Mount {

@@ -21,21 +21,52 @@ pub fn open(path: &CStr, flags: c_int) -> io::Result<OwnedFd> {
     }
 }
 
-/// Reads a whole file in the place of what `text` held. Without memory for it, this fails.
-pub fn read(path: &CStr, text: &mut Vec<u8>) -> io::Result<()> {
+/// Reads a file in the place of what `text` held, up to so many bytes: somebody else may have made
+/// it as long as he liked. Without memory for it, this fails.
+pub fn read(path: &CStr, text: &mut Vec<u8>, most: usize) -> io::Result<()> {
     text.clear();
+    for_each_piece(path, |piece| {
+        let got = heap::without_waiting(|| text.try_reserve(piece.len())).is_ok();
+        if got {
+            text.extend_from_slice(piece);
+        }
+        got && text.len() < most
+    })
+}
+
+/// Reads as much of a file as there is room for.
+pub fn read_start<'a>(path: &CStr, room: &'a mut [u8]) -> io::Result<&'a [u8]> {
     let file = open(path, libc::O_RDONLY)?;
+    let mut length = 0;
     loop {
-        heap::without_waiting(|| text.try_reserve(PIECE))
-            .map_err(|_| io::Error::from_raw_os_error(libc::ENOMEM))?;
-        let room = text.spare_capacity_mut();
-        // SAFETY: the buffer is writable for its length, and what was read into it is filled in.
-        unsafe {
-            match libc::read(file.as_raw_fd(), room.as_mut_ptr().cast(), room.len()) {
-                0 => return Ok(()),
-                -1 => return Err(io::Error::last_os_error()),
-                length => text.set_len(text.len() + length as usize),
-            }
+        // SAFETY: what is left of the room is writable for its length.
+        let more = unsafe {
+            let left = &mut room[length..];
+            libc::read(file.as_raw_fd(), left.as_mut_ptr().cast(), left.len())
+        };
+        match usize::try_from(more) {
+            Ok(0) => return Ok(&room[..length]),
+            Ok(more) => length += more,
+            Err(_) => return Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Shows a file piece by piece, for as long as more is wanted. However long it is, it takes no
+/// memory but that for one piece.
+// Its room on the stack is for its own time only.
+#[inline(never)]
+pub fn for_each_piece(path: &CStr, mut visit: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+    let file = open(path, libc::O_RDONLY)?;
+    let mut room = [0; PIECE];
+    loop {
+        // SAFETY: the buffer is writable for its length.
+        let length = unsafe { libc::read(file.as_raw_fd(), room.as_mut_ptr().cast(), PIECE) };
+        match usize::try_from(length) {
+            Ok(0) => return Ok(()),
+            Ok(length) if visit(&room[..length]) => {}
+            Ok(_) => return Ok(()),
+            Err(_) => return Err(io::Error::last_os_error()),
         }
     }
 }
@@ -66,10 +97,11 @@ pub fn kind(descriptor: c_int) -> libc::mode_t {
     }
 }
 
-/// Visits the names in a folder (getdents64(2)); none where it cannot be read.
+/// Visits the names in a folder (getdents64(2)), for as long as more are wanted; none where it cannot
+/// be read.
 // Its room on the stack is for its own time only.
 #[inline(never)]
-pub fn for_each_name(folder: &CStr, mut visit: impl FnMut(&CStr)) {
+pub fn for_each_name(folder: &CStr, mut visit: impl FnMut(&CStr) -> bool) {
     let Ok(folder) = open(folder, libc::O_RDONLY | libc::O_DIRECTORY) else { return };
     // Records of a changing length, each with its own length at a place that the C library
     // knows, aligned to eight bytes.
@@ -93,7 +125,9 @@ pub fn for_each_name(folder: &CStr, mut visit: impl FnMut(&CStr)) {
             // by a NUL.
             unsafe {
                 let entry = room.as_ptr().byte_add(at).cast::<libc::dirent64>();
-                visit(CStr::from_ptr((&raw const (*entry).d_name).cast()));
+                if !visit(CStr::from_ptr((&raw const (*entry).d_name).cast())) {
+                    return;
+                }
                 at += usize::from((*entry).d_reclen);
             }
         }

@@ -11,6 +11,7 @@ mod kill;
 mod log;
 #[cfg_attr(not(all(own_heap, target_env = "musl")), allow(dead_code, reason = "C has its own"))]
 mod malloc;
+mod mark;
 mod queue;
 mod reap;
 mod setup;

@@ -89,6 +89,7 @@ fn close_one_by_one(keep: &[RawFd]) {
     let mut open = Vec::new();
     file::for_each_name(c"/proc/self/fd", |name| {
         open.extend(name.to_str().ok().and_then(|name| name.parse::<RawFd>().ok()));
+        true
     });
     if open.is_empty() {
         open.extend(0..descriptor_limit());

@@ -18,8 +18,8 @@ use foster::config::{Config, ServiceConfig, Session};
 use foster::process::{Pid, RunId, SpawnError, SpawnErrorKind};
 
 use super::World;
+use super::mark::{self, MARK};
 use super::signals::{self, Dispositions};
-use super::survey::{MARK, write_mark};
 
 /// All that a start needs, in memory that is there beforehand.
 pub struct Spawner {
@@ -164,7 +164,7 @@ impl Spawner {
                 text.write_all(b"=")?;
                 text.write_all(outer)?;
                 text.write_all(if outer.is_empty() { b"" } else { b":" })?;
-                write_mark(text, run)
+                mark::write(text, run)
             });
         }
         self.words.clear();

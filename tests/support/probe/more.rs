@@ -7,10 +7,13 @@
 //! | `blockall` | blocks every signal, those that the C library hides too |
 //! | `rawignore=N,...`, `rawblock=N,...` | the same for signals by number, hidden ones too |
 //! | `rawtrap` | `trap` for every signal, hidden ones too, with values in full |
-//! | `limit=NAME:N` | sets the soft limit `nofile`, `nproc` or `sigpending` |
+//! | `limit=NAME:N` | sets the soft limit `nofile`, `nproc`, `sigpending` or `locks`; N may be `hard` |
 //! | `uid=N` | becomes this user and group |
 //! | `setenv=NAME=VALUE`, `unsetenv=NAME` | for an exec that follows |
 //! | `join` | moves into the process group of its parent |
+//! | `rename` | writes a title over its arguments and its environment, as setproctitle(3) does |
+//! | `sham=N` | has its environment stand in N MiB of nothing |
+//! | `undumpable` | hides its memory from others of its user |
 //! | `flee=N` | makes a child in a session of its own that goes on in its place, N times |
 //! | `chroot=PATH` | the root directory from then on |
 //! | `proc=none`, `proc=outer` | from then on /proc is empty, or what the last mount hid |
@@ -47,6 +50,10 @@ pub fn run(verb: &str, value: &OsStr) -> bool {
         // SAFETY: the probe has one thread.
         "unsetenv" => unsafe { std::env::remove_var(value) },
         "join" => join(),
+        "rename" => rename(),
+        "sham" => move_environment((number(value) as usize) << 20),
+        // SAFETY: it takes a number.
+        "undumpable" => assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) }, 0),
         "flee" => flee(number(value)),
         "chroot" => {
             unistd::chroot(value).unwrap_or_else(|error| fail(&format!("chroot: {error}")));
@@ -166,13 +173,17 @@ fn limit(text: &str) {
         "nofile" => libc::RLIMIT_NOFILE,
         "nproc" => libc::RLIMIT_NPROC,
         "sigpending" => libc::RLIMIT_SIGPENDING,
+        "locks" => libc::RLIMIT_LOCKS,
         _ => fail(&format!("no such limit here: {name}")),
     };
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: both calls get a pointer to a live record.
     unsafe {
         libc::getrlimit(resource, &raw mut limit);
-        limit.rlim_cur = number.parse().expect("a number");
+        limit.rlim_cur = match number {
+            "hard" => limit.rlim_max,
+            number => number.parse().expect("a number"),
+        };
         if libc::setrlimit(resource, &raw const limit) != 0 {
             fail(&format!("cannot set the limit: {}", Errno::last()));
         }
@@ -195,6 +206,66 @@ fn set_variable(text: &str) {
 fn join() {
     let group = unistd::getpgid(Some(unistd::getppid())).expect("the parent lives");
     unistd::setpgid(unistd::Pid::from_raw(0), group).expect("cannot join the parent's group");
+}
+
+/// Where the memory of this process lies, by the numbers of proc_pid_stat(5).
+fn memory_map() -> impl Fn(usize) -> usize {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("/proc is mounted");
+    let (_, tail) = stat.rsplit_once(") ").expect("a name in parentheses");
+    let fields: Vec<usize> =
+        tail.split_whitespace().map(|field| field.parse().unwrap_or(0)).collect();
+    move |number| fields[number - 3]
+}
+
+fn rename() {
+    let field = memory_map();
+    let (begin, end) = (field(48), field(51));
+    // SAFETY: the arguments and the environment stand there, one behind the other, and may be
+    // written to; what follows in the script was copied, and does not ask for the environment.
+    let room = unsafe { std::slice::from_raw_parts_mut(begin as *mut u8, end - begin) };
+    room.fill(0);
+    let title = b"probe: worker process";
+    let length = title.len().min(room.len());
+    room[..length].copy_from_slice(&title[..length]);
+}
+
+fn move_environment(size: usize) {
+    let field = memory_map();
+    // As prctl(2) has it, PR_SET_MM_MAP.
+    #[repr(C)]
+    struct Map {
+        places: [u64; 11],
+        auxiliary: *const u64,
+        auxiliary_size: u32,
+        executable: i32,
+    }
+    // SAFETY: the memory is new, and nobody here reads the environment any more.
+    let done = unsafe {
+        let (access, kind) = (libc::PROT_READ | libc::PROT_WRITE, libc::MAP_PRIVATE);
+        let kind = kind | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+        let begin = libc::mmap(std::ptr::null_mut(), size, access, kind, -1, 0) as usize;
+        let brk = libc::sbrk(0) as usize;
+        let places = [
+            field(26),
+            field(27),
+            field(45),
+            field(46),
+            field(47),
+            brk,
+            field(28),
+            field(48),
+            field(49),
+            begin,
+            begin + size,
+        ];
+        let places = places.map(|place| place as u64);
+        let map = Map { places, auxiliary: std::ptr::null(), auxiliary_size: 0, executable: -1 };
+        let size = std::mem::size_of::<Map>();
+        libc::prctl(libc::PR_SET_MM, libc::PR_SET_MM_MAP, &raw const map, size, 0)
+    };
+    if done != 0 {
+        fail(&format!("cannot move the environment: {}", Errno::last()));
+    }
 }
 
 fn flee(times: u64) {

@@ -22,6 +22,7 @@
 //! | `tracee` | makes a child that is traced by this process; it prints `traced` and pauses |
 //! | `tracee=fork`, `tracee=syscall` | makes one that stands still where it forks or calls the system |
 //! | `zombie` | makes a child that ends at once, waits until it has, and does not reap it |
+//! | `mainless` | ends its main thread and goes on in another |
 //! | `wait` | waits for all children |
 //! | `setsid`, `setpgid`, `leader` | `leader` is setsid with standard input as its terminal |
 //! | `subreaper` | adopts orphans |
@@ -68,6 +69,18 @@ pub fn say(line: impl AsRef<[u8]>) {
     if unsafe { libc::write(1, text.as_ptr().cast(), text.len()) } < 0 {
         fail("cannot write to standard output");
     }
+}
+
+/// Goes on in another thread, and ends this one alone.
+fn end_main_thread(rest: &[OsString]) -> ! {
+    let rest = rest.to_vec();
+    std::thread::spawn(move || {
+        run(&rest);
+        std::process::exit(0);
+    });
+    // SAFETY: what the other thread uses is its own.
+    unsafe { libc::syscall(libc::SYS_exit, 0) };
+    unreachable!("the thread has ended")
 }
 
 /// Becomes `command`; does not return.
@@ -125,6 +138,7 @@ fn run(words: &[OsString]) {
             "tracee" if value.is_empty() => tracee(),
             "tracee" => stopped_tracee(value == "fork"),
             "zombie" => zombie(),
+            "mainless" => end_main_thread(rest),
             "wait" => while waitpid(None, None).is_ok() {},
             "setsid" => drop(unistd::setsid()),
             "setpgid" => drop(unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))),

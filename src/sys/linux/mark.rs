@@ -1,0 +1,281 @@
+//! Whose a process is, by the mark in its environment.
+//!
+//! A process can make its environment whatever it likes, as long as it likes, and anywhere in its
+//! memory (prctl(2), PR_SET_MM). So it is read piece by piece, up to a bound, into no memory but
+//! that for one piece.
+
+use std::ffi::CStr;
+use std::fmt;
+use std::io::{self, Write};
+use std::str;
+
+use nix::libc;
+
+use foster::process::{Mark, Pid, RunId, ServiceId};
+
+use super::file;
+use super::survey::number;
+
+/// The variable that marks the processes of a run.
+pub const MARK: &str = "FOSTER_RUN";
+
+/// Writes the mark of a run as it stands in the environment.
+pub fn write(text: &mut impl Write, run: RunId) -> io::Result<()> {
+    write!(text, "{}-{:032x}", run.service.0, run.nonce)
+}
+
+fn parse(text: &[u8], instance: u64) -> Option<RunId> {
+    let (service, nonce) = str::from_utf8(text).ok()?.split_once('-')?;
+    let nonce = u128::from_str_radix(nonce, 16).ok()?;
+    let run = RunId { service: ServiceId(service.parse().ok()?), nonce };
+    ((nonce >> 64) as u64 == instance).then_some(run)
+}
+
+/// What one survey may spend on what others make long or slow.
+pub struct Budget {
+    /// How much of all environments may still be read.
+    bytes: usize,
+    /// How often a process that is executing a program may still be looked at again.
+    looks: u32,
+}
+
+impl Budget {
+    pub fn new() -> Budget {
+        Budget { bytes: MOST_OF_ALL, looks: MOST_LOOKS }
+    }
+
+    /// Whether it was too little.
+    pub fn is_spent(&self) -> bool {
+        self.bytes == 0
+    }
+}
+
+/// The mark of this foster's making in the environment of a process, or in that of one of its
+/// threads where the main thread has ended.
+pub fn in_environment(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
+    loop {
+        let seen = scan(pid, format_args!("environ"), instance, budget);
+        let Found::Nothing { known } = seen else { return seen.mark() };
+        // One that has no environment is about to be a zombie, or another program; or its main
+        // thread alone has ended.
+        let Some(stat) = Stat::of(pid) else { return Mark::Unreadable };
+        if !stat.dead && stat.ended {
+            return in_threads(pid, instance, budget);
+        }
+        if known && stat.has_environment {
+            return Mark::None;
+        }
+        // Between its old memory and its new one, a process that is just executing a program has
+        // none for a moment: that is waited out.
+        if !known || has_no_memory(pid) || budget.looks == 0 {
+            return Mark::Lost;
+        }
+        budget.looks -= 1;
+        // SAFETY: it lets another process run, and touches nothing.
+        unsafe { libc::sched_yield() };
+    }
+}
+
+/// The same, of the first thread that has an environment.
+fn in_threads(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
+    let mut mark = Mark::Lost;
+    let mut tries = MOST_THREADS;
+    with_path(pid, format_args!("task"), |folder| {
+        file::for_each_name(folder, |name| {
+            let Some(thread) = number(name.to_bytes()).filter(|thread| *thread != pid.0) else {
+                return true;
+            };
+            tries -= 1;
+            let seen = scan(pid, format_args!("task/{thread}/environ"), instance, budget);
+            mark = seen.mark();
+            mark == Mark::Lost && tries > 0
+        });
+    });
+    mark
+}
+
+/// What was seen of an environment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Found {
+    Run(RunId),
+    /// There is one, and no mark in it.
+    NoMark,
+    /// There is nothing; where that is `known`, the kernel has shown it to be empty.
+    Nothing {
+        known: bool,
+    },
+    Unreadable,
+}
+
+impl Found {
+    fn mark(self) -> Mark {
+        match self {
+            Found::Run(run) => Mark::Run(run),
+            Found::NoMark => Mark::None,
+            Found::Nothing { .. } => Mark::Lost,
+            Found::Unreadable => Mark::Unreadable,
+        }
+    }
+}
+
+fn scan(pid: Pid, what: fmt::Arguments<'_>, instance: u64, budget: &mut Budget) -> Found {
+    let mut scanner = Scanner { instance, at: At::Name(0), mark: [0; LONGEST], length: 0 };
+    let (mut run, mut length) = (None, 0);
+    let most = budget.bytes.min(MOST_OF_ONE);
+    if most == 0 {
+        return Found::NoMark;
+    }
+    let read = with_path(pid, what, |path| {
+        file::for_each_piece(path, |piece| {
+            length += piece.len();
+            run = scanner.take(piece);
+            run.is_none() && length < most
+        })
+    });
+    budget.bytes = budget.bytes.saturating_sub(length);
+    match (run.or_else(|| scanner.end()), read) {
+        (Some(run), _) => Found::Run(run),
+        (None, Ok(())) if length == 0 => Found::Nothing { known: true },
+        (None, Ok(())) => Found::NoMark,
+        // It is on its way out, and has no memory any more (from Linux 6.16 on it is told so).
+        (None, Err(error)) if error.raw_os_error() == Some(libc::ESRCH) => {
+            Found::Nothing { known: false }
+        }
+        (None, Err(_)) => Found::Unreadable,
+    }
+}
+
+/// Looks for a mark in the pieces of an environment, whose entries end with a NUL each.
+struct Scanner {
+    instance: u64,
+    at: At,
+    /// The mark that is being read; too long a one is none.
+    mark: [u8; LONGEST],
+    length: usize,
+}
+
+enum At {
+    /// So much of an entry is as [`MARK`] and its `=`.
+    Name(usize),
+    /// In the list of marks.
+    Marks,
+    /// In another entry.
+    Other,
+}
+
+impl Scanner {
+    fn take(&mut self, piece: &[u8]) -> Option<RunId> {
+        let mut bytes = piece.iter();
+        while let Some(&byte) = bytes.next() {
+            match self.at {
+                _ if byte == 0 => {
+                    let mark = self.end();
+                    (self.at, self.length) = (At::Name(0), 0);
+                    if mark.is_some() {
+                        return mark;
+                    }
+                }
+                At::Name(length) => {
+                    let expected = MARK.as_bytes().get(length).copied().unwrap_or(b'=');
+                    self.at = match byte == expected {
+                        true if length == MARK.len() => At::Marks,
+                        true => At::Name(length + 1),
+                        false => At::Other,
+                    };
+                }
+                At::Marks if byte == b':' => {
+                    let mark = self.end();
+                    self.length = 0;
+                    if mark.is_some() {
+                        return mark;
+                    }
+                }
+                At::Marks => {
+                    if let Some(place) = self.mark.get_mut(self.length) {
+                        *place = byte;
+                    }
+                    self.length += 1;
+                }
+                At::Other => {
+                    // Most bytes are these.
+                    let left = bytes.as_slice();
+                    let end = left.iter().position(|byte| *byte == 0).unwrap_or(left.len());
+                    bytes = left[end..].iter();
+                }
+            }
+        }
+        None
+    }
+
+    /// The mark that ends here, if one does.
+    fn end(&self) -> Option<RunId> {
+        let At::Marks = self.at else { return None };
+        parse(self.mark.get(..self.length)?, self.instance)
+    }
+}
+
+/// What /proc/PID/stat tells (proc_pid_stat(5)), as far as it is of interest.
+pub struct Stat {
+    pub parent: Pid,
+    pub group: Pid,
+    /// Whether its main thread has ended.
+    ended: bool,
+    /// Whether all of it has: a main thread that has ended reads as a zombie, whoever else lives.
+    pub dead: bool,
+    has_environment: bool,
+}
+
+impl Stat {
+    pub fn of(pid: Pid) -> Option<Stat> {
+        let mut room = [0; LONGEST_STAT];
+        with_path(pid, format_args!("stat"), |path| {
+            Stat::parse(file::read_start(path, &mut room).ok()?)
+        })
+    }
+
+    fn parse(text: &[u8]) -> Option<Stat> {
+        // The name in parentheses may hold anything, parentheses and spaces too.
+        let end = text.iter().rposition(|byte| *byte == b')')?;
+        let mut words = text.get(end + 2..)?.split(|byte| *byte == b' ');
+        let ended = matches!(words.next()?, b"Z" | b"X");
+        let parent = Pid(number(words.next()?)?);
+        let group = Pid(number(words.next()?)?);
+        // Field 20, `num_threads`: none of a process of which hardly anything is left.
+        let dead = ended && number(words.nth(14)?)? <= 1;
+        // Field 51, `env_end`.
+        let has_environment = words.nth(30).is_some_and(|word| word.trim_ascii() != b"0");
+        Some(Stat { parent, group, ended, dead, has_environment })
+    }
+}
+
+/// Whether a process has given up its memory already: it is about to be a zombie.
+fn has_no_memory(pid: Pid) -> bool {
+    let mut room = [0; 2];
+    with_path(pid, format_args!("statm"), |path| {
+        file::read_start(path, &mut room).is_ok_and(|start| start == b"0 ")
+    })
+}
+
+/// Gives the path of something that /proc has of a process.
+fn with_path<T>(pid: Pid, what: fmt::Arguments<'_>, visit: impl FnOnce(&CStr) -> T) -> T {
+    // The longest is /proc/4294967295/task/4294967295/environ.
+    let mut path = [0; 48];
+    let _ = write!(&mut path[..], "/proc/{pid}/{what}\0");
+    visit(CStr::from_bytes_until_nul(&path).unwrap_or_default())
+}
+
+/// The longest mark: the number of a service, a dash, 32 digits.
+const LONGEST: usize = 10 + 1 + 32;
+
+/// More than there is to /proc/PID/stat, some fifty numbers and a name of 64 bytes at the most.
+const LONGEST_STAT: usize = 64 + 52 * 21;
+
+/// How much is read of one environment, and of all in one survey. Most take less than a page.
+const MOST_OF_ONE: usize = 1 << 16;
+const MOST_OF_ALL: usize = 1 << 23;
+
+/// How many threads are asked where the main thread has ended: one that lives has an environment.
+const MOST_THREADS: u32 = 16;
+
+/// How often one survey looks again at processes that are executing a program.
+const MOST_LOOKS: u32 = 1000;
