@@ -17,7 +17,7 @@ build: ## build the binary for this machine: target/release/foster
 demo: ## see foster keep a web server up
 	@$(INSTALL) demo
 	@cargo build -q --release
-	@FOSTER="$${CARGO_TARGET_DIR:-target}/release/foster" docs/examples/demo.sh
+	@FOSTER=$${CARGO_TARGET_DIR:-target}/release/foster docs/examples/demo.sh
 test: ## run all tests that need no other toolchain (installs what they need)
 	@$(INSTALL) test
 	cargo test
