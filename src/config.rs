@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use crate::exit::{CANNOT_RUN, NOT_FOUND, OWN_FAILURE, Success};
-use crate::process::{ServiceId, SpawnError, SpawnErrorKind};
+use crate::process::{SpawnError, SpawnErrorKind};
 use crate::signal::{Signal, SignalSet};
 
 /// All that one run of foster is told.
@@ -44,6 +44,9 @@ pub struct Config {
 /// One thing to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceConfig {
+    /// What it is called, on one line; empty where nobody calls it by a name, as the voices of the
+    /// programs that foster stands in for.
+    pub name: Box<str>,
     /// The program and its arguments.
     pub argv: Argv,
     /// `PORT` for the child's environment, with `HOST=127.0.0.1`; none leaves both untouched.
@@ -58,7 +61,7 @@ impl ServiceConfig {
     /// These words, run as they are, in the environment as it is.
     #[must_use]
     pub fn new(argv: Argv) -> ServiceConfig {
-        ServiceConfig { argv, port: None, in_shell: false }
+        ServiceConfig { name: Box::default(), argv, port: None, in_shell: false }
     }
 }
 
@@ -340,9 +343,6 @@ pub struct Log {
     pub opening: &'static [&'static str],
     /// Whether an orphan that is reaped is worth a warning (tini -w).
     pub warn_of_orphans: bool,
-    /// The services that are told apart by their numbers, as others run the same program; in
-    /// order.
-    pub numbered: Vec<ServiceId>,
 }
 
 /// Whose words a report is put into. This is wording, nothing else.
@@ -406,7 +406,6 @@ impl Config {
                 format: LogFormat::Text,
                 opening: &[],
                 warn_of_orphans: false,
-                numbered: Vec::new(),
             },
         }
     }

@@ -1,5 +1,6 @@
 # Completion of foster's command line for fish.
 complete -c foster -l wrap -x -d 'keep this running'
+complete -c foster -l name -x -d 'what the log calls the next service'
 complete -c foster -l app-port -x -d 'PORT of the first --wrap'
 complete -c foster -l restart -x -a 'never on-failure always' -d 'when it is started again'
 complete -c foster -l backoff -x -d 'delay of the first restart'

@@ -18,12 +18,13 @@ use crate::signal::Signal;
 
 use super::near::nearest;
 use super::value::{self, Wrong, quoted};
-use super::voice::{Short, namesakes};
-use super::{Outcome, Platform, Refusal, Say, Stream, Surroundings, wrap};
+use super::voice::Short;
+use super::{Outcome, Platform, Refusal, Say, Stream, Surroundings, name, wrap};
 
 /// An option, by what it sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Id {
+    Name,
     Wrap,
     AppPort,
     Restart,
@@ -82,10 +83,12 @@ pub(super) fn parse(args: Vec<OsString>, surroundings: &dyn Surroundings) -> Out
 struct Draft<'a> {
     surroundings: &'a dyn Surroundings,
     /// The options that the command line gave, a bit for each.
-    given: u32,
+    given: u64,
     /// The options that the environment gave.
-    inherited: u32,
-    command: Option<Argv>,
+    inherited: u64,
+    /// The name for the next service.
+    name: Box<str>,
+    command: Option<ServiceConfig>,
     wrapped: Vec<ServiceConfig>,
     app_port: u16,
     restart: Option<Restart>,
@@ -110,6 +113,7 @@ impl<'a> Draft<'a> {
             surroundings,
             given: 0,
             inherited: 0,
+            name: Box::default(),
             command: None,
             wrapped: Vec::new(),
             app_port: APP_PORT,
@@ -135,11 +139,17 @@ impl<'a> Draft<'a> {
         let mut parser = Parser::from_iter(args);
         loop {
             let row = match parser.next().map_err(misused)? {
-                None => return Ok(None),
+                None if self.name.is_empty() => return Ok(None),
+                None => {
+                    let what = ["--name: '", &self.name, "' names nothing: put it", NO_SERVICE];
+                    return Err(Refusal(what.concat()));
+                }
                 Some(Arg::Value(program)) => {
                     let rest = parser.raw_args().map_err(misused)?;
                     let words = std::iter::once(&program).chain(rest.as_slice());
-                    self.command = Some(Argv::new(words.map(|word| word.as_encoded_bytes())));
+                    let argv = Argv::new(words.map(|word| word.as_encoded_bytes()));
+                    let name = std::mem::take(&mut self.name);
+                    self.command = Some(ServiceConfig { name, ..ServiceConfig::new(argv) });
                     return Ok(None);
                 }
                 Some(Arg::Long(name)) => match OPTIONS.iter().find(|row| row.name == name) {
@@ -163,7 +173,7 @@ impl<'a> Draft<'a> {
             }
             let value =
                 if row.takes_value { parser.value().map_err(misused)? } else { OsString::new() };
-            self.given |= 1 << row.id as u32;
+            self.given |= 1 << row.id as u64;
             self.take(row, "--", row.name, &value)?;
         }
     }
@@ -183,7 +193,7 @@ impl<'a> Draft<'a> {
             match self.surroundings.variable(row.variable) {
                 // Empty is as good as unset; but an empty command line is a mistake.
                 Some(value) if !value.is_empty() || row.id == Id::Wrap => {
-                    self.inherited |= 1 << row.id as u32;
+                    self.inherited |= 1 << row.id as u64;
                     self.take(row, "", row.variable, &value)?;
                 }
                 Some(_) | None => {}
@@ -193,13 +203,13 @@ impl<'a> Draft<'a> {
     }
 
     fn is_given(&self, id: Id) -> bool {
-        self.given & (1 << id as u32) != 0
+        self.given & (1 << id as u64) != 0
     }
 
     /// The name under which an option was given.
     fn source(&self, id: Id) -> String {
         let row = row(id);
-        if self.inherited & (1 << id as u32) == 0 {
+        if self.inherited & (1 << id as u64) == 0 {
             ["--", row.name].concat()
         } else {
             row.variable.to_owned()
@@ -228,8 +238,10 @@ impl<'a> Draft<'a> {
 
     fn set(&mut self, id: Id, text: &str) -> Result<(), Wrong> {
         match id {
+            Id::Name => self.name = self.name(text)?,
             Id::Wrap => {
-                let service = wrap::service(text, self.wrapped.last(), self.surroundings)?;
+                let mut service = wrap::service(text, self.wrapped.last(), self.surroundings)?;
+                service.name = std::mem::take(&mut self.name);
                 self.wrapped.push(service);
             }
             Id::AppPort => self.app_port = value::port(text)?,
@@ -265,7 +277,7 @@ impl<'a> Draft<'a> {
             }
             Id::Quiet => {
                 self.level = Some(Level::Error);
-                self.given |= 1 << Id::Verbose as u32;
+                self.given |= 1 << Id::Verbose as u64;
             }
             Id::Session => self.session = true,
             Id::NoSubreaper => self.subreaper = false,
@@ -277,6 +289,19 @@ impl<'a> Draft<'a> {
             Id::Help | Id::Version => {}
         }
         Ok(())
+    }
+
+    /// Takes a name for the next service.
+    fn name(&self, text: &str) -> Result<Box<str>, Wrong> {
+        let name = value::name(text)?;
+        if !self.name.is_empty() {
+            let first = ["comes second: put '", &self.name, "'", NO_SERVICE];
+            return Err(first.concat());
+        }
+        if self.wrapped.iter().any(|service| *service.name == *name) {
+            return Err("is the name of an earlier --wrap: give each one of its own".into());
+        }
+        Ok(name.into())
     }
 
     /// Makes a configuration of all that was read.
@@ -301,13 +326,14 @@ impl<'a> Draft<'a> {
                 ));
             }
             None => Config::supervisor(self.wrapped),
-            Some(argv) if wraps => {
-                let command = quoted(OsStr::new(&*String::from_utf8_lossy(argv.program())));
+            Some(service) if wraps => {
+                let program = String::from_utf8_lossy(service.argv.program());
+                let command = quoted(OsStr::new(&*program));
                 return Err(Refusal(
                     ["--wrap: COMMAND is given too, ", &command, ": give one of the two"].concat(),
                 ));
             }
-            Some(argv) => Config::init(ServiceConfig::new(argv)),
+            Some(service) => Config::init(service),
         };
         if let Some(restart) = self.restart {
             config.restart = restart;
@@ -339,7 +365,7 @@ impl<'a> Draft<'a> {
         if let Some(level) = self.level {
             config.log.level = level;
         }
-        config.log.numbered = namesakes(&config.services);
+        name::name_all(&mut config.services, self.surroundings.platform());
         config.log.filter = self.filter;
         config.log.format = self.format;
         Ok(config)
@@ -435,7 +461,8 @@ const fn option(
 }
 
 /// All options, in the order of their ids.
-const OPTIONS: [Row; 24] = [
+const OPTIONS: [Row; 25] = [
+    option(Id::Name, "name", "", true, false),
     option(Id::Wrap, "wrap", "WRAP_CMD", true, false),
     option(Id::AppPort, "app-port", "APP_PORT", true, false),
     option(Id::Restart, "restart", "FOSTER_RESTART", true, false),
@@ -468,6 +495,9 @@ const SHORT: [(char, Id); 4] =
 const HELP: &str = include_str!("help.txt");
 
 const VERSION: &str = concat!("foster ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// Where a name stands.
+const NO_SERVICE: &str = " in front of the --wrap or COMMAND that it is for";
 
 /// The port of the first service.
 const APP_PORT: u16 = 3000;

@@ -8,6 +8,7 @@ mod catatonit;
 mod dumb_init;
 mod foster;
 mod getopt;
+mod name;
 mod near;
 mod tini;
 mod value;

@@ -149,6 +149,16 @@ pub(super) fn forward_to(text: &str) -> Result<ForwardTo, Wrong> {
     }
 }
 
+/// Reads a service's name.
+pub(super) fn name(text: &str) -> Result<&str, Wrong> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    match text {
+        "" => Err("is empty: write a name".into()),
+        text if text.bytes().all(fits) => Ok(text),
+        _ => Err("is no name: write it with letters, digits, '.', '_' and '-'".into()),
+    }
+}
+
 /// Reads the form of the log.
 pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {
     match text.trim() {

@@ -1,4 +1,4 @@
-//! foster's own words for what happens: short lines that name a service by its program.
+//! foster's own words for what happens: short lines that call a service by its name.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -24,7 +24,8 @@ fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result 
     match *report {
         Report::Started { service, pid } => write!(out, "{} (pid {pid}) started", name(service)),
         Report::StartFailed { service, error } => {
-            write!(out, "cannot start {}: {error}", Command { config, id: service })
+            let command = Command { config, id: service };
+            write!(out, "cannot start {}: {command}: {error}", name(service))
         }
         Report::Ended { service, pid, status, asked } => {
             let asked = if asked { ", as asked" } else { "" };
@@ -94,19 +95,7 @@ impl fmt::Display for Short {
     }
 }
 
-/// The services of which another runs the same program, in order.
-pub(super) fn namesakes(services: &[ServiceConfig]) -> Vec<ServiceId> {
-    let mut named: Vec<(&[u8], ServiceId)> =
-        (0..).map(ServiceId).zip(services).map(|(id, service)| (program(service), id)).collect();
-    named.sort_unstable();
-    let same = |one: &[(&[u8], ServiceId)]| one.len() > 1;
-    let groups = named.chunk_by(|one, other| one.0 == other.0).filter(|group| same(group));
-    let mut found: Vec<ServiceId> = groups.flatten().map(|(_, id)| *id).collect();
-    found.sort_unstable();
-    found
-}
-
-/// A service as its user thinks of it: its program, and its number where another runs the same.
+/// A service as its user thinks of it.
 struct Name<'a> {
     config: &'a Config,
     id: ServiceId,
@@ -114,12 +103,7 @@ struct Name<'a> {
 
 impl fmt::Display for Name<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(service) = self.config.services.get(self.id.index()) else { return Ok(()) };
-        OneLine(program(service)).fmt(f)?;
-        if self.config.log.numbered.binary_search(&self.id).is_ok() {
-            write!(f, "#{}", self.id.index() + 1)?;
-        }
-        Ok(())
+        f.write_str(self.config.services.get(self.id.index()).map_or("", |service| &service.name))
     }
 }
 
@@ -168,20 +152,6 @@ impl fmt::Display for Whom {
 /// The line that a shell reads: the last word, on every platform.
 fn line(service: &ServiceConfig) -> &[u8] {
     service.argv.words().last().unwrap_or_default()
-}
-
-/// The base name of the program; of a line for a shell, of the first word in it that could be
-/// one.
-fn program(service: &ServiceConfig) -> &[u8] {
-    let path = if service.in_shell {
-        let line = line(service);
-        let mut words = line.split(|byte| b" \t\n;&|<>(){}'\"".contains(byte));
-        words.find(|word| !word.is_empty() && !word.contains(&b'=')).unwrap_or(line)
-    } else {
-        service.argv.program()
-    };
-    let name = path.rsplit(|byte| b"/\\".contains(byte)).next().unwrap_or_default();
-    if name.is_empty() { path } else { name }
 }
 
 /// What may be any bytes, on one line.

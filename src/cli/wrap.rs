@@ -42,12 +42,12 @@ fn posix(
             return Ok(ServiceConfig::new(Argv::new(&words)));
         }
     }
-    Ok(ServiceConfig { argv: Argv::new(["sh", "-c", line]), port: None, in_shell: true })
+    Ok(ServiceConfig { in_shell: true, ..ServiceConfig::new(Argv::new(["sh", "-c", line])) })
 }
 
 fn windows(line: &str) -> ServiceConfig {
     if needs_cmd(line) {
-        ServiceConfig { argv: Argv::new([line]), port: None, in_shell: true }
+        ServiceConfig { in_shell: true, ..ServiceConfig::new(Argv::new([line])) }
     } else {
         let words = line.split_ascii_whitespace();
         ServiceConfig::new(Argv::new(words))
@@ -89,7 +89,11 @@ fn needs_cmd(line: &str) -> bool {
     if line.bytes().any(|byte| CMD_SYNTAX.contains(&byte)) {
         return true;
     }
-    let first = line.split_ascii_whitespace().next().unwrap_or_default();
+    line.split_ascii_whitespace().next().is_some_and(is_cmd_builtin)
+}
+
+/// Whether the first word of a command is one that cmd.exe has within itself.
+pub(super) fn is_cmd_builtin(first: &str) -> bool {
     // `cd..` and `echo.` are builtins too.
     let word = first.split(['.', '\\', '/', ':']).next().unwrap_or_default();
     let in_name = |byte: u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();

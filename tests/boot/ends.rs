@@ -82,7 +82,8 @@ fn a_service_that_gives_up_powers_off() {
 #[test]
 fn a_command_that_cannot_be_started_powers_off() {
     let mut machine = Machine::new(&[]).boot("-- no-such-command");
-    machine.expect("foster: error: cannot start 'no-such-command': no such command");
+    machine
+        .expect("foster: error: cannot start no-such-command: 'no-such-command': no such command");
     assert_eq!(machine.ending(), Ending::PowerOff);
 }
 

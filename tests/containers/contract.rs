@@ -53,7 +53,7 @@ fn a_command_that_is_not_there_is_127(runtime: &dyn Runtime) {
     let mut container = runtime.start(&["/nobody"]);
     assert_eq!(container.wait(), 127);
     let errors = container.errors();
-    assert!(errors.contains("cannot start '/nobody': no such command"), "{errors}");
+    assert!(errors.contains("cannot start nobody: '/nobody': no such command"), "{errors}");
 }
 
 fn signals_reach_the_child(runtime: &dyn Runtime) {

@@ -99,7 +99,7 @@ fn a_full_pids_limit_is_no_reason_to_end() {
         "--wrap",
         "/probe say=up pause",
     ]);
-    container.expect_error("cannot start '/probe': ");
+    container.expect_error("cannot start probe: '/probe': ");
     container.expect_error("starts again in ");
     run(&mut docker(&["update", "--pids-limit", "50", container.name()]));
     container.expect("up");

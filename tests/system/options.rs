@@ -320,7 +320,7 @@ fn v_says_more_and_q_says_errors_only() {
     let output = wrapped("exit=3").args(["--restart", "never", "-q"]).output();
     assert_eq!(output.stderr, "");
     let output = foster().args(["-q", "/nowhere"]).output();
-    assert_eq!(output.stderr, "foster: error: cannot start '/nowhere': no such command\n");
+    assert_eq!(output.stderr, "foster: error: cannot start nowhere: '/nowhere': no such command\n");
 }
 
 #[test]

@@ -46,14 +46,14 @@ fn a_shell_that_is_needed_and_not_there_is_told_with_the_form_that_needs_none() 
     let folder = Folder::new();
     let launch = foster().env("PATH", folder.word("")).args(["--restart", "never", "--wrap"]);
     let output = launch.arg("exit 3").output();
-    let line = "foster: error: cannot start 'exit 3': it needs a shell and there is no sh on PATH; \
+    let line = "foster: error: cannot start exit: 'exit 3': it needs a shell and there is no sh on PATH; \
                 give the program itself: foster -- COMMAND [ARG]...\n";
     assert_eq!((output.code(), output.stderr.as_str()), (127, line));
     // And as in all that cannot be started, it is tried again.
     let launch = quick(foster()).env("PATH", folder.word("")).args(["--wrap", "exit 3"]);
     let mut run = launch.start();
     for _ in 0..3 {
-        run.expect_error("foster: error: cannot start 'exit 3': it needs a shell");
+        run.expect_error("foster: error: cannot start exit: 'exit 3': it needs a shell");
     }
 }
 

@@ -11,14 +11,22 @@ fn a_command_that_is_not_found_is_127_with_one_line() {
     for place in [Place::Child, Place::Pid1] {
         let output = foster().args(["--", "no-such-command", "x"]).place(place).output();
         assert_eq!(output.code(), 127);
-        let line = "foster: error: cannot start 'no-such-command': no such command\n";
-        assert_eq!(output.stderr, line);
+        assert_eq!(output.stderr, cannot_start("no-such-command", "no such command"));
     }
-    for command in ["/no/such/command", "./no", "no/such", ""] {
+    for command in ["/no/such/command", "./no", "no/such"] {
         let output = foster().args(["--", command]).output();
-        let line = format!("foster: error: cannot start '{command}': no such command\n");
+        let line = cannot_start(command, "no such command");
         assert_eq!((output.code(), output.stderr), (127, line));
     }
+    let output = foster().args(["--name", "web", "--", ""]).output();
+    let line = "foster: error: cannot start web: '': no such command\n";
+    assert_eq!((output.code(), output.stderr.as_str()), (127, line));
+}
+
+/// The line for a command that has no other name than its program's.
+fn cannot_start(command: &str, why: &str) -> String {
+    let name = command.rsplit('/').next().unwrap_or(command);
+    format!("foster: error: cannot start {name}: '{command}': {why}\n")
 }
 
 #[test]
@@ -27,11 +35,11 @@ fn a_file_that_may_not_be_executed_is_126_with_one_line() {
     let path = folder.word("plain");
     fs::write(&path, "#!/bin/sh\n").expect("a file can be written");
     let by_path = foster().arg(&path).output();
-    let line = format!("foster: error: cannot start '{path}': Permission denied\n");
+    let line = cannot_start(&path, "Permission denied");
     assert_eq!((by_path.code(), by_path.stderr), (126, line));
     let on_path = foster().env("PATH", folder.word("")).arg("plain").output();
-    let line = "foster: error: cannot start 'plain': Permission denied\n";
-    assert_eq!((on_path.code(), on_path.stderr.as_str()), (126, line));
+    let line = cannot_start("plain", "Permission denied");
+    assert_eq!((on_path.code(), on_path.stderr), (126, line));
 }
 
 #[test]
@@ -46,8 +54,7 @@ fn a_later_folder_of_path_is_tried_after_a_file_that_may_not_be_executed() {
 #[test]
 fn a_directory_is_126_with_one_line() {
     let output = foster().arg("/tmp").output();
-    let line = "foster: error: cannot start '/tmp': Permission denied\n";
-    assert_eq!((output.code(), output.stderr.as_str()), (126, line));
+    assert_eq!((output.code(), output.stderr), (126, cannot_start("/tmp", "Permission denied")));
 }
 
 #[test]
@@ -56,10 +63,10 @@ fn a_bad_interpreter_is_126_and_told_apart_from_a_missing_command() {
     let script = folder.script("script", "#!/no/such/interpreter\n");
     let output = foster().arg(&script).output();
     let why = "it is there, but its interpreter or loader is not";
-    let line = format!("foster: error: cannot start '{script}': {why}\n");
+    let line = cannot_start(&script, why);
     assert_eq!((output.code(), output.stderr), (126, line));
     let output = foster().env("PATH", folder.word("")).arg("script").output();
-    let line = format!("foster: error: cannot start 'script': {why}\n");
+    let line = cannot_start("script", why);
     assert_eq!((output.code(), output.stderr), (126, line));
 }
 
@@ -70,7 +77,7 @@ fn a_file_of_no_executable_format_is_126_on_every_c_library() {
     for (name, text) in [("script", "echo run\n"), ("empty", ""), ("binary", "\x7fELF no more")] {
         let path = folder.script(name, text);
         let output = foster().arg(&path).output();
-        let line = format!("foster: error: cannot start '{path}': Exec format error\n");
+        let line = cannot_start(&path, "Exec format error");
         assert_eq!((output.code(), output.stderr, output.stdout.as_str()), (126, line, ""));
     }
 }
@@ -90,8 +97,8 @@ fn a_supervisor_tries_a_missing_command_again_with_backoff_until_it_is_there() {
     let launch = foster().args(["--backoff", "20ms", "--backoff-max", "40ms"]);
     let mut run = launch.args(["--restart", "always", &path]).arg("trap").start();
     for _ in 0..3 {
-        let failed = format!("foster: error: cannot start '{path}': no such command");
-        assert_eq!(run.expect_error(&failed), "");
+        let failed = cannot_start(&path, "no such command");
+        assert_eq!(run.expect_error(failed.trim_end()), "");
     }
     std::os::unix::fs::symlink(probe(), &path).expect("a link can be made");
     run.expect("trapping");
@@ -102,7 +109,7 @@ fn each_try_that_failed_is_an_error_line_and_the_next_one_is_announced() {
     let launch = foster().args(["--backoff", "20ms", "--backoff-max", "40ms", "-v"]);
     let mut run = launch.args(["--restart", "always", "/no/app"]).start();
     for delay in ["20ms, restart 1", "40ms, restart 2", "40ms, restart 3"] {
-        run.expect_error("foster: error: cannot start '/no/app': no such command");
+        run.expect_error("foster: error: cannot start app: '/no/app': no such command");
         run.expect_error(&format!("foster: info: app starts again in {delay} in a row"));
     }
     run.signal("TERM");
@@ -124,7 +131,7 @@ fn no_room_for_a_process_is_an_error_of_an_init_with_one_line() {
     {
         let deny = format!("deny=clone,clone3,fork,vfork:{error}");
         let output = foster().probe("exit=1").inheriting(&deny).output();
-        let line = format!("foster: error: cannot start '{}': {text}\n", probe());
+        let line = cannot_start(probe(), text);
         assert_eq!((output.code(), output.stderr), (125, line));
     }
 }
@@ -161,7 +168,7 @@ fn a_full_process_table_is_tried_again_until_there_is_room() {
     let run = Launch::new(&foster).args(["--backoff", "20ms", "--backoff-max", "50ms", "--wrap"]);
     let mut run = run.arg(&line).inheriting(&limits).start();
     for _ in 0..3 {
-        run.expect_error("foster: error: cannot start '");
+        run.expect_error("foster: error: cannot start probe: '");
     }
     other.signal("KILL");
     other.wait_for_status();

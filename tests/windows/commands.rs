@@ -139,7 +139,8 @@ fn a_batch_file_that_comes_to_be_there_later_is_refused_such_arguments_too() {
 fn a_missing_program_is_127_and_one_that_cannot_run_126() {
     let end = run(["no-such-program"]);
     assert_eq!(end.code, 127);
-    assert_eq!(end.log, ["foster: error: cannot start 'no-such-program': no such command"]);
+    let line = "foster: error: cannot start no-such-program: 'no-such-program': no such command";
+    assert_eq!(end.log, [line]);
     let folder = Folder::new();
     let file = folder.file("text.exe", "this is no program\n");
     let end = run([windows(&file)]);
@@ -206,7 +207,7 @@ fn a_line_without_syntax_is_run_without_a_shell() {
     let args = ["--max-restarts", "0", "--wrap", "echo x"];
     let end = foster_in("ComSpec", "Z:\\no\\such\\shell.exe", args).end();
     assert_eq!(end.code, 127, "{end:?}");
-    assert!(end.says("cannot start 'echo x'"), "{end:?}");
+    assert!(end.says("cannot start echo: 'echo x'"), "{end:?}");
 }
 
 #[test]

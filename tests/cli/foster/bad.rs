@@ -58,6 +58,27 @@ fn an_unknown_option() {
 }
 
 #[test]
+fn a_name_that_is_none_is_taken_or_names_nothing() {
+    let world = World::new().with("WRAP_CMD", "app");
+    let how = "is no name: write it with letters, digits, '.', '_' and '-'";
+    for name in ["a b", "a/b", "\u{e9}", "a#1", "a\nb"] {
+        let line = format!("--name: '{}' {how}", name.replace('\n', "?"));
+        refused(&world, &["foster", "--name", name, "app"], &line);
+    }
+    refused(&world, &["foster", "--name", "", "app"], "--name: '' is empty: write a name");
+    let front = "in front of the --wrap or COMMAND that it is for";
+    let line = format!("--name: 'web' names nothing: put it {front}");
+    refused(&world, &["foster", "--name", "web"], &line);
+    refused(&world, &["foster", "--wrap", "app", "--name", "web"], &line);
+    refused(&world, &["foster", "--name", "web", "--"], &line);
+    let line = format!("--name: 'db' comes second: put 'web' {front}");
+    refused(&world, &["foster", "--name", "web", "--name", "db", "app"], &line);
+    let line = "--name: 'web' is the name of an earlier --wrap: give each one of its own";
+    let args = ["foster", "--name", "web", "--wrap", "app", "--name", "web", "--wrap", "api"];
+    refused(&world, &args, line);
+}
+
+#[test]
 fn a_value_that_is_missing_or_too_much() {
     let world = World::new();
     refused(&world, &["foster", "--wrap"], "--wrap: its value is missing: add it");

@@ -52,12 +52,12 @@ fn every_report_has_a_line() {
         (Report::Started { service, pid }, "app (pid 12) started"),
         (
             Report::StartFailed { service, error: not_found },
-            "cannot start '/bin/app': no such command",
+            "cannot start app: '/bin/app': no such command",
         ),
         (
             Report::StartFailed { service: shell, error: no_shell },
-            "cannot start 'exit 3': it needs a shell and there is no sh on PATH; give the program \
-             itself: foster -- COMMAND [ARG]...",
+            "cannot start exit: 'exit 3': it needs a shell and there is no sh on PATH; give the \
+             program itself: foster -- COMMAND [ARG]...",
         ),
         (Report::Ended { service, pid, status, asked: false }, "app (pid 12) exited with status 3"),
         (
@@ -94,24 +94,39 @@ fn every_report_has_a_line() {
     assert!(said(&config, report).starts_with("cannot send SIGTERM to process 12: "));
 }
 
+/// What each service is called.
+fn names(world: &World, args: &[&str]) -> Vec<String> {
+    let config = world.config(args);
+    let ids = (0..config.services.len()).map(|index| ServiceId(index as u32));
+    let lines = ids.map(|service| said(&config, Report::Killing { service }));
+    lines.map(|line| line.split(' ').next().expect("it has a first part").to_owned()).collect()
+}
+
 #[test]
-fn services_that_share_a_program_are_told_apart_by_their_numbers() {
-    let config = World::new().config(&[
-        "foster",
-        "--wrap",
-        "app 1",
-        "--wrap",
-        "api",
-        "--wrap",
-        "cd / && app 2",
-        "--wrap",
-        "A=1 /bin/app | x",
-    ]);
-    let names = (0..4).map(|index| {
-        let line = said(&config, Report::Killing { service: ServiceId(index) });
-        line.split(' ').next().expect("a split has a first part").to_owned()
-    });
-    assert_eq!(names.collect::<Vec<_>>(), ["app#1", "api", "cd", "app#4"]);
+fn a_service_is_called_by_its_program_and_by_a_number_where_two_are_alike() {
+    let wraps = |lines: &[&'static str]| -> Vec<&str> {
+        std::iter::once("foster").chain(lines.iter().flat_map(|line| ["--wrap", line])).collect()
+    };
+    let names_of = |lines: &[&'static str]| names(&World::new(), &wraps(lines));
+    assert_eq!(names_of(&["app 1"]), ["app"]);
+    let lines = ["app 1", "api", "cd / && app 2", "A=1 /bin/app | x", "cd / && exec ./api2"];
+    assert_eq!(names_of(&lines), ["app#1", "api", "app#2", "app#3", "api2"]);
+    let lines = ["C:\\a\\app.exe", "cd \\ & app.exe", "api"];
+    assert_eq!(names(&World::windows(), &wraps(&lines)), ["app.exe#1", "app.exe#2", "api"]);
+}
+
+#[test]
+fn a_name_is_for_the_next_service_and_is_kept_as_it_was_given() {
+    let world = World::new();
+    let args = ["foster", "--name", "We.b_1-x", "--wrap", "app 1", "--wrap", "api"];
+    assert_eq!(names(&world, &args), ["We.b_1-x", "api"]);
+    assert_eq!(names(&world, &["foster", "--name=web", "-v", "--", "app", "--name"]), ["web"]);
+    // A name of one's own is no number's.
+    let args = ["foster", "--name", "api", "--wrap", "app", "--wrap", "api", "--wrap", "app"];
+    assert_eq!(names(&world, &args), ["api", "api#2", "app"]);
+    let args = ["foster", "--wrap", "api", "--name", "web", "--wrap", "app", "--wrap", "app"];
+    assert_eq!(names(&world, &args), ["api", "web", "app"]);
+    assert_eq!(names(&World::windows(), &["foster", "--name", "web", "--wrap", "dir"]), ["web"]);
 }
 
 #[test]
@@ -131,6 +146,7 @@ Usage: foster [OPTIONS] [--] COMMAND [ARG]...
 
 Services:
   --wrap CMDLINE            keep this running; repeatable (WRAP_CMD)
+  --name NAME               what the log calls the next --wrap or COMMAND
   --app-port N              PORT of the first --wrap, N+1 of the second, and so
                             on (APP_PORT; default 3000)
 Restarts:
