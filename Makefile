@@ -8,7 +8,7 @@ STATIC   = foster=$$(.ci/static $(ARCH)) &&
 LINKS   := $(shell cat .ci/links)
 BENCH    = cargo run -q --release --manifest-path tests/bench/Cargo.toml --
 INSTALL  = .ci/install
-PROVE   := test-static test-asan test-arch test-containers test-boot deny fuzz miri
+PROVE   := test-valgrind test-static test-asan test-arch test-containers test-boot deny fuzz miri
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -50,6 +50,9 @@ test-static: static ## run tests/system, tests/chaos and tests/compat on the sta
 test-asan: ## run tests/system and tests/compat on a binary with AddressSanitizer
 	@$(INSTALL) test
 	.ci/asan
+test-valgrind: ## ordinary runs under valgrind, which has to be silent
+	@$(INSTALL) test valgrind
+	cargo test --test system valgrind
 test-boot: static ## foster as the init of a machine: a real kernel, in QEMU
 	@$(INSTALL) test boot
 	$(STATIC) FOSTER_UNDER_TEST="$$foster" cargo test --test boot
@@ -105,5 +108,5 @@ install: build ## install binary, man page, completions and the names it stands 
 	  $(DESTDIR)$(prefix)/share/fish/vendor_completions.d/foster.fish
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat test-theirs static test-bench test-static test-asan test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
+.PHONY: help build demo test check pure test-compat test-theirs static test-bench test-static test-asan test-valgrind test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
   test-arch bench bench-check install

@@ -312,7 +312,7 @@ pub struct Setup {
     pub detach_terminal: bool,
     /// Close every inherited descriptor from 3 up, in foster only.
     pub close_descriptors: bool,
-    /// Move foster itself to `/` once its child has started, so that it keeps no mount busy.
+    /// Move foster itself to `/` before its child runs, so that it keeps no mount busy.
     pub leave_directory: bool,
     /// `LISTEN_PID` names foster (sd_listen_fds(3)): let it name the child.
     pub listen_pid: bool,

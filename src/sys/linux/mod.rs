@@ -25,6 +25,7 @@ mod world;
 use std::io;
 use std::iter;
 use std::mem;
+use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -181,7 +182,23 @@ impl Sys {
         let run = RunId { service: id, nonce };
         let gives = self.config.session == Session::Group && self.config.services.len() == 1;
         let terminal = if gives { self.terminal.to_give() } else { None };
-        match self.spawner.spawn(service, run, terminal) {
+        let setup = &self.config.setup;
+        let ([queue, timer], signals) = (self.queue.descriptors(), self.signals.descriptor());
+        let kept = self.terminal.descriptor().unwrap_or(-1);
+        let mut settle = |[go, report]: [RawFd; 2]| {
+            setup::settle_in(setup, &[signals, queue, timer, kept, go, report]);
+        };
+        let settles = setup.leave_directory || setup.close_descriptors;
+        let settle: Option<&mut dyn FnMut([RawFd; 2])> =
+            if settles { Some(&mut settle) } else { None };
+        let spawned = self.spawner.spawn(service, run, terminal, settle);
+        if let Some(error) = self.spawner.was_refused() {
+            let error = OsError(error as i32);
+            let what = "cannot start a command in foster's own memory (clone with CLONE_VM and \
+                        CLONE_VFORK)";
+            self.log.say(Level::Warn, format_args!("{what}: {error}; forking for each start"));
+        }
+        match spawned {
             Ok(pid) => {
                 if terminal.is_some() {
                     self.terminal.was_given(pid);
@@ -189,10 +206,6 @@ impl Sys {
                 if let Err(place) = self.leaders.binary_search(&pid) {
                     self.leaders.insert(place, pid);
                 }
-                let [queue, timer] = self.queue.descriptors();
-                let terminal = self.terminal.descriptor().unwrap_or(-1);
-                let keep = [self.signals.descriptor(), queue, timer, terminal];
-                setup::settle_in(&self.config.setup, &keep);
                 Event::Spawned { service: id, pid, run }
             }
             Err(error) => {

@@ -12,7 +12,6 @@
 
 use std::io;
 use std::mem;
-use std::ptr;
 use std::time::Duration;
 
 use nix::libc::{self, c_int, id_t, idtype_t};
@@ -183,10 +182,7 @@ impl Reaper {
         } else {
             self.batch += 1;
             // It cannot fail: the child was seen as a zombie, and nobody else reaps.
-            // SAFETY: nothing is to be told.
-            unsafe {
-                libc::waitid(libc::P_PID, pid.0, ptr::null_mut(), libc::WEXITED | libc::WNOHANG)
-            };
+            let _ = waitid(libc::P_PID, pid.0, libc::WEXITED | libc::WNOHANG);
         }
         if self.guard_of(pid).is_some() {
             self.guard = None;

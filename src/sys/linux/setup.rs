@@ -53,7 +53,7 @@ pub fn detach_terminal(setup: &Setup) -> Option<Event> {
     (detached && leads).then_some(Event::TerminalDetached)
 }
 
-/// What foster does once a child has started, which keeps all that it had.
+/// What foster does when a child has its own of all that foster had.
 pub fn settle_in(setup: &Setup, keep: &[RawFd]) {
     if setup.leave_directory {
         // SAFETY: the path is a string. Where it fails, foster stays where it is.

@@ -5,10 +5,16 @@
 //! is simply there, and no signal can come between the start and the command: foster reads them
 //! only when the child has taken its place in its group. It runs on a stack of its own, makes
 //! system calls and nothing else: no allocation, no log, no panic.
+//!
+//! Where foster is to give up what the child keeps (its directory, descriptors) before the child can
+//! look, a child that foster stands still for is of no use; and some systems refuse to make one. Then
+//! foster forks: two pipes tell the child when to go on, and foster how far it came. Each is closed
+//! by an end of the process too, and by an exec.
 
 use std::cell::UnsafeCell;
 use std::ffi::{c_char, c_int, c_void};
 use std::io::Write as _;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use nix::errno::Errno;
@@ -34,6 +40,10 @@ pub struct Spawner {
     /// Marks that were inherited: where this foster runs under another, the other's.
     outer_mark: &'static [u8],
     plan: Plan,
+    /// Whether a child may share foster's memory.
+    shares: bool,
+    /// Why not, until that is told.
+    refused: Option<Errno>,
 }
 
 /// A variable `NAME=value` that foster writes, and its place in the environment.
@@ -58,19 +68,40 @@ struct Plan {
     environment: *const *const c_char,
     /// Where the digits of the child's own pid go, or null.
     listen_pid: *mut u8,
-    progress: Progress,
+    /// What ties a child that was forked to foster.
+    link: Option<Link>,
+    /// Why the child is not its command. Nothing where it is, or where it does not share foster's
+    /// memory after all (qemu-user's vfork).
+    failure: Option<Failure>,
 }
 
-/// How far the child came.
+/// Why a child is not its command.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Progress {
-    /// The child does not share foster's memory after all (qemu-user's vfork), or executed its
-    /// command.
-    Silent,
-    /// The command could not be executed.
-    Failed(Errno),
-    /// It was not allowed a session of its own.
-    NoSession(Errno),
+struct Failure {
+    step: Step,
+    errno: Errno,
+}
+
+/// What a child did in vain.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The command could not be executed, and there may be no file of its name.
+    Exec = 1,
+    /// Nor could a file that is there.
+    ExecOfFile,
+    /// A session of its own was refused.
+    Session,
+}
+
+/// A forked child's ends of two pipes.
+#[derive(Clone, Copy)]
+struct Link {
+    /// At its end when the child may go on.
+    go: RawFd,
+    /// The other end of the same.
+    go_writer: RawFd,
+    /// Takes the failure.
+    report: RawFd,
 }
 
 impl Spawner {
@@ -100,8 +131,11 @@ impl Spawner {
                 words: ptr::null_mut(),
                 environment: world.environment_list(),
                 listen_pid: ptr::null_mut(),
-                progress: Progress::Silent,
+                link: None,
+                failure: None,
             },
+            shares: true,
+            refused: None,
         };
         spawner.prepare_environment(config, world);
         spawner
@@ -147,12 +181,14 @@ impl Spawner {
     }
 
     /// Starts a service; its processes carry the mark of `run`. With a terminal, the child's
-    /// group becomes its foreground group.
+    /// group becomes its foreground group. `settle` is done when the child has its own of all that
+    /// foster has, and before it can look at foster; it is given what it has to leave open.
     pub fn spawn(
         &mut self,
         service: &ServiceConfig,
         run: RunId,
         terminal: Option<c_int>,
+        settle: Option<&mut dyn FnMut([RawFd; 2])>,
     ) -> Result<Pid, SpawnError> {
         if let Some(port) = service.port {
             self.port.write(|text| write!(text, "PORT={port}"));
@@ -174,50 +210,133 @@ impl Spawner {
         self.words.push(ptr::null());
         self.plan.words = self.words.as_mut_ptr();
         self.plan.terminal = terminal.unwrap_or(-1);
-        self.plan.progress = Progress::Silent;
-        let pid = self.clone_child()?;
-        match self.plan.progress {
-            Progress::Silent => Ok(pid),
-            Progress::Failed(errno) | Progress::NoSession(errno) => {
+        self.plan.link = None;
+        self.plan.failure = None;
+        let pid = self.make_child(settle)?;
+        match self.plan.failure {
+            None => Ok(pid),
+            Some(failure) => {
                 // It has ended by now, and was never a service's.
                 let _ = super::reap::waitid(libc::P_PID, pid.0, libc::WEXITED);
-                Err(self.failure(service, pid, errno))
+                Err(failed(service, pid, failure))
             }
         }
     }
 
-    fn clone_child(&mut self) -> Result<Pid, SpawnError> {
-        let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
+    /// Why children may not share foster's memory, once after that was found out.
+    pub fn was_refused(&mut self) -> Option<Errno> {
+        self.refused.take()
+    }
+
+    fn make_child(
+        &mut self,
+        settle: Option<&mut dyn FnMut([RawFd; 2])>,
+    ) -> Result<Pid, SpawnError> {
+        let Some(settle) = settle else {
+            if self.shares {
+                match self.clone_child(libc::CLONE_VM | libc::CLONE_VFORK) {
+                    // Filters and emulators say so, and neither for want of room.
+                    Err(error @ (Errno::EPERM | Errno::ENOSYS | Errno::EINVAL | Errno::EACCES)) => {
+                        self.refused = Some(error);
+                        self.shares = false;
+                    }
+                    made => return made.map_err(no_child),
+                }
+            }
+            return self.fork_child(&mut |_| {});
+        };
+        match self.fork_child(settle) {
+            // Without pipes or room for a copy it comes a moment late.
+            Err(_) if self.shares => {
+                self.plan.link = None;
+                let made = self.clone_child(libc::CLONE_VM | libc::CLONE_VFORK);
+                let pid = made.map_err(no_child)?;
+                if self.plan.failure.is_none() {
+                    settle([-1; 2]);
+                }
+                Ok(pid)
+            }
+            made => made,
+        }
+    }
+
+    /// Makes a child that has its own of all that foster has, and waits until it is its command or
+    /// has failed.
+    fn fork_child(&mut self, settle: &mut dyn FnMut([RawFd; 2])) -> Result<Pid, SpawnError> {
+        let [go, go_writer] = pipe().map_err(no_child)?;
+        let [reader, report] = pipe().map_err(no_child)?;
+        self.plan.link = Some(Link {
+            go: go.as_raw_fd(),
+            go_writer: go_writer.as_raw_fd(),
+            report: report.as_raw_fd(),
+        });
+        let pid = self.clone_child(0).map_err(no_child)?;
+        drop((go, report));
+        settle([go_writer.as_raw_fd(), reader.as_raw_fd()]);
+        drop(go_writer);
+        let mut words = [0; 2];
+        // SAFETY: the buffer is writable for its length.
+        while unsafe {
+            libc::read(reader.as_raw_fd(), words.as_mut_ptr().cast(), size_of_val(&words))
+        } == -1
+            && Errno::last() == Errno::EINTR
+        {}
+        self.plan.failure = Failure::from_words(words);
+        Ok(pid)
+    }
+
+    fn clone_child(&mut self, flags: c_int) -> Result<Pid, Errno> {
         let end = CHILD_STACK.0.get().wrapping_add(1);
         let plan = &raw mut self.plan;
         // SAFETY: the stack is the child's alone and large enough for what it does (`child`),
         // and foster stands still until the child has executed its command or ended, so the
-        // plan and all that it points to is the child's alone too. All signals are blocked.
-        match unsafe { libc::clone(child, end.cast(), flags, plan.cast()) } {
-            -1 => {
-                let os = Errno::last_raw();
-                Err(SpawnError { kind: SpawnErrorKind::Resources, os, pid: None })
-            }
-            pid => Ok(Pid(pid as u32)),
+        // plan and all that it points to is the child's alone too; or the child has copies of
+        // all of these. All signals are blocked.
+        let made = unsafe { libc::clone(child, end.cast(), flags | libc::SIGCHLD, plan.cast()) };
+        Errno::result(made).map(|pid| Pid(pid as u32))
+    }
+}
+
+/// Tells that there was no child.
+fn no_child(errno: Errno) -> SpawnError {
+    SpawnError { kind: SpawnErrorKind::Resources, os: errno as i32, pid: None }
+}
+
+/// Tells a failed exec as what a user does something different about.
+fn failed(service: &ServiceConfig, pid: Pid, Failure { step, errno }: Failure) -> SpawnError {
+    let kind = match (step, errno) {
+        (Step::Session, _) => SpawnErrorKind::NoSession,
+        (Step::ExecOfFile, Errno::ENOENT) => SpawnErrorKind::BadInterpreter,
+        (Step::Exec, Errno::ENOENT) if service.in_shell => SpawnErrorKind::NoShell,
+        (Step::Exec, Errno::ENOENT) => SpawnErrorKind::NotFound,
+        (_, Errno::EACCES) => SpawnErrorKind::Denied,
+        (_, Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE) => {
+            SpawnErrorKind::Resources
         }
+        _ => SpawnErrorKind::NotExecutable,
+    };
+    SpawnError { kind, os: errno as i32, pid: Some(pid) }
+}
+
+/// A pipe that no command inherits: its end to read, and that to write.
+fn pipe() -> Result<[OwnedFd; 2], Errno> {
+    let mut ends = [0; 2];
+    // SAFETY: `ends` takes the two descriptors, which are new and ours.
+    unsafe {
+        Errno::result(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC))?;
+        Ok(ends.map(|end| OwnedFd::from_raw_fd(end)))
+    }
+}
+
+impl Failure {
+    fn to_words(self) -> [c_int; 2] {
+        [self.step as c_int, self.errno as c_int]
     }
 
-    /// Tells a failed exec as what a user does something different about.
-    fn failure(&mut self, service: &ServiceConfig, pid: Pid, errno: Errno) -> SpawnError {
-        let kind = match errno {
-            _ if self.plan.progress == Progress::NoSession(errno) => SpawnErrorKind::NoSession,
-            Errno::ENOENT if self.plan.any_file_exists(service.argv.program()) => {
-                SpawnErrorKind::BadInterpreter
-            }
-            Errno::ENOENT if service.in_shell => SpawnErrorKind::NoShell,
-            Errno::ENOENT => SpawnErrorKind::NotFound,
-            Errno::EACCES => SpawnErrorKind::Denied,
-            Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE => {
-                SpawnErrorKind::Resources
-            }
-            _ => SpawnErrorKind::NotExecutable,
-        };
-        SpawnError { kind, os: errno as i32, pid: Some(pid) }
+    fn from_words([step, errno]: [c_int; 2]) -> Option<Failure> {
+        let known = [Step::Exec, Step::ExecOfFile, Step::Session];
+        let step = known.into_iter().find(|known| *known as c_int == step)?;
+        Some(Failure { step, errno: Errno::from_raw(errno) })
     }
 }
 
@@ -241,15 +360,41 @@ impl Variable {
 extern "C" fn child(plan: *mut c_void) -> c_int {
     // SAFETY: `clone_child` passes its plan, which nobody else touches as long as this runs.
     let plan = unsafe { &mut *plan.cast::<Plan>() };
-    plan.progress = plan.execute();
+    plan.wait_for_go();
+    let failure = plan.execute();
+    plan.failure = Some(failure);
+    plan.tell(failure);
     // With this code clone(2) ends the child, and touches nothing of foster's. It is seen only
-    // where memory is not shared and so nothing else can be told.
-    if plan.progress == Progress::Failed(Errno::ENOENT) { 127 } else { 126 }
+    // where memory is not shared and there is no pipe, so that nothing else can be told.
+    if failure.errno == Errno::ENOENT { 127 } else { 126 }
 }
 
 impl Plan {
+    /// Waits until foster has settled in, where the child was forked. Should foster be killed
+    /// meanwhile, the command runs all the same, as if that had been a moment later.
+    fn wait_for_go(&self) {
+        let Some(link) = self.link else { return };
+        // SAFETY: the child has its own of foster's descriptors; one byte is read at the most, to
+        // where there is room for it.
+        unsafe {
+            libc::close(link.go_writer);
+            let mut byte = 0_u8;
+            while libc::read(link.go, (&raw mut byte).cast(), 1) < 0
+                && Errno::last() == Errno::EINTR
+            {}
+        }
+    }
+
+    /// Tells foster why the child is not the command, where it cannot see it.
+    fn tell(&self, failure: Failure) {
+        let Some(link) = self.link else { return };
+        let words = failure.to_words();
+        // SAFETY: the buffer is readable for its length.
+        unsafe { libc::write(link.report, words.as_ptr().cast(), size_of_val(&words)) };
+    }
+
     /// Turns the child into the command; comes back only with the reason why it is not.
-    fn execute(&mut self) -> Progress {
+    fn execute(&mut self) -> Failure {
         // SAFETY: all of these are system calls on values that are there. A group can be made by
         // a process that was just made, and so can a session, unless somebody forbids it; a
         // terminal that went away is no reason not to run.
@@ -263,7 +408,7 @@ impl Plan {
                 }
                 Session::Own | Session::OwnWithTerminal => {
                     if libc::setsid() < 0 {
-                        return Progress::NoSession(Errno::last());
+                        return Failure { step: Step::Session, errno: Errno::last() };
                     }
                     if self.session == Session::OwnWithTerminal {
                         libc::ioctl(0, libc::TIOCSCTTY, 0);
@@ -283,18 +428,25 @@ impl Plan {
         }
         // What comes from here on reaches the child as the command will see it.
         signals::set_mask(self.mask);
-        Progress::Failed(self.search())
+        let errno = self.search();
+        // The child looks itself: foster may be in another directory by now.
+        let is_there = errno == Errno::ENOENT && self.any_file_exists();
+        Failure { step: if is_there { Step::ExecOfFile } else { Step::Exec }, errno }
+    }
+
+    /// The first word of the command.
+    fn program(&self) -> Option<&'static [u8]> {
+        // SAFETY: `spawn` has put at least the spare place and a null there; the words are strings,
+        // which outlive the child's look at them.
+        unsafe {
+            let program = *self.words.add(1);
+            (!program.is_null()).then(|| std::ffi::CStr::from_ptr(program).to_bytes())
+        }
     }
 
     /// Looks for the command as execvp(3) does, and executes it.
     fn search(&mut self) -> Errno {
-        // SAFETY: `spawn` has put at least the spare place and a null there.
-        let program = unsafe { *self.words.add(1) };
-        if program.is_null() {
-            return Errno::ENOENT;
-        }
-        // SAFETY: the words are strings.
-        let program = unsafe { std::ffi::CStr::from_ptr(program) }.to_bytes();
+        let Some(program) = self.program() else { return Errno::ENOENT };
         let mut errno = Errno::ENOENT;
         for index in 0.. {
             if !self.next_file(program, index) {
@@ -358,7 +510,8 @@ impl Plan {
 
     /// Whether a file by which the program may have been meant exists, though it could not be
     /// executed.
-    fn any_file_exists(&mut self, program: &[u8]) -> bool {
+    fn any_file_exists(&mut self) -> bool {
+        let Some(program) = self.program() else { return false };
         for index in 0.. {
             if !self.next_file(program, index) {
                 break;

@@ -1,4 +1,4 @@
-//! Makes system calls fail on demand: `deny=kill,tgkill:EPERM`.
+//! Makes system calls fail on demand: `deny=kill,tgkill:EPERM`, by their numbers too.
 
 use nix::libc;
 
@@ -53,11 +53,15 @@ fn allowed(name: &str) -> (u32, &'static [i32]) {
     match name {
         // Signal 0 only asks whether somebody is there.
         "kill" => (1, &[0]),
+        // As fork(2) makes a child, with and without what glibc adds.
+        "shared-clone" => (0, &[libc::SIGCHLD, GLIBC_FORK]),
         // To switch Ctrl-Alt-Del on and off ends nothing; by that foster sees where it is.
         "reboot" => (2, &[libc::LINUX_REBOOT_CMD_CAD_ON, libc::LINUX_REBOOT_CMD_CAD_OFF]),
         _ => (0, &[]),
     }
 }
+
+const GLIBC_FORK: i32 = libc::CLONE_CHILD_CLEARTID | libc::CLONE_CHILD_SETTID | libc::SIGCHLD;
 
 /// Installs a filter that has somebody else answer the named calls, in this process and in
 /// everything that it starts (seccomp_unotify(2)); gives the descriptor to answer by.
@@ -110,13 +114,16 @@ fn unless_equal(value: i64, skipped: u8) -> libc::sock_filter {
 
 fn number(name: &str) -> i64 {
     match name {
+        _ if name.starts_with(|first: char| first.is_ascii_digit()) => {
+            name.parse().unwrap_or_else(|_| script::fail(&format!("no number: {name}")))
+        }
         "kill" => libc::SYS_kill,
         "tkill" => libc::SYS_tkill,
         "tgkill" => libc::SYS_tgkill,
         "rt_sigqueueinfo" => libc::SYS_rt_sigqueueinfo,
         "rt_tgsigqueueinfo" => libc::SYS_rt_tgsigqueueinfo,
         "pidfd_send_signal" => libc::SYS_pidfd_send_signal,
-        "clone" => libc::SYS_clone,
+        "clone" | "shared-clone" => libc::SYS_clone,
         "openat" => libc::SYS_openat,
         #[cfg(not(target_arch = "arm"))]
         "mmap" => libc::SYS_mmap,
@@ -140,6 +147,7 @@ fn number(name: &str) -> i64 {
         "rt_sigtimedwait" => libc::SYS_rt_sigtimedwait,
         "pidfd_open" => libc::SYS_pidfd_open,
         "close_range" => libc::SYS_close_range,
+        "pipe2" => libc::SYS_pipe2,
         _ => script::fail(&format!("no such system call here: {name}")),
     }
 }
