@@ -3,6 +3,7 @@
 //! A personality (`tini`, `dumb-init`, ...) is nothing but values in here: no code outside `cli`
 //! asks for its name.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::exit::{CANNOT_RUN, NOT_FOUND, OWN_FAILURE, Success};
@@ -14,6 +15,8 @@ use crate::signal::{Signal, SignalSet};
 pub struct Config {
     /// What to run, side by side. Empty only for a pause container, which just reaps.
     pub services: Vec<ServiceConfig>,
+    /// `HOST` for those of them that get a `PORT`.
+    pub app_host: Cow<'static, str>,
     /// Whether services are kept up (`--wrap`, or a `--restart` other than `never`), rather than
     /// run once: their processes are marked, and what they leave behind is cleared away.
     pub supervised: bool,
@@ -49,7 +52,8 @@ pub struct ServiceConfig {
     pub name: Box<str>,
     /// The program and its arguments.
     pub argv: Argv,
-    /// `PORT` for the child's environment, with `HOST=127.0.0.1`; none leaves both untouched.
+    /// `PORT` for the child's environment, with [`Config::app_host`] as `HOST`; none leaves both
+    /// untouched.
     pub port: Option<u16>,
     /// Whether a shell reads the line that `--wrap` was given. On Linux the words are then
     /// `sh -c LINE`, and a missing shell is told as such. On Windows there is one word, the line
@@ -388,6 +392,7 @@ impl Config {
     pub fn init(command: ServiceConfig) -> Config {
         Config {
             services: vec![command],
+            app_host: Cow::Borrowed(APP_HOST),
             supervised: false,
             restart: Restart::Never,
             backoff: Backoff::default(),
@@ -442,6 +447,9 @@ pub const SUPERVISOR_STOP_REQUESTS: SignalSet =
 /// INT, and the power failure as PWR.
 pub const MACHINE_STOP_REQUESTS: SignalSet =
     SignalSet::of(&[Signal::INT, Signal::TERM, Signal::PWR, Signal::USR1, Signal::USR2]);
+
+/// The address of this machine for itself alone: what is behind a proxy is to be heard by nobody else.
+pub const APP_HOST: &str = "127.0.0.1";
 
 /// From the stop signal to SIGKILL, as Docker has it.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(10);

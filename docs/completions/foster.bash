@@ -5,7 +5,8 @@ _foster() {
     for ((index = 1; index < COMP_CWORD; index++)); do
         case ${COMP_WORDS[index]} in
         --) _command_offset $((index + 1)) && return ;;
-        --wrap | --name | --app-port | --restart | --backoff | --backoff-max | --healthy-after | \
+        --wrap | --name | --app-port | --app-host | \
+            --restart | --backoff | --backoff-max | --healthy-after | \
             --max-restarts | --success | --stop-signal | --stop-timeout | --forward-to | \
             --rewrite | --parent-death-signal | --log-format | --as) index=$((index + 1)) ;;
         -*) ;;
@@ -19,7 +20,8 @@ _foster() {
     --as) mapfile -t COMPREPLY < <(compgen -W 'tini dumb-init catatonit' -- "$word") ;;
     --stop-signal | --parent-death-signal)
         mapfile -t COMPREPLY < <(compgen -A signal -- "$word") ;;
-    *) mapfile -t COMPREPLY < <(compgen -c -W '--wrap --name --app-port --restart --backoff --backoff-max
+    *) mapfile -t COMPREPLY < <(compgen -c -W '--wrap --name --app-port --app-host --restart --backoff
+        --backoff-max
         --healthy-after --max-restarts --success --stop-signal --stop-timeout --keep-orphans
         --forward-to --rewrite --session --no-subreaper --parent-death-signal --boot --no-boot
         --log-format -v -vv -vvv -q --as -h --help -V --version --' -- "$word") ;;

@@ -1,7 +1,8 @@
 # Completion of foster's command line for fish.
 complete -c foster -l wrap -x -d 'keep this running'
 complete -c foster -l name -x -d 'what the log calls the next service'
-complete -c foster -l app-port -x -d 'PORT of the first --wrap'
+complete -c foster -l app-port -x -a none -d 'PORT of the first --wrap'
+complete -c foster -l app-host -x -a '127.0.0.1 0.0.0.0 ::' -d 'HOST of each --wrap'
 complete -c foster -l restart -x -a 'never on-failure always' -d 'when it is started again'
 complete -c foster -l backoff -x -d 'delay of the first restart'
 complete -c foster -l backoff-max -x -d 'the longest delay'

@@ -27,6 +27,7 @@ enum Id {
     Name,
     Wrap,
     AppPort,
+    AppHost,
     Restart,
     Backoff,
     BackoffMax,
@@ -90,7 +91,9 @@ struct Draft<'a> {
     name: Box<str>,
     command: Option<ServiceConfig>,
     wrapped: Vec<ServiceConfig>,
-    app_port: u16,
+    /// None where services get no port.
+    app_port: Option<u16>,
+    app_host: Option<String>,
     restart: Option<Restart>,
     backoff: Backoff,
     success: Success,
@@ -116,7 +119,8 @@ impl<'a> Draft<'a> {
             name: Box::default(),
             command: None,
             wrapped: Vec::new(),
-            app_port: APP_PORT,
+            app_port: Some(APP_PORT),
+            app_host: None,
             restart: None,
             backoff: Backoff::default(),
             success: Success::default(),
@@ -183,8 +187,8 @@ impl<'a> Draft<'a> {
         for row in OPTIONS.iter().filter(|row| !row.variable.is_empty()) {
             let wanted = match row.id {
                 Id::Wrap => self.command.is_none() && self.wrapped.is_empty(),
-                // A name as common as this may well be the command's own.
-                Id::AppPort => !self.wrapped.is_empty(),
+                // Names as common as these may well be the command's own.
+                Id::AppPort | Id::AppHost => !self.wrapped.is_empty(),
                 _ => true,
             };
             if !wanted || self.is_given(row.id) {
@@ -244,7 +248,8 @@ impl<'a> Draft<'a> {
                 service.name = std::mem::take(&mut self.name);
                 self.wrapped.push(service);
             }
-            Id::AppPort => self.app_port = value::port(text)?,
+            Id::AppPort => self.app_port = value::app_port(text)?,
+            Id::AppHost => self.app_host = Some(value::host(text)?),
             Id::Restart => self.restart = Some(value::restart(text)?),
             Id::Backoff => self.backoff.first = value::duration(text)?,
             Id::BackoffMax => self.backoff.max = value::duration(text)?,
@@ -347,6 +352,9 @@ impl<'a> Draft<'a> {
             config.stop.requests = SUPERVISOR_STOP_REQUESTS;
         }
         config.backoff = self.backoff;
+        if let Some(host) = self.app_host {
+            config.app_host = host.into();
+        }
         config.stop.signal = self.stop_signal;
         config.stop.timeout = self.stop_timeout;
         config.forward = self.forward;
@@ -371,14 +379,15 @@ impl<'a> Draft<'a> {
         Ok(config)
     }
 
-    /// Gives each service its port, one after the other.
+    /// Gives each service its port, one after the other, where they are to have any.
     fn number_ports(&mut self) -> Result<(), Refusal> {
+        let Some(first) = self.app_port else { return Ok(()) };
         for (index, service) in self.wrapped.iter_mut().enumerate() {
             let offset = u16::try_from(index).ok();
-            service.port = offset.and_then(|offset| self.app_port.checked_add(offset));
+            service.port = offset.and_then(|offset| first.checked_add(offset));
             if service.port.is_none() {
                 let number = (index + 1).to_string();
-                let first = self.app_port.to_string();
+                let first = first.to_string();
                 return Err(Refusal(
                     [
                         &self.source(Id::AppPort),
@@ -461,10 +470,11 @@ const fn option(
 }
 
 /// All options, in the order of their ids.
-const OPTIONS: [Row; 25] = [
+const OPTIONS: [Row; 26] = [
     option(Id::Name, "name", "", true, false),
     option(Id::Wrap, "wrap", "WRAP_CMD", true, false),
     option(Id::AppPort, "app-port", "APP_PORT", true, false),
+    option(Id::AppHost, "app-host", "APP_HOST", true, false),
     option(Id::Restart, "restart", "FOSTER_RESTART", true, false),
     option(Id::Backoff, "backoff", "FOSTER_BACKOFF", true, false),
     option(Id::BackoffMax, "backoff-max", "FOSTER_BACKOFF_MAX", true, false),

@@ -107,10 +107,30 @@ pub(super) fn success(text: &str, platform: Platform) -> Result<u32, Wrong> {
     }
 }
 
-/// Reads a port.
-pub(super) fn port(text: &str) -> Result<u16, Wrong> {
+/// Reads the first of the services' ports; none for `none`.
+pub(super) fn app_port(text: &str) -> Result<Option<u16>, Wrong> {
+    if text.trim() == "none" {
+        return Ok(None);
+    }
     let port = whole(text.trim()).and_then(|number| u16::try_from(number).ok());
-    port.filter(|port| *port > 0).ok_or("is no port: write a number from 1 to 65535".into())
+    let port = port.filter(|port| *port > 0).map(Some);
+    port.ok_or("is no port: write a number from 1 to 65535, or none".into())
+}
+
+/// Reads an address or the name of a host. Which of those there are is the service's to find out;
+/// but a port, a URL or two of them are a mistake whatever they lead to.
+pub(super) fn host(text: &str) -> Result<String, Wrong> {
+    let text = text.trim();
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_%".contains(&byte);
+    let colons = text.bytes().filter(|byte| *byte == b':').count();
+    let why = if colons == 1 {
+        "is no address alone: its port is for --app-port"
+    } else if text.is_empty() || text.len() > LONGEST_HOST || !text.bytes().all(fits) {
+        "is neither an address nor the name of a host: write it like 127.0.0.1, :: or localhost"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(why.into())
 }
 
 /// Reads how many restarts there may be; none for `unlimited`.
@@ -199,6 +219,9 @@ pub(super) const NOT_UTF_8: &str = "is not UTF-8: write it in UTF-8";
 
 /// More digits than any duration needs.
 const DIGITS: usize = 15;
+
+/// The most that the name of a host can have (gethostname(2), RFC 1123).
+const LONGEST_HOST: usize = 255;
 
 /// More of a value than this says nothing more.
 const LONGEST: usize = 100;

@@ -372,3 +372,24 @@ fn port_and_host_are_touched_only_with_wrap() {
     let output = launch.env("PORT", "1").env("HOST", "h").output();
     assert_eq!(output.stdout, "PORT=3000\nHOST=127.0.0.1\n");
 }
+
+#[test]
+fn without_a_port_a_service_has_port_and_host_as_they_were() {
+    for set in [&["--app-port", "none"][..], &["--app-port=none", "--app-host", "::"]] {
+        let launch = wrapped("env=PORT env=HOST").args(["--restart", "never"]).args(set);
+        assert_eq!(launch.output().stdout, "PORT is unset\nHOST is unset\n");
+    }
+    let launch = wrapped("env=PORT env=HOST").args(["--restart", "never"]).env("HOST", "h");
+    let output = launch.env("PORT", "1").env("APP_PORT", "none").output();
+    assert_eq!(output.stdout, "PORT=1\nHOST=h\n");
+}
+
+#[test]
+fn the_host_of_services_is_the_one_that_was_given() {
+    let launch = || wrapped("env=PORT env=HOST").args(["--restart", "never"]).env("HOST", "h");
+    for host in ["::", "0.0.0.0", "a.example.org"] {
+        let line = format!("PORT=3000\nHOST={host}\n");
+        assert_eq!(launch().args(["--app-host", host]).output().stdout, line);
+        assert_eq!(launch().env("APP_HOST", host).output().stdout, line);
+    }
+}

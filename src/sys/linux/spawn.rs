@@ -33,7 +33,8 @@ pub struct Spawner {
     words: Vec<*const c_char>,
     /// The environment of the children, ended by a null; empty where it is the inherited one.
     environment: Vec<*const c_char>,
-    /// Where in it the variables stand that differ from child to child.
+    /// The variables that foster sets, and where in it they stand.
+    host: Variable,
     port: Variable,
     mark: Variable,
     listen_pid: Variable,
@@ -116,6 +117,7 @@ impl Spawner {
         let mut spawner = Spawner {
             words: Vec::with_capacity(words + 2),
             environment: Vec::new(),
+            host: Variable::default(),
             port: Variable::default(),
             mark: Variable::default(),
             listen_pid: Variable::default(),
@@ -161,7 +163,9 @@ impl Spawner {
         let inherited = world.environment().filter(|entry| stays(entry.to_bytes()));
         self.environment.extend(inherited.map(|entry| entry.as_ptr()));
         if has_ports {
-            self.environment.push(c"HOST=127.0.0.1".as_ptr());
+            let host = config.app_host.as_bytes();
+            self.host.add_to(&mut self.environment, "HOST=".len() + host.len());
+            self.host.write(|text| text.write_all(b"HOST=").and_then(|()| text.write_all(host)));
             self.port.add_to(&mut self.environment, "PORT=65535".len());
         }
         if config.supervised {

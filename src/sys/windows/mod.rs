@@ -119,7 +119,7 @@ impl Sys {
         let service = self.config.services.get(id.index())?;
         self.starts += 1;
         let run = RunId { service: id, nonce: self.starts };
-        Some(match spawn::spawn(service, self.world) {
+        Some(match spawn::spawn(service, &self.config.app_host, self.world) {
             Ok(started) => {
                 let pid = started.pid;
                 self.runs.add(run, started);

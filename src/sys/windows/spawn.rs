@@ -48,8 +48,8 @@ enum NoCommand {
     Unsafe(UnsafeArgument),
 }
 
-/// Starts a service.
-pub fn spawn(service: &ServiceConfig, world: World) -> Result<Started, SpawnError> {
+/// Starts a service; one with a port gets this for its `HOST`.
+pub fn spawn(service: &ServiceConfig, host: &str, world: World) -> Result<Started, SpawnError> {
     let mut command = command(service, world).map_err(|error| match error {
         NoCommand::NotFound => SpawnError {
             kind: SpawnErrorKind::NotFound,
@@ -64,7 +64,7 @@ pub fn spawn(service: &ServiceConfig, world: World) -> Result<Started, SpawnErro
     })?;
     let environment = service
         .port
-        .map(|port| world.environment_with(&[("HOST", "127.0.0.1"), ("PORT", &port.to_string())]));
+        .map(|port| world.environment_with(&[("HOST", host), ("PORT", &port.to_string())]));
     let job = Job::new().map_err(no_room)?;
     let (process, thread, pid) =
         create_asleep(&mut command, environment.as_deref()).map_err(|error| {

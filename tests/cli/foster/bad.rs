@@ -147,7 +147,8 @@ fn numbers() {
 #[test]
 fn ports() {
     for text in ["http", "0", "65536", "-1", "80 80"] {
-        value("--app-port", "APP_PORT", text, "is no port: write a number from 1 to 65535");
+        let wrong = "is no port: write a number from 1 to 65535, or none";
+        value("--app-port", "APP_PORT", text, wrong);
     }
     let line = "--app-port: '65535' leaves no port up to 65535 for --wrap number 2: choose a lower \
                 one";
@@ -156,6 +157,26 @@ fn ports() {
     let world = World::new().with("APP_PORT", "65535");
     let args = ["foster", "--wrap", "app", "--wrap", "api"];
     refused(&world, &args, &line.replace("--app-port", "APP_PORT"));
+}
+
+#[test]
+fn hosts() {
+    let long = "x".repeat(256);
+    for text in ["a b", "a/b", "[::1]", "a,b", "a\u{7}", "\u{e4}", "$HOST", "*"] {
+        let wrong = "is neither an address nor the name of a host: write it like 127.0.0.1, :: or \
+                     localhost";
+        let shown = text.replace('\u{7}', "?");
+        let line = |name: &str| format!("{name}: '{shown}' {wrong}");
+        let args = ["foster", "--app-host", text, "--wrap", "app"];
+        refused(&World::new(), &args, &line("--app-host"));
+        let world = World::new().with("APP_HOST", text);
+        refused(&world, &["foster", "--wrap", "app"], &line("APP_HOST"));
+    }
+    assert_eq!(World::new().say(&["foster", "--app-host", &long, "--wrap", "app"]).code, 125);
+    assert_eq!(World::new().say(&["foster", "--app-host", "", "--wrap", "app"]).code, 125);
+    let port = "is no address alone: its port is for --app-port";
+    value("--app-host", "APP_HOST", "127.0.0.1:80", port);
+    value("--app-host", "APP_HOST", "http://a", port);
 }
 
 #[test]

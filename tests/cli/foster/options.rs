@@ -144,6 +144,27 @@ fn app_port() {
     // It is the business of a supervisor only: a COMMAND may have its own use for the name.
     assert_eq!(port(World::new().with("APP_PORT", "x").config(&["foster", "app"])), None);
     assert_eq!(port(World::new().config(&["foster", "--app-port", "1", "app"])), None);
+    let none = World::new().with("APP_PORT", "none").config(&wrap);
+    assert_eq!(port(none), None);
+    let args = ["foster", "--app-port=none", "--wrap", "app", "--wrap", "api"];
+    let none = World::new().with("APP_PORT", "1").config(&args);
+    assert!(none.services.iter().all(|service| service.port.is_none()));
+}
+
+#[test]
+fn app_host() {
+    let host = |world: World, args: &[&str]| world.config(args).app_host.into_owned();
+    let wrap = ["foster", "--wrap", "app"];
+    assert_eq!(host(World::new(), &wrap), "127.0.0.1");
+    let longest = "x".repeat(255);
+    for text in ["0.0.0.0", "::", "fe80::1%eth0", "localhost", "my-app_1.example.org", &longest] {
+        assert_eq!(host(World::new().with("APP_HOST", text), &wrap), text);
+        let args = ["foster", "--app-host", text, "--wrap", "app"];
+        assert_eq!(host(World::new().with("APP_HOST", " "), &args), text);
+    }
+    assert_eq!(host(World::new().with("APP_HOST", "a b"), &["foster", "app"]), "127.0.0.1");
+    let world = World { variables: vec![("APP_HOST".into(), "::1".into())], ..World::windows() };
+    assert_eq!(host(world, &wrap), "::1");
 }
 
 #[test]
@@ -332,6 +353,7 @@ fn an_empty_variable_is_as_good_as_none() {
     let mut world = World::new();
     for name in [
         "APP_PORT",
+        "APP_HOST",
         "FOSTER_RESTART",
         "FOSTER_BACKOFF",
         "FOSTER_BACKOFF_MAX",

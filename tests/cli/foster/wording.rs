@@ -148,7 +148,8 @@ Services:
   --wrap CMDLINE            keep this running; repeatable (WRAP_CMD)
   --name NAME               what the log calls the next --wrap or COMMAND
   --app-port N              PORT of the first --wrap, N+1 of the second, and so
-                            on (APP_PORT; default 3000)
+                            on, or none (APP_PORT; default 3000)
+  --app-host ADDR           their HOST (APP_HOST; default 127.0.0.1)
 Restarts:
   --restart* WHEN           never, on-failure or always; default always for
                             --wrap, never for COMMAND

@@ -91,7 +91,13 @@ const OPTIONS: [Oracle; 9] = [
     // It is for what --wrap names.
     ("--app-port", |text, config| {
         let port = digits(text).filter(|port| (1..=65535).contains(port));
-        assert!(config.is_none() || port.is_some(), "{text:?}");
+        assert!(config.is_none() || port.is_some() || text.trim() == "none", "{text:?}");
+    }),
+    ("--app-host", |text, config| {
+        if let Some(config) = config {
+            assert_eq!(config.app_host, text.trim());
+            assert!(!config.app_host.contains(|c: char| c.is_whitespace() || c.is_control()));
+        }
     }),
 ];
 
