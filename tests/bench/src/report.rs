@@ -87,14 +87,40 @@ fn name(target: &Target, table: &Table) -> String {
 /// The targets that must be reached, are not, and that the notes do not name.
 pub fn unexplained(tables: &[Table], document: &str) -> Vec<String> {
     let notes = notes(document);
-    let missed = TARGETS.iter().filter_map(|target| {
-        let table = target.table(tables)?;
-        let reached = target.outcome(target.must, tables).is_some_and(|outcome| outcome.reached);
-        (!reached).then(|| name(target, table))
-    });
-    let mut missed: Vec<String> = missed.filter(|name| !notes.contains(name)).collect();
+    let (mut missed, _) = missed(tables, |target| Some(target.must));
+    missed.retain(|name| !notes.contains(name));
     missed.dedup();
     missed
+}
+
+/// The names of the measures that did not reach a goal, or were not measured; and how many there are
+/// that have such a goal.
+fn missed(tables: &[Table], goal: impl Fn(&Target) -> Option<Goal>) -> (Vec<String>, usize) {
+    let goals = TARGETS.iter().filter_map(|target| {
+        let (goal, table) = (goal(target)?, target.table(tables)?);
+        let reached = target.outcome(goal, tables).is_some_and(|outcome| outcome.reached);
+        Some((!reached).then(|| name(target, table)))
+    });
+    let goals: Vec<Option<String>> = goals.collect();
+    let count = goals.len();
+    (goals.into_iter().flatten().collect(), count)
+}
+
+/// What the table of targets comes to, so that nobody has to count.
+fn verdict(tables: &[Table]) -> String {
+    let (targets, targets_in_all) = missed(tables, |target| Some(target.must));
+    let (aims, aims_in_all) = missed(tables, |target| target.aim);
+    let mut text = format!(
+        "{} of {targets_in_all} targets and {} of {aims_in_all} aims are reached.",
+        targets_in_all - targets.len(),
+        aims_in_all - aims.len(),
+    );
+    for (kind, missed) in [("targets", targets), ("aims", aims)] {
+        if !missed.is_empty() {
+            text += &format!("\n\nMissed {kind}: {}.", missed.join("; "));
+        }
+    }
+    text
 }
 
 /// What a goal asks for, and whether it was reached or by how much it was not.
@@ -118,10 +144,12 @@ pub fn document(tables: &[Table], setting: &Setting, before: &str) -> String {
          percentile (p10) compares best. The floor is an init of a few dozen instructions that \
          does nothing but start, forward, reap and end: the physical limit.\n\n\
          ![foster and its peers side by side](benchmarks.svg)\n\n\
-         ## Targets\n\n{}\n\
+         ## Targets\n\n\
+         A target must be reached; an aim is where foster wants to be.\n\n{}\n{}\n\n\
          {NOTES_BEGIN}{}{NOTES_END}\n\n\
          ## Figures\n",
         markdown(&targets(tables), Side::Left),
+        verdict(tables),
         notes(before),
     );
     for table in tables {
@@ -281,6 +309,21 @@ mod tests {
             ["missed: 1.50 × floor", "≤ 1.15 × floor", "missed: 1.50 × floor"]
         );
         assert_eq!(targets(&sample(0.4))[1][3], "reached");
+    }
+
+    #[test]
+    fn the_report_says_how_many_targets_and_aims_are_reached_and_names_the_missed_ones() {
+        let text = |foster| document(&sample(foster), &setting(), "");
+        assert!(text(0.4).contains("\n2 of 2 targets and 1 of 1 aims are reached.\n\n<!-- notes"));
+        let aimed_too_high = text(0.5);
+        assert!(aimed_too_high.contains("1 of 2 targets and 0 of 1 aims are reached."));
+        assert!(text(0.6).contains(
+            "0 of 2 targets and 0 of 1 aims are reached.\n\nMissed targets: Start, p10; Start, p10.\
+             \n\nMissed aims: Start, p10.\n"
+        ));
+        let mut gap = sample(0.4);
+        gap[0].rows[0].figures = Err(crate::bed::Gap::Absent("not installed"));
+        assert!(document(&gap, &setting(), "").contains("0 of 2 targets and 0 of 1 aims"));
     }
 
     #[test]
