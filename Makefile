@@ -8,7 +8,7 @@ STATIC   = foster=$$(.ci/static $(ARCH)) &&
 LINKS   := $(shell cat .ci/links)
 BENCH    = cargo run -q --release --manifest-path tests/bench/Cargo.toml --
 INSTALL  = .ci/install
-PROVE   := test-valgrind test-static test-asan test-arch test-containers test-boot deny fuzz miri
+PROVE   := test-valgrind test-static test-asan test-arch test-containers test-boot deny fuzz miri msrv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +25,9 @@ check: ## what should pass before every commit, under a minute: format, lints, t
 	cargo fmt --check
 	.ci/lint
 	cargo test --lib --test cli --test model
+msrv: ## build with the oldest Rust that Cargo.toml promises
+	@$(INSTALL) msrv
+	CARGO_TARGET_DIR=$(CACHE)/msrv cargo +$$(.ci/msrv) check -q
 pure: ## build the library for a target without an operating system
 	@$(INSTALL) std
 	[ -e "$$(rustc --print sysroot)/lib/rustlib/src/rust/library/std/Cargo.toml" ] || PATH=/usr/bin:$$PATH; \
@@ -108,5 +111,5 @@ install: build ## install binary, man page, completions and the names it stands 
 	  $(DESTDIR)$(prefix)/share/fish/vendor_completions.d/foster.fish
 	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
 
-.PHONY: help build demo test check pure test-compat test-theirs static test-bench test-static test-asan test-valgrind test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
+.PHONY: help build demo test check msrv pure test-compat test-theirs static test-bench test-static test-asan test-valgrind test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
   test-arch bench bench-check install

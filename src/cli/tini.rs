@@ -153,8 +153,8 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
             lines.was_orphan(config, pid);
         }
         Report::Forwarded { signal, .. } | Report::StopRequested { signal: Some(signal) } => {
-            let line = format_args!("Passing signal: '{}'", Description(signal));
-            lines.say(Level::Debug, line);
+            let signal = Description(signal);
+            lines.say(Level::Debug, format_args!("Passing signal: '{signal}'"));
         }
         Report::KillFailed { os, .. } if OsError(os) == OsError::NO_SUCH_PROCESS => {
             lines.say(Level::Warn, format_args!("Child was dead when forwarding signal"));
