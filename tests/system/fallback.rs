@@ -11,7 +11,7 @@ use crate::subject::{foster, kill, probe_line, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::running::send;
-use crate::support::{Launch, Place, Status};
+use crate::support::{Launch, Place, Status, probe};
 
 fn without(launch: Launch) -> Launch {
     launch.inheriting(WITHOUT_SIGNALFD)
@@ -126,6 +126,33 @@ fn what_is_pending_when_the_first_deadline_begins_arrives_beside_it() {
         run.signal("KILL");
         run.wait_for_status();
     }
+}
+
+/// docs/INSTALL.md says what is done without each of these.
+#[test]
+fn no_system_call_that_came_after_linux_3_4_is_needed() {
+    let newer = "deny=getrandom,clone3,close_range,pidfd_open,pidfd_send_signal:ENOSYS";
+    let script = "fork { setsid say=fled pause } block=USR1 say=up await=USR1 exit=1";
+    let mut run = wrapped(script).place(Place::Job).inheriting(newer).start();
+    for _ in 0..3 {
+        run.expect_all(&["fled", "up"]);
+        // What the run before left behind is gone. The namespace's own PID 1 is a probe too.
+        until("there are other processes than there should be", || {
+            let all = run.everything().into_iter().filter_map(procfs::stat);
+            let probes = all.filter(|stat| stat.name == "probe" && stat.state != 'Z');
+            (probes.count() == 3).then_some(())
+        });
+        run.signal("USR1");
+    }
+    run.expect_all(&["fled", "up"]);
+    run.signal("TERM");
+    assert_eq!(run.wait().code(), 0);
+
+    let mut run =
+        foster().args(["--", probe(), "trap"]).inheriting(newer).place(Place::Pid1).start();
+    run.expect("trapping");
+    run.signal("HUP");
+    run.expect("got HUP");
 }
 
 /// More than a pipe holds, and less than a small machine's kernel keeps for a user (RLIMIT_SIGPENDING).

@@ -148,6 +148,7 @@ fn number(name: &str) -> i64 {
         "pidfd_open" => libc::SYS_pidfd_open,
         "close_range" => libc::SYS_close_range,
         "pipe2" => libc::SYS_pipe2,
+        "getrandom" => libc::SYS_getrandom,
         _ => script::fail(&format!("no such system call here: {name}")),
     }
 }
