@@ -258,8 +258,8 @@ impl StartFailure {
         match error.kind {
             SpawnErrorKind::NotFound | SpawnErrorKind::NoShell => self.not_found,
             SpawnErrorKind::BadInterpreter => self.bad_interpreter,
-            SpawnErrorKind::Denied => self.denied,
-            SpawnErrorKind::NotExecutable => self.not_executable,
+            SpawnErrorKind::Denied | SpawnErrorKind::Directory => self.denied,
+            SpawnErrorKind::NotExecutable | SpawnErrorKind::Script => self.not_executable,
             SpawnErrorKind::Resources if error.pid.is_some() => self.resources,
             SpawnErrorKind::Resources | SpawnErrorKind::NoSession => self.no_process,
         }
@@ -487,6 +487,8 @@ mod tests {
             (SpawnErrorKind::NoShell, 127),
             (SpawnErrorKind::BadInterpreter, 126),
             (SpawnErrorKind::Denied, 126),
+            (SpawnErrorKind::Directory, 126),
+            (SpawnErrorKind::Script, 126),
             (SpawnErrorKind::NotExecutable, 126),
             (SpawnErrorKind::Resources, 125),
             (SpawnErrorKind::NoSession, 125),

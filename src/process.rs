@@ -88,6 +88,10 @@ pub enum SpawnErrorKind {
     BadInterpreter,
     /// The file is there, but may not be executed.
     Denied,
+    /// It is a directory.
+    Directory,
+    /// The file is a text that names no interpreter in its first line.
+    Script,
     /// The file is there, but cannot be executed: it is of no executable format, say.
     NotExecutable,
     /// A shell is needed and there is none.
@@ -105,6 +109,13 @@ impl fmt::Display for SpawnError {
             SpawnErrorKind::BadInterpreter => {
                 f.write_str("it is there, but its interpreter or loader is not")
             }
+            SpawnErrorKind::Directory => {
+                f.write_str("it is a directory: give the path of a program")
+            }
+            SpawnErrorKind::Script => f.write_str(
+                "it is a script without a first line like #!/bin/sh: add one, or give the \
+                 interpreter in front: sh SCRIPT",
+            ),
             SpawnErrorKind::NoShell => f.write_str(
                 "it needs a shell and there is no sh on PATH; give the program itself: \
                  foster -- COMMAND [ARG]...",

@@ -244,7 +244,7 @@ impl<'a> Draft<'a> {
         match id {
             Id::Name => self.name = self.name(text)?,
             Id::Wrap => {
-                let mut service = wrap::service(text, self.wrapped.last(), self.surroundings)?;
+                let mut service = wrap::service(text, self.surroundings)?;
                 service.name = std::mem::take(&mut self.name);
                 self.wrapped.push(service);
             }

@@ -29,8 +29,7 @@ use crate::supervisor::Report;
 pub trait Surroundings {
     /// The value of an environment variable, where it is set.
     fn variable(&self, name: &str) -> Option<OsString>;
-    /// Whether this word is a program that could be executed: by `PATH`, or by its path where it
-    /// has a slash.
+    /// Whether this name is that of a program on `PATH` which could be executed.
     fn is_program(&self, word: &OsStr) -> bool;
     /// Whose rules hold for command lines and options.
     fn platform(&self) -> Platform;

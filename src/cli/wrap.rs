@@ -1,8 +1,9 @@
 //! The command line that `--wrap` gives as one text: whether it needs a shell, and its words
 //! where it does not.
 //!
-//! Without a shell the service's pid is the app, and an image without a shell will do. So a line
-//! is run directly where a shell would do nothing but split it; in doubt the shell gets it.
+//! Without a shell the service's pid is the app, an image without a shell will do, and a program
+//! that is not there is a start that failed. So a line is run directly where a shell would do nothing
+//! but split it.
 
 use std::ffi::OsStr;
 
@@ -11,34 +12,30 @@ use crate::config::{Argv, ServiceConfig};
 use super::{Platform, Surroundings};
 
 /// Makes a service of a line; says what is wrong with one that cannot be split, or is empty.
-/// `last` is the service before it, so that the same program is not looked for twice.
 pub(super) fn service(
     line: &str,
-    last: Option<&ServiceConfig>,
     surroundings: &dyn Surroundings,
 ) -> Result<ServiceConfig, &'static str> {
     if line.trim().is_empty() {
         return Err("is empty: give it the command line to run");
     }
     match surroundings.platform() {
-        Platform::Linux => posix(line, last, surroundings),
+        Platform::Linux => posix(line, surroundings),
         Platform::Windows => Ok(windows(line)),
     }
 }
 
-fn posix(
-    line: &str,
-    last: Option<&ServiceConfig>,
-    surroundings: &dyn Surroundings,
-) -> Result<ServiceConfig, &'static str> {
+fn posix(line: &str, surroundings: &dyn Surroundings) -> Result<ServiceConfig, &'static str> {
     if !needs_posix_shell(line) {
         let words = shlex::split(line)
             .ok_or("has a quote without its partner, or a backslash at its end: complete it")?;
         let program = words.first().map_or("", String::as_str);
-        let known = last.is_some_and(|service| {
-            !service.in_shell && service.argv.program() == program.as_bytes()
-        });
-        if known || surroundings.is_program(OsStr::new(program)) {
+        if program.is_empty() {
+            return Err("begins with an empty word: begin it with a program");
+        }
+        // Some of what a shell knows is a program too, and that comes first.
+        let is_builtin = SHELL_WORDS.split_ascii_whitespace().any(|word| word == program);
+        if !is_builtin || surroundings.is_program(OsStr::new(program)) {
             return Ok(ServiceConfig::new(Argv::new(&words)));
         }
     }
@@ -106,6 +103,13 @@ pub(super) fn is_cmd_builtin(first: &str) -> bool {
 const SYNTAX: &[u8] = b"|&;<>()*?[#~{}!\n";
 
 const CMD_SYNTAX: &[u8] = b"&|<>^%\"()@\n";
+
+/// What shells run without a program, or take for syntax: those of POSIX, dash, bash and busybox.
+const SHELL_WORDS: &str = ". : alias bg bind break builtin caller case cd chdir command compgen complete \
+    compopt continue coproc declare dirs disown do done echo elif else enable esac eval exec exit export \
+    false fc fg fi for function getopts hash help history if in jobs kill let local logout mapfile \
+    newgrp popd printf pushd pwd read readarray readonly return select set shift shopt source suspend \
+    test then time times trap true type typeset ulimit umask unalias unset until wait while";
 
 /// The commands that cmd.exe has within itself (`help` lists them).
 const CMD_BUILTINS: [&str; 45] = [

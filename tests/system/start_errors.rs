@@ -52,9 +52,22 @@ fn a_later_folder_of_path_is_tried_after_a_file_that_may_not_be_executed() {
 }
 
 #[test]
-fn a_directory_is_126_with_one_line() {
+fn a_directory_is_126_and_called_one() {
+    let why = "it is a directory: give the path of a program";
     let output = foster().arg("/tmp").output();
-    assert_eq!((output.code(), output.stderr), (126, cannot_start("/tmp", "Permission denied")));
+    assert_eq!((output.code(), output.stderr), (126, cannot_start("/tmp", why)));
+    let launch = foster().args(["-q", "--max-restarts", "0", "--wrap", "/tmp --port 80"]);
+    let output = launch.output();
+    let (error, _) = output.stderr.split_once('\n').expect("a line");
+    assert_eq!((output.code(), error), (126, cannot_start("/tmp", why).trim_end()));
+    // One on PATH is none where a file stands in a later folder, which may not be executed.
+    let (first, second) = (Folder::new(), Folder::new());
+    fs::create_dir(first.path("app")).expect("a directory can be made");
+    let path = format!("{}:{}", first.word(""), second.word(""));
+    let app = || foster().env("PATH", &path).arg("app").output();
+    assert_eq!((app().code(), app().stderr), (126, cannot_start("app", why)));
+    fs::write(second.path("app"), "#!/bin/sh\n").expect("a file can be written");
+    assert_eq!((app().code(), app().stderr), (126, cannot_start("app", "Permission denied")));
 }
 
 #[test]
@@ -73,12 +86,24 @@ fn a_bad_interpreter_is_126_and_told_apart_from_a_missing_command() {
 #[test]
 fn a_file_of_no_executable_format_is_126_on_every_c_library() {
     let folder = Folder::new();
-    // glibc's execvp would hand the first to a shell.
-    for (name, text) in [("script", "echo run\n"), ("empty", ""), ("binary", "\x7fELF no more")] {
+    let is_script = "it is a script without a first line like #!/bin/sh: add one, or give the \
+                     interpreter in front: sh SCRIPT";
+    let long = "echo r\u{fc}n\n".repeat(100);
+    for (name, text, why) in [
+        // glibc's execvp would hand this to a shell.
+        ("script", "echo run\n", is_script),
+        ("long", &long, is_script),
+        ("empty", "", "Exec format error"),
+        ("nameless", "#!\n", "Exec format error"),
+        ("binary", "\x7fELF no more", "Exec format error"),
+        ("other", "MZ\u{0}\u{1}", "Exec format error"),
+    ] {
         let path = folder.script(name, text);
         let output = foster().arg(&path).output();
-        let line = cannot_start(&path, "Exec format error");
+        let line = cannot_start(&path, why);
         assert_eq!((output.code(), output.stderr, output.stdout.as_str()), (126, line, ""));
+        let on_path = foster().env("PATH", folder.word("")).arg(name).output();
+        assert_eq!((on_path.code(), on_path.stderr), (126, cannot_start(name, why)));
     }
 }
 
@@ -177,11 +202,34 @@ fn a_full_process_table_is_tried_again_until_there_is_room() {
 }
 
 #[test]
-fn a_service_that_is_found_nowhere_goes_to_a_shell_and_ends_as_that_ends() {
-    let output = quick(foster()).args(["--restart", "never", "--wrap", "no-such-command"]).output();
-    assert_eq!(output.code(), 127);
-    // It is the shell's own line.
-    assert!(output.stderr.contains("not found"), "{output:?}");
+fn a_line_without_shell_syntax_whose_program_is_not_there_is_a_failed_start_and_no_shells() {
+    // No shell would be there to say it either.
+    let empty = Folder::new();
+    let long = format!("/{} x", "x".repeat(5000));
+    for (line, code, why) in [
+        ("/no/such/app --port 80", 127, "no such command"),
+        ("no-such-command 'a b'", 127, "no such command"),
+        ("./plain", 126, "Permission denied"),
+        (&long, 126, "File name too long"),
+    ] {
+        fs::write(empty.path("plain"), "#!/bin/sh\n").expect("a file can be written");
+        let launch = quick(foster()).args(["--max-restarts", "2", "--wrap", line]);
+        let output = launch.env("PATH", "/nowhere").directory(empty.word("")).output();
+        let words = line.split(' ').next().expect("a split has a first part");
+        let error = cannot_start(words, why);
+        assert_eq!((output.code(), output.stderr.matches(&error).count()), (code, 3), "{output:?}");
+        assert!(!output.stderr.contains("started"), "{output:?}");
+    }
+}
+
+#[test]
+fn a_wrapped_program_that_comes_to_be_there_later_is_started_then() {
+    let folder = Folder::new();
+    let launch = quick(foster()).env("PATH", folder.word("")).args(["--wrap", "app trap"]);
+    let mut run = launch.start();
+    run.expect_error(cannot_start("app", "no such command").trim_end());
+    std::os::unix::fs::symlink(probe(), folder.path("app")).expect("a link can be made");
+    run.expect("trapping");
 }
 
 #[test]

@@ -146,6 +146,9 @@ fn a_missing_program_is_127_and_one_that_cannot_run_126() {
     let end = run([windows(&file)]);
     assert_eq!(end.code, 126);
     assert!(end.says("cannot start") && end.log.len() == 1, "{end:?}");
+    let end = run([windows(folder.path())]);
+    assert_eq!(end.code, 126);
+    assert!(end.says("it is a directory: give the path of a program"), "{end:?}");
 }
 
 #[test]

@@ -12,7 +12,7 @@
 //! by an end of the process too, and by an exec.
 
 use std::cell::UnsafeCell;
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::io::Write as _;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -24,6 +24,7 @@ use foster::config::{Config, ServiceConfig, Session};
 use foster::process::{Pid, RunId, SpawnError, SpawnErrorKind};
 
 use super::World;
+use super::file;
 use super::mark::{self, MARK};
 use super::signals::{self, Dispositions};
 
@@ -90,6 +91,10 @@ enum Step {
     Exec = 1,
     /// Nor could a file that is there.
     ExecOfFile,
+    /// Nor could what is a folder.
+    ExecOfFolder,
+    /// Nor could a text without the name of its interpreter.
+    ExecOfScript,
     /// A session of its own was refused.
     Session,
 }
@@ -311,6 +316,8 @@ fn failed(service: &ServiceConfig, pid: Pid, Failure { step, errno }: Failure) -
     let kind = match (step, errno) {
         (Step::Session, _) => SpawnErrorKind::NoSession,
         (Step::ExecOfFile, Errno::ENOENT) => SpawnErrorKind::BadInterpreter,
+        (Step::ExecOfFolder, _) => SpawnErrorKind::Directory,
+        (Step::ExecOfScript, _) => SpawnErrorKind::Script,
         (Step::Exec, Errno::ENOENT) if service.in_shell => SpawnErrorKind::NoShell,
         (Step::Exec, Errno::ENOENT) => SpawnErrorKind::NotFound,
         (_, Errno::EACCES) => SpawnErrorKind::Denied,
@@ -338,7 +345,8 @@ impl Failure {
     }
 
     fn from_words([step, errno]: [c_int; 2]) -> Option<Failure> {
-        let known = [Step::Exec, Step::ExecOfFile, Step::Session];
+        let known =
+            [Step::Exec, Step::ExecOfFile, Step::ExecOfFolder, Step::ExecOfScript, Step::Session];
         let step = known.into_iter().find(|known| *known as c_int == step)?;
         Some(Failure { step, errno: Errno::from_raw(errno) })
     }
@@ -434,8 +442,15 @@ impl Plan {
         signals::set_mask(self.mask);
         let errno = self.search();
         // The child looks itself: foster may be in another directory by now.
-        let is_there = errno == Errno::ENOENT && self.any_file_exists();
-        Failure { step: if is_there { Step::ExecOfFile } else { Step::Exec }, errno }
+        let step = match errno {
+            Errno::ENOENT if self.any_file(|_| true) => Step::ExecOfFile,
+            Errno::EACCES if self.any_file(is_folder) && !self.any_file(|it| !is_folder(it)) => {
+                Step::ExecOfFolder
+            }
+            Errno::ENOEXEC if is_script(&self.file) => Step::ExecOfScript,
+            _ => Step::Exec,
+        };
+        Failure { step, errno }
     }
 
     /// The first word of the command.
@@ -444,7 +459,7 @@ impl Plan {
         // which outlive the child's look at them.
         unsafe {
             let program = *self.words.add(1);
-            (!program.is_null()).then(|| std::ffi::CStr::from_ptr(program).to_bytes())
+            (!program.is_null()).then(|| CStr::from_ptr(program).to_bytes())
         }
     }
 
@@ -512,16 +527,16 @@ impl Plan {
         }
     }
 
-    /// Whether a file by which the program may have been meant exists, though it could not be
-    /// executed.
-    fn any_file_exists(&mut self) -> bool {
+    /// Whether a file by which the program may have been meant exists and is such a one, though it
+    /// could not be executed.
+    fn any_file(&mut self, is_such: fn(&libc::stat) -> bool) -> bool {
         let Some(program) = self.program() else { return false };
         for index in 0.. {
             if !self.next_file(program, index) {
                 break;
             }
-            // SAFETY: `next_file` has ended the name by a NUL.
-            if unsafe { libc::access(self.file.as_ptr().cast(), libc::F_OK) } == 0 {
+            let name = CStr::from_bytes_until_nul(&self.file).ok();
+            if name.and_then(file::status).is_some_and(|status| is_such(&status)) {
                 return true;
             }
         }
@@ -544,6 +559,20 @@ impl Plan {
             *self.listen_pid.add(count) = 0;
         }
     }
+}
+
+fn is_folder(status: &libc::stat) -> bool {
+    status.st_mode & libc::S_IFMT == libc::S_IFDIR
+}
+
+/// Whether a file begins with text, and not with `#!`.
+fn is_script(name: &[u8]) -> bool {
+    let Ok(name) = CStr::from_bytes_until_nul(name) else { return false };
+    let mut room = [0; 128];
+    let is_text = |byte: &u8| !byte.is_ascii_control() || b"\t\n\r\x0c\x1b".contains(byte);
+    file::read_start(name, &mut room).is_ok_and(|start| {
+        !start.is_empty() && !start.starts_with(b"#!") && start.iter().all(is_text)
+    })
 }
 
 /// The stack of a child, which shares all other memory with foster. It is more than a child needs,

@@ -107,9 +107,6 @@ impl Surroundings for World {
 
     fn is_program(&self, word: &OsStr) -> bool {
         let word = word.as_bytes();
-        if word.contains(&b'/') {
-            return is_executable(word);
-        }
         let mut file = Vec::new();
         !word.is_empty()
             && self.path().split(|byte| *byte == b':').any(|folder| {

@@ -8,10 +8,11 @@ use std::os::windows::io::OwnedHandle;
 use std::ptr;
 
 use windows_sys::Win32::Foundation::{
-    ERROR_BAD_ARGUMENTS, ERROR_COMMITMENT_LIMIT, ERROR_FILE_NOT_FOUND, ERROR_MAX_THRDS_REACHED,
-    ERROR_NO_PROC_SLOTS, ERROR_NO_SYSTEM_RESOURCES, ERROR_NOT_ENOUGH_MEMORY,
-    ERROR_NOT_ENOUGH_QUOTA, ERROR_OUTOFMEMORY, ERROR_PAGEFILE_QUOTA, ERROR_PATH_NOT_FOUND,
-    ERROR_TOO_MANY_OPEN_FILES, ERROR_WORKING_SET_QUOTA, HANDLE_FLAG_INHERIT, SetHandleInformation,
+    ERROR_BAD_ARGUMENTS, ERROR_COMMITMENT_LIMIT, ERROR_DIRECTORY, ERROR_FILE_NOT_FOUND,
+    ERROR_MAX_THRDS_REACHED, ERROR_NO_PROC_SLOTS, ERROR_NO_SYSTEM_RESOURCES,
+    ERROR_NOT_ENOUGH_MEMORY, ERROR_NOT_ENOUGH_QUOTA, ERROR_OUTOFMEMORY, ERROR_PAGEFILE_QUOTA,
+    ERROR_PATH_NOT_FOUND, ERROR_TOO_MANY_OPEN_FILES, ERROR_WORKING_SET_QUOTA, HANDLE_FLAG_INHERIT,
+    SetHandleInformation,
 };
 use windows_sys::Win32::System::Console::{
     GetStdHandle, STD_ERROR_HANDLE, STD_INPUT_HANDLE, STD_OUTPUT_HANDLE,
@@ -45,6 +46,7 @@ struct Command {
 /// Why there is no command line.
 enum NoCommand {
     NotFound,
+    Folder,
     Unsafe(UnsafeArgument),
 }
 
@@ -56,6 +58,9 @@ pub fn spawn(service: &ServiceConfig, host: &str, world: World) -> Result<Starte
             os: ERROR_FILE_NOT_FOUND as i32,
             pid: None,
         },
+        NoCommand::Folder => {
+            SpawnError { kind: SpawnErrorKind::Directory, os: ERROR_DIRECTORY as i32, pid: None }
+        }
         NoCommand::Unsafe(_) => SpawnError {
             kind: SpawnErrorKind::NotExecutable,
             os: ERROR_BAD_ARGUMENTS as i32,
@@ -82,7 +87,7 @@ pub fn spawn(service: &ServiceConfig, host: &str, world: World) -> Result<Starte
 /// Says why a service could never be started with its arguments, where that is known.
 pub fn check(service: &ServiceConfig, world: World) -> Result<(), UnsafeArgument> {
     match command(service, world) {
-        Ok(_) | Err(NoCommand::NotFound) => Ok(()),
+        Ok(_) | Err(NoCommand::NotFound | NoCommand::Folder) => Ok(()),
         Err(NoCommand::Unsafe(argument)) => Err(argument),
     }
 }
@@ -109,7 +114,11 @@ fn command(service: &ServiceConfig, world: World) -> Result<Command, NoCommand> 
         let line = quote::shell(shell, service.argv.program());
         return Ok(Command { program: shell_wide, line: wide(os_str(&line)) });
     }
-    let file = world.find(os_str(service.argv.program())).ok_or(NoCommand::NotFound)?;
+    let word = os_str(service.argv.program());
+    let file = world.find(word).ok_or_else(|| match world.is_folder(word) {
+        true => NoCommand::Folder,
+        false => NoCommand::NotFound,
+    })?;
     let name = file.as_os_str().as_encoded_bytes();
     if quote::is_batch(name) {
         let line = quote::batch(shell, name, service.argv.words().skip(1));

@@ -23,7 +23,7 @@ impl World {
     /// what lies there by chance is not run for a program.
     pub(super) fn find(self, word: &OsStr) -> Option<PathBuf> {
         let path = Path::new(word);
-        let has_folder = word.as_encoded_bytes().iter().any(|byte| b"\\/:".contains(byte));
+        let has_folder = has_folder(word);
         let has_extension = path.extension().is_some_and(|extension| !extension.is_empty());
         let extensions = env::var_os("PATHEXT").filter(|list| !list.is_empty());
         let extensions = extensions.unwrap_or_else(|| OsString::from(".COM;.EXE;.BAT;.CMD"));
@@ -50,6 +50,12 @@ impl World {
                 .filter(|folder| !folder.as_os_str().is_empty())
                 .find_map(|folder| find(folder.join(path)))
         }
+    }
+
+    /// Whether a word is the path of a folder.
+    pub(super) fn is_folder(self, word: &OsStr) -> bool {
+        let attributes = attributes(Path::new(word)).filter(|_| has_folder(word));
+        attributes.is_some_and(|attributes| attributes & FILE_ATTRIBUTE_DIRECTORY != 0)
     }
 
     /// The shell: `%ComSpec%`, or the one that the system comes with.
@@ -120,11 +126,20 @@ fn inherited() -> Vec<Vec<u16>> {
     entries
 }
 
+/// Whether a word is a path and no mere name.
+fn has_folder(word: &OsStr) -> bool {
+    word.as_encoded_bytes().iter().any(|byte| b"\\/:".contains(byte))
+}
+
 /// Whether there is something at this path that is no folder. A link counts, without being
 /// followed: those that stand for programs of the Store lead nowhere that can be opened.
 fn is_file(path: &Path) -> bool {
+    attributes(path).is_some_and(|attributes| attributes & FILE_ATTRIBUTE_DIRECTORY == 0)
+}
+
+fn attributes(path: &Path) -> Option<u32> {
     let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
     // SAFETY: the path is ended by a NUL.
     let attributes = unsafe { GetFileAttributesW(path.as_ptr()) };
-    attributes != INVALID_FILE_ATTRIBUTES && attributes & FILE_ATTRIBUTE_DIRECTORY == 0
+    (attributes != INVALID_FILE_ATTRIBUTES).then_some(attributes)
 }

@@ -235,6 +235,8 @@ fn an_empty_or_unbalanced_wrap() {
         ("", "is empty: give it the command line to run"),
         (" \t ", "is empty: give it the command line to run"),
         ("app 'x", "has a quote without its partner, or a backslash at its end: complete it"),
+        ("''", "begins with an empty word: begin it with a program"),
+        ("'' app", "begins with an empty word: begin it with a program"),
         ("nosuch \"x", "has a quote without its partner, or a backslash at its end: complete it"),
         ("app \\", "has a quote without its partner, or a backslash at its end: complete it"),
     ] {

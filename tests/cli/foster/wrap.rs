@@ -10,7 +10,7 @@ fn words(world: &World, line: &str) -> (Vec<String>, bool) {
 }
 
 #[test]
-fn a_plain_line_whose_first_word_is_a_program_is_split_and_run_directly() {
+fn a_line_without_shell_syntax_is_split_and_run_directly_be_its_program_there_or_not() {
     let world = World::new();
     for (line, expected) in [
         ("app", &["app"][..]),
@@ -20,6 +20,12 @@ fn a_plain_line_whose_first_word_is_a_program_is_split_and_run_directly() {
         ("'app' a=b", &["app", "a=b"]),
         ("app '$HOME|;*'", &["app", "$HOME|;*"]),
         ("app \"\\$HOME\"", &["app", "$HOME"]),
+        ("nosuch -x", &["nosuch", "-x"]),
+        ("/no/such/app --port 80", &["/no/such/app", "--port", "80"]),
+        ("./cd", &["./cd"]),
+        ("'it''s' none", &["its", "none"]),
+        // What a shell knows itself is a program too.
+        ("echo hi", &["echo", "hi"]),
     ] {
         let (words, in_shell) = words(&world, line);
         assert_eq!(words, expected, "{line}");
@@ -40,8 +46,13 @@ fn any_other_line_is_the_shells() {
         "app > /dev/null",
         "app *.txt",
         "app\necho",
-        "nosuch",
-        "'it''s' none",
+        // Only a shell knows these.
+        "cd /",
+        ". ./file",
+        "kill 1",
+        "'exec' app",
+        "true",
+        "wait",
     ] {
         let expected = ["sh", "-c", line].map(String::from).to_vec();
         assert_eq!(words(&world, line), (expected, true), "{line}");
