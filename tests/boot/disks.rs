@@ -91,6 +91,24 @@ fn a_root_without_room_for_file_systems_is_told_of_and_runs_all_the_same() {
     assert_eq!(machine.ending(), Ending::PowerOff);
 }
 
+#[test]
+fn a_disk_with_swap_in_one_of_its_files_is_unmounted_all_the_same() {
+    let mut machine = Machine::new(&[("write", "echo kept >/mnt/file; grep -c /mnt /proc/swaps")]);
+    machine.add_foster("bin/foster");
+    let disk = machine.add_disk();
+    let init = "mount -t devtmpfs none /dev\nmount -t ext4 /dev/vda /mnt\n\
+                dd if=/dev/zero of=\"/mnt/s w\" bs=4k count=64 2>/dev/null\n\
+                mkswap \"/mnt/s w\" >/dev/null; swapon \"/mnt/s w\"; exec foster write";
+    machine.add("init", format!("{WITH_MODULES}{init}\n").as_bytes());
+    let mut machine = machine.boot("");
+    machine.expect("1");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+    let seen = machine.off();
+    assert!(!seen.contains("cannot unmount"), "{seen}");
+    assert_clean(&disk);
+    assert_eq!(file_on(&disk), "kept\n");
+}
+
 /// What the kernel would have nothing to repair on.
 #[track_caller]
 fn assert_clean(disk: &Path) {

@@ -181,6 +181,34 @@ fn a_machine_that_cannot_be_ended_says_why_and_stands_still_until_ctrl_alt_del()
     assert_eq!(machine.ending(), Ending::Reboot);
 }
 
+#[test]
+fn a_platform_that_comes_back_from_its_power_off_is_no_kernel_panic() {
+    let mut machine = Machine::new(&[("app", "echo running")]);
+    machine.add_foster("bin/foster");
+    let init = "exec probe deny=reboot:0 exec foster app";
+    machine.add("init", format!("#!/bin/sh\n{init}\n").as_bytes());
+    let mut machine = machine.boot("");
+    machine.expect("running");
+    machine.expect(
+        "foster: powering off failed: this machine cannot do it; Ctrl-Alt-Del restarts the machine",
+    );
+    machine.press_ctrl_alt_del();
+    assert_eq!(machine.ending(), Ending::Reboot);
+}
+
+#[test]
+fn what_hangs_in_the_kernel_does_not_hold_up_the_end() {
+    let mut machine = Machine::new(&[("app", "echo running")]);
+    machine.add_foster("bin/foster");
+    let init = "exec probe hang=umount2,sync exec foster app";
+    machine.add("init", format!("#!/bin/sh\n{init}\n").as_bytes());
+    let mut machine = machine.boot("");
+    machine.expect("running");
+    machine.expect("foster: warning: unmounting /run does not come to an end: going on without");
+    machine.expect("foster: warning: a disk does not answer: what is not written to it is lost");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
 /// A machine whose console is held back, and whose service has said its last word: what is left
 /// to say is foster's.
 fn with_a_console_held_back_at_the_end() -> Booted {

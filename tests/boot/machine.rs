@@ -369,9 +369,10 @@ const ENDINGS: [(&str, Ending); 4] = [
 ];
 
 /// Names by which busybox is called.
-const APPLETS: [&str; 20] = [
-    "sh", "cat", "chroot", "date", "echo", "grep", "insmod", "kill", "ls", "mkdir", "mke2fs",
-    "mount", "readlink", "rm", "setsid", "sleep", "true", "truncate", "umount", "unshare",
+const APPLETS: [&str; 23] = [
+    "sh", "cat", "chroot", "date", "dd", "echo", "grep", "insmod", "kill", "ls", "mkdir", "mke2fs",
+    "mkswap", "mount", "readlink", "rm", "setsid", "sleep", "swapon", "true", "truncate", "umount",
+    "unshare",
 ];
 
 /// What sees a disk of QEMU's, in the order to load it, and one in a file.

@@ -23,6 +23,7 @@ use foster::process::OsError;
 
 use crate::log::Log;
 
+use super::aside::{Aside, Patience};
 use super::{file, log};
 
 /// Whether PID 1, which foster is, is that of a machine, and not of a container.
@@ -84,29 +85,51 @@ pub fn take_console() {
 /// Ends the machine; comes back only where foster may not, in a container. File systems are
 /// put away only where they are the machine's own.
 pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
-    if is_machine {
-        put_away_file_systems(log);
-    }
-    // After that: what one file system writes as it is unmounted may go into a file of another's.
-    sync();
-    drain_console();
-    let Err(errno) = reboot(match how {
+    let mode = match how {
         MachineEnd::PowerOff => RebootMode::RB_POWER_OFF,
         MachineEnd::Reboot => RebootMode::RB_AUTOBOOT,
         MachineEnd::Halt => RebootMode::RB_HALT_SYSTEM,
-    });
-    if is_machine {
-        // It is over all the same: better a machine that stands still than a panic.
-        // Whoever is at the keyboard has a way out again, which asks nobody.
-        let why = OsError(errno as i32);
-        let way = match set_cad_enabled(true) {
-            Ok(()) => "Ctrl-Alt-Del restarts the machine",
-            Err(_) => "it can be switched off now",
-        };
-        log::say(Stream::Err, &format!("foster: {how} failed: {why}; {way}\n"));
-        loop {
-            unistd::pause();
+    };
+    if !is_machine {
+        sync();
+        drain_console();
+        let _ = reboot(mode);
+        return;
+    }
+    let warn = |what: fmt::Arguments<'_>| {
+        if let Some(log) = log {
+            log.say(Level::Warn, what);
         }
+    };
+    let mut patience = Patience::new(PATIENCE);
+    turn_swap_off(&mut patience, &warn);
+    put_away_file_systems(&mut patience, &warn);
+    // After that: what one file system writes as it is unmounted may go into a file of another's.
+    let write_all = || {
+        sync();
+        Ok(())
+    };
+    if patience.run(write_all) == Aside::Hangs {
+        warn(format_args!("a disk does not answer: what is not written to it is lost"));
+    }
+    drain_console();
+    // The kernel ends who calls, where the platform comes back from its power-off (reboot(2)): that
+    // must not be PID 1, without which the kernel panics.
+    // SAFETY: these are numbers.
+    let call = || Errno::result(unsafe { libc::reboot(mode as libc::c_int) }).map(drop);
+    let why = match Patience::endless().run(call) {
+        Aside::Failed(errno) => OsError(errno as i32).to_string(),
+        Aside::Done | Aside::Hangs => "this machine cannot do it".to_owned(),
+    };
+    // It is over all the same: better a machine that stands still than a panic.
+    // Whoever is at the keyboard has a way out again, which asks nobody.
+    let way = match set_cad_enabled(true) {
+        Ok(()) => "Ctrl-Alt-Del restarts the machine",
+        Err(_) => "it can be switched off now",
+    };
+    log::say(Stream::Err, &format!("foster: {how} failed: {why}; {way}\n"));
+    loop {
+        unistd::pause();
     }
 }
 
@@ -136,39 +159,78 @@ fn mount_missing(wanted: &Mount) -> Mounted {
         .map_or_else(Mounted::Failed, |()| Mounted::Now)
 }
 
+/// Turns off all swap, the latest first: a file system with swap in one of its files cannot be
+/// unmounted.
+fn turn_swap_off(patience: &mut Patience, warn: &dyn Fn(fmt::Arguments<'_>)) {
+    // The first line is a heading.
+    let swaps = places_in(c"/proc/swaps", |line| line.split(|byte| b" \t".contains(byte)).next());
+    for place in swaps.iter().skip(1).rev() {
+        // SAFETY: the path is a string.
+        match patience.run(|| Errno::result(unsafe { libc::swapoff(place.as_ptr()) }).map(drop)) {
+            Aside::Done => {}
+            Aside::Failed(errno) => warn(format_args!(
+                "cannot turn off the swap on {}: {}",
+                Text(place),
+                OsError(errno as i32)
+            )),
+            Aside::Hangs => warn(format_args!(
+                "turning off the swap on {} does not come to an end: going on without",
+                Text(place)
+            )),
+        }
+    }
+}
+
 /// Unmounts all that can be, the latest first; the rest, and the root, can only be read from now
 /// on, by anyone: it is for a machine of foster's own.
-fn put_away_file_systems(log: Option<&Log>) {
-    let warn = |what: fmt::Arguments<'_>| {
-        if let Some(log) = log {
-            log.say(Level::Warn, what);
-        }
-    };
-    let mut mounts = Vec::new();
-    let _ = file::read(c"/proc/self/mounts", &mut mounts, MOST_OF_MOUNTS);
-    let places = mounts.split(|byte| *byte == b'\n').filter_map(|line| {
-        let place = line.split(|byte| *byte == b' ').nth(1)?;
-        CString::new(unescape(place)).ok()
-    });
-    let places: Vec<CString> = places.collect();
+fn put_away_file_systems(patience: &mut Patience, warn: &dyn Fn(fmt::Arguments<'_>)) {
+    let places = places_in(c"/proc/self/mounts", |line| line.split(|byte| *byte == b' ').nth(1));
     let is_needed =
         |place: &&CString| ![c"/", c"/proc", c"/sys", c"/dev"].contains(&place.as_c_str());
     for place in places.iter().rev().filter(is_needed) {
-        if umount(place.as_c_str()).is_ok() {
-            continue;
+        let hangs = || {
+            let place = Text(place);
+            warn(format_args!("unmounting {place} does not come to an end: going on without"));
+        };
+        match patience.run(|| umount(place.as_c_str())) {
+            Aside::Done => continue,
+            Aside::Hangs => {
+                hangs();
+                continue;
+            }
+            Aside::Failed(_) => {}
         }
-        let (place, result) = (Text(place), make_read_only(place));
+        let result = patience.run(|| make_read_only(place));
+        let place = Text(place);
         match result {
-            Ok(()) => warn(format_args!("cannot unmount {place}, which is in use: read-only now")),
-            Err(errno) => warn(format_args!(
+            Aside::Done => {
+                warn(format_args!("cannot unmount {place}, which is in use: read-only now"));
+            }
+            Aside::Hangs => hangs(),
+            Aside::Failed(errno) => warn(format_args!(
                 "cannot unmount {place}, which is in use, nor make it read-only: {}",
                 OsError(errno as i32)
             )),
         }
     }
-    if let Err(errno) = make_read_only(c"/") {
-        warn(format_args!("cannot make / read-only: {}", OsError(errno as i32)));
+    match patience.run(|| make_read_only(c"/")) {
+        Aside::Done => {}
+        Aside::Failed(errno) => {
+            warn(format_args!("cannot make / read-only: {}", OsError(errno as i32)));
+        }
+        Aside::Hangs => {
+            warn(format_args!("making / read-only does not come to an end: going on without"));
+        }
     }
+}
+
+/// The paths in a file of /proc, where each line has one in the field that `field` takes out.
+fn places_in(file: &CStr, field: impl Fn(&[u8]) -> Option<&[u8]>) -> Vec<CString> {
+    let mut text = Vec::new();
+    let _ = file::read(file, &mut text, MOST_OF_MOUNTS);
+    let lines = text.split(|byte| *byte == b'\n');
+    let places = lines.filter_map(|line| field(line).filter(|place| !place.is_empty()));
+    places.filter_map(|place| CString::new(unescape(place)).ok()).collect()
 }
 
 /// Makes a whole file system read-only, wherever else it is mounted.
@@ -177,7 +239,7 @@ fn make_read_only(place: &CStr) -> nix::Result<()> {
     mount(None::<&CStr>, place, None::<&CStr>, flags, None::<&CStr>)
 }
 
-/// A path of /proc/self/mounts, in which blanks and backslashes are written as `\040`.
+/// A path of /proc/self/mounts or /proc/swaps, in which blanks and backslashes are written as `\040`.
 fn unescape(text: &[u8]) -> Vec<u8> {
     let mut path = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -229,6 +291,10 @@ const DEVICES: Mount = Mount {
     flags: MsFlags::MS_NOSUID,
     data: Some(c"mode=0755"),
 };
+
+/// For how long all that puts file systems away may make no progress, added up. A disk that is slow
+/// but writes has all the time that it takes; a server that is gone must not keep the machine on.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 const FILE_SYSTEMS: [Mount; 3] = [
     Mount { kind: c"proc", place: c"/proc", flags: NO_PROGRAMS, data: None },

@@ -1,6 +1,7 @@
 //! Linux: one mio loop over a signalfd and a timerfd, without threads; and as long as there is no
 //! deadline, signals from the kernel's hand.
 
+mod aside;
 mod boot;
 mod entry;
 mod file;

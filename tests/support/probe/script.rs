@@ -29,6 +29,7 @@
 //! | `open=PATH`, `close=N` | descriptors that an exec keeps |
 //! | `dup=N:M` | descriptor M is a copy of N from then on |
 //! | `deny=CALL,...:ERROR` | makes system calls fail, from here on and in every child; not those that only ask |
+//! | `hang=CALL,...` | has system calls hang for ever, from here on and in every child |
 //! | `exec PROGRAM WORD...` | becomes PROGRAM |
 //! | `parent=MODE,FD PROGRAM WORD...` | a parent of PROGRAM, see `parent.rs` |
 
@@ -151,6 +152,7 @@ fn run(words: &[OsString]) {
             "dup" => copy_descriptor(&value.to_string_lossy()),
             "close" => drop(unistd::close(number(value))),
             "deny" => seccomp::deny(value.to_str().expect("names")),
+            "hang" => seccomp::hang(value.to_str().expect("names")),
             "exec" => exec(rest),
             "parent" => parent::run(value.to_str().expect("a mode and a descriptor"), rest),
             _ if more::run(&verb, value) || chaos::run(&verb, value) => {}

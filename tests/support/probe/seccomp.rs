@@ -15,6 +15,8 @@ pub fn deny(rule: &str) {
         "ENOMEM" => libc::ENOMEM,
         "EMFILE" => libc::EMFILE,
         "ESRCH" => libc::ESRCH,
+        // The call says that it has done what it has not.
+        "0" => 0,
         _ => script::fail(&format!("no such error here: {error}")),
     };
     let mut filter = Vec::new();
@@ -85,6 +87,17 @@ pub fn ask(names: &[&str]) -> i32 {
     descriptor as i32
 }
 
+/// Has the named calls hang for ever, in this process and in everything that it starts: whoever
+/// this process becomes has the descriptor to answer by, and does not know of it.
+pub fn hang(names: &str) {
+    let names: Vec<&str> = names.split(',').collect();
+    let descriptor = ask(&names);
+    // SAFETY: these are numbers.
+    if unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) } != 0 {
+        script::fail("cannot keep the descriptor of the filter");
+    }
+}
+
 /// Where a filter finds what it looks at.
 const CALL_NUMBER: u32 = 0;
 
@@ -138,6 +151,8 @@ fn number(name: &str) -> i64 {
         #[cfg(not(target_arch = "x86_64"))]
         "fork" | "vfork" => libc::SYS_clone,
         "reboot" => libc::SYS_reboot,
+        "umount2" => libc::SYS_umount2,
+        "sync" => libc::SYS_sync,
         "setsid" => libc::SYS_setsid,
         "prctl" => libc::SYS_prctl,
         "signalfd4" => libc::SYS_signalfd4,
