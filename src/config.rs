@@ -347,6 +347,8 @@ pub struct Log {
     pub opening: &'static [&'static str],
     /// Whether an orphan that is reaped is worth a warning (tini -w).
     pub warn_of_orphans: bool,
+    /// What the reader of the command line has to warn of, said once at the start; a line each.
+    pub warnings: Vec<String>,
 }
 
 /// Whose words a report is put into. This is wording, nothing else.
@@ -411,6 +413,7 @@ impl Config {
                 format: LogFormat::Text,
                 opening: &[],
                 warn_of_orphans: false,
+                warnings: Vec::new(),
             },
         }
     }

@@ -38,6 +38,13 @@ impl Log {
         log
     }
 
+    /// Says what the reader of the command line has to warn of.
+    pub fn warnings(&self) {
+        for warning in &self.config.log.warnings {
+            self.say(Level::Warn, format_args!("{warning}"));
+        }
+    }
+
     /// Says a report, in its voice.
     pub fn report(&self, report: &Report) {
         let (config, own_pid) = (&self.config, self.own_pid);

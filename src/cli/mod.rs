@@ -8,6 +8,7 @@ mod catatonit;
 mod dumb_init;
 mod foster;
 mod getopt;
+mod kernel_line;
 mod name;
 mod near;
 mod tini;
@@ -38,6 +39,10 @@ pub trait Surroundings {
     /// Whether foster is PID 1 of a machine, not of a container and not an ordinary process.
     fn is_machine(&self) -> bool {
         false
+    }
+    /// The kernel's own command line, where foster is PID 1 of a machine and it can be read.
+    fn kernel_line(&self) -> Option<Vec<u8>> {
+        None
     }
 }
 
@@ -81,6 +86,37 @@ pub struct Say {
 
 /// Reads a command line, `argv[0]` included, and the environment.
 pub fn parse(mut args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
+    let line = surroundings.kernel_line().unwrap_or_default();
+    let stray = kernel_line::take_stray(&mut args, &line);
+    let mut outcome = parse_own(args, surroundings);
+    if !stray.is_empty() {
+        warn_of_stray(&stray, &mut outcome);
+    }
+    outcome
+}
+
+/// Says which words of the kernel's command line are not taken for foster's.
+fn warn_of_stray(stray: &[OsString], outcome: &mut Outcome) {
+    let words: Vec<String> = stray.iter().map(|word| value::quoted(word)).collect();
+    let warning = [
+        "ignoring ",
+        &words.join(", "),
+        " of the kernel command line: put what is for foster behind --, as in: quiet -- COMMAND",
+    ]
+    .concat();
+    match outcome {
+        Outcome::Run(config) => {
+            // It was made a moment ago, and nobody else has it.
+            if let Some(config) = Rc::get_mut(config) {
+                config.log.warnings.push(warning);
+            }
+        }
+        Outcome::Say(say) => say.text = ["foster: warning: ", &warning, "\n", &say.text].concat(),
+    }
+}
+
+/// Reads the arguments that are foster's own.
+fn parse_own(mut args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
     // Those that foster stands in for know nothing of Windows.
     if surroundings.platform() == Platform::Windows {
         return foster::parse(args, surroundings);

@@ -137,6 +137,35 @@ fn the_initramfs_gives_arguments_in_the_first_line_of_its_init() {
     assert_eq!(machine.ending(), Ending::PowerOff);
 }
 
+#[test]
+fn words_that_the_kernel_had_left_over_are_no_command() {
+    let mut machine = Machine::new(&[]).boot("splash single auto -- echo one command");
+    machine.expect(
+        "foster: warning: ignoring 'splash', 'single', 'auto' of the kernel command line: put what \
+         is for foster behind --, as in: quiet -- COMMAND",
+    );
+    machine.expect("one command");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn words_that_the_kernel_had_left_over_and_nothing_else_are_told_before_the_end() {
+    let mut machine = Machine::new(&[]).boot("splash");
+    machine.expect_part("foster: warning: ignoring 'splash' of the kernel command line: ");
+    machine.expect_part("foster: no command: ");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
+#[test]
+fn words_that_a_script_gives_are_foster_s_whatever_the_kernel_had_left_over() {
+    let mut machine = Machine::new(&[("single", "echo a command called $0 $1")]);
+    machine.add_foster("bin/foster");
+    machine.add("init", b"#!/bin/sh\nexec foster single user\n");
+    let mut machine = machine.boot("single");
+    machine.expect("a command called /bin/single user");
+    assert_eq!(machine.ending(), Ending::PowerOff);
+}
+
 /// A service that does what is typed on the console.
 pub const CONSOLE: &str = "echo console: listening $*; while read -r line; do eval \"$line\"; done";
 

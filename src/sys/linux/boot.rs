@@ -41,6 +41,22 @@ pub fn is_machine() -> bool {
     set_cad_enabled(true).is_ok()
 }
 
+/// The kernel's own command line. Where /proc is not there yet, it is mounted for this look alone:
+/// what foster is to be stands in that line.
+pub fn kernel_line() -> Option<Vec<u8>> {
+    let read = || {
+        let mut line = Vec::new();
+        file::read(c"/proc/cmdline", &mut line, MOST_OF_KERNEL_LINE).ok().map(|()| line)
+    };
+    read().or_else(|| {
+        let [proc, ..] = &FILE_SYSTEMS;
+        let Mounted::Now = mount_missing(proc) else { return None };
+        let line = read();
+        let _ = umount(proc.place);
+        line
+    })
+}
+
 /// Makes a machine of what the kernel has left.
 pub fn set_up(log: &Log) {
     // The kernel's own first process leads nothing.
@@ -283,6 +299,9 @@ fn drain_console() {
 
 /// How much is read of the list of mounts: a kernel has 100,000 of them at the most, by default.
 const MOST_OF_MOUNTS: usize = 1 << 23;
+
+/// How much is read of the kernel's command line, which no architecture has room for more of.
+const MOST_OF_KERNEL_LINE: usize = 1 << 16;
 
 /// Without it there may be no console to tell of the others.
 const DEVICES: Mount = Mount {

@@ -117,6 +117,7 @@ impl Sys {
             }
             boot::set_up(&log);
         }
+        log.warnings();
         setup::die_with_parent(&config.setup).map_err(lacking(Need::ParentDeathSignal))?;
         let adopts =
             setup::become_reaper(&config.setup, own_pid).map_err(lacking(Need::Subreaper))?;

@@ -131,6 +131,10 @@ impl Surroundings for World {
     fn is_machine(&self) -> bool {
         self.is_machine
     }
+
+    fn kernel_line(&self) -> Option<Vec<u8>> {
+        if self.is_machine { boot::kernel_line() } else { None }
+    }
 }
 
 /// A byte's bit in a set of initials.
