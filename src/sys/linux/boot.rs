@@ -179,7 +179,7 @@ fn mount_missing(wanted: &Mount) -> Mounted {
 /// unmounted.
 fn turn_swap_off(patience: &mut Patience, warn: &dyn Fn(fmt::Arguments<'_>)) {
     // The first line is a heading.
-    let swaps = places_in(c"/proc/swaps", |line| line.split(|byte| b" \t".contains(byte)).next());
+    let swaps = places_in(c"/proc/swaps", 0);
     for place in swaps.iter().skip(1).rev() {
         // SAFETY: the path is a string.
         match patience.run(|| Errno::result(unsafe { libc::swapoff(place.as_ptr()) }).map(drop)) {
@@ -200,7 +200,7 @@ fn turn_swap_off(patience: &mut Patience, warn: &dyn Fn(fmt::Arguments<'_>)) {
 /// Unmounts all that can be, the latest first; the rest, and the root, can only be read from now
 /// on, by anyone: it is for a machine of foster's own.
 fn put_away_file_systems(patience: &mut Patience, warn: &dyn Fn(fmt::Arguments<'_>)) {
-    let places = places_in(c"/proc/self/mounts", |line| line.split(|byte| *byte == b' ').nth(1));
+    let places = places_in(c"/proc/self/mounts", 1);
     let is_needed =
         |place: &&CString| ![c"/", c"/proc", c"/sys", c"/dev"].contains(&place.as_c_str());
     for place in places.iter().rev().filter(is_needed) {
@@ -240,13 +240,17 @@ fn put_away_file_systems(patience: &mut Patience, warn: &dyn Fn(fmt::Arguments<'
     }
 }
 
-/// The paths in a file of /proc, where each line has one in the field that `field` takes out.
-fn places_in(file: &CStr, field: impl Fn(&[u8]) -> Option<&[u8]>) -> Vec<CString> {
+/// The paths in a file of /proc, where each line has one in this field, counted from 0.
+fn places_in(file: &CStr, field: usize) -> Vec<CString> {
     let mut text = Vec::new();
     let _ = file::read(file, &mut text, MOST_OF_MOUNTS);
-    let lines = text.split(|byte| *byte == b'\n');
-    let places = lines.filter_map(|line| field(line).filter(|place| !place.is_empty()));
-    places.filter_map(|place| CString::new(unescape(place)).ok()).collect()
+    let mut places = Vec::new();
+    for line in text.split(|byte| *byte == b'\n') {
+        let place = line.split(|byte| b" \t".contains(byte)).nth(field);
+        let place = place.filter(|place| !place.is_empty());
+        places.extend(place.and_then(|place| CString::new(unescape(place)).ok()));
+    }
+    places
 }
 
 /// Makes a whole file system read-only, wherever else it is mounted.
