@@ -138,11 +138,11 @@ impl Numbers {
         self.0 % end
     }
 
-    /// A size from 1 byte to 64 kB, small ones more often, and an alignment up to a page's.
+    /// A size from 1 byte to 64 kB, small ones more often, and an alignment up to eight pages'.
     fn layout(&mut self) -> Layout {
         let most = 1 << self.below(17);
         let size = 1 + self.below(most) as usize;
-        let align = 1 << (self.below(13) * self.below(2));
+        let align = 1 << (self.below(16) * self.below(2));
         Layout::from_size_align(size, align).expect("it is small")
     }
 }

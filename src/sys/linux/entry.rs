@@ -110,7 +110,10 @@ std::arch::global_asm!(
 
 #[cfg(all(early_entry, target_arch = "riscv64"))]
 std::arch::global_asm!(
-    // a0 holds what the loader wants called at the end.
+    // a0 holds what the loader wants called at the end. Nothing may be reached by way of gp yet, which
+    // `_start` sets: the linker would do so where it shortens (relaxes) an address.
+    ".option push",
+    ".option norelax",
     ".globl foster_entry",
     "foster_entry:",
     "mv t0, a0",
@@ -127,5 +130,6 @@ std::arch::global_asm!(
     "tail _start",
     ".balign 8",
     "2: .quad -1",
+    ".option pop",
     inherited = sym FOSTER_INHERITED,
 );

@@ -68,7 +68,7 @@ unsafe impl GlobalAlloc for Heap {
         FOSTER_ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: there is one thread, and nothing in here calls anything that allocates.
         let state = unsafe { &mut *self.state.get() };
-        let Some(class) = class_of(layout) else { return state.map(layout.size()) };
+        let Some(class) = class_of(layout) else { return state.map(layout) };
         let piece = state.free[class];
         if piece.is_null() {
             return state.take(size_of_class(class), self.first.get().cast());
@@ -119,7 +119,7 @@ impl State {
             (self.next, self.left) = (first, FIRST);
         }
         if self.left < size {
-            let piece = self.map(PIECE);
+            let piece = self.map(PIECE_LAYOUT);
             if piece.is_null() {
                 return piece;
             }
@@ -133,9 +133,9 @@ impl State {
     }
 
     /// Memory from the kernel, or null where it has none and nobody waits for it.
-    fn map(&self, size: usize) -> *mut u8 {
+    fn map(&self, layout: Layout) -> *mut u8 {
         loop {
-            let memory = map(size);
+            let memory = map(layout);
             if !memory.is_null() || !self.waits {
                 return memory;
             }
@@ -192,13 +192,38 @@ const fn size_of_class(class: usize) -> usize {
 }
 
 /// Memory from the kernel, or null.
-fn map(size: usize) -> *mut u8 {
+fn map(layout: Layout) -> *mut u8 {
+    // What begins at a page is aligned to a page; for more, there has to be room to choose from.
+    let slack = layout.align().saturating_sub(PAGE);
+    let Some(size) = layout.size().checked_add(slack) else { return null_mut() };
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
     // SAFETY: it asks for new memory.
     let memory = unsafe { libc::mmap(null_mut(), size, protection, flags, -1, 0) };
-    if memory == libc::MAP_FAILED { null_mut() } else { memory.cast() }
+    if memory == libc::MAP_FAILED {
+        return null_mut();
+    }
+    let memory: *mut u8 = memory.cast();
+    if slack == 0 {
+        return memory;
+    }
+    let before = memory.align_offset(layout.align());
+    let piece = memory.wrapping_add(before);
+    let used = before + layout.size().next_multiple_of(PAGE);
+    // SAFETY: both are what was just mapped and nobody uses.
+    unsafe {
+        if before > 0 {
+            libc::munmap(memory.cast(), before);
+        }
+        if used < size {
+            libc::munmap(memory.wrapping_add(used).cast(), size - used);
+        }
+    }
+    piece
 }
+
+/// The least that a page of memory is large, on any architecture.
+const PAGE: usize = 4096;
 
 /// The smallest piece, and the alignment of all.
 const SMALLEST: usize = 16;
@@ -211,6 +236,8 @@ const FIRST: usize = 256 * 1024;
 
 /// Each further piece, of the largest class.
 const PIECE: usize = size_of_class(CLASSES - 1);
+
+const PIECE_LAYOUT: Layout = Layout::new::<[u8; PIECE]>();
 
 /// How long to wait before the kernel is asked for memory again.
 const PAUSE: Duration = Duration::from_millis(10);
