@@ -13,7 +13,7 @@ pub(super) fn take_stray(args: &mut Vec<OsString>, line: &[u8]) -> Vec<OsString>
     let mut words = words(line);
     let before: Vec<Vec<u8>> = words.by_ref().take_while(|word| word != b"--").collect();
     let behind: Vec<Vec<u8>> = words.take_while(|word| word != b"--").collect();
-    let given = args.get(1..).unwrap_or_default();
+    let Some(given) = args.get(1..) else { return Vec::new() };
     let Some(count) = given.len().checked_sub(behind.len()) else { return Vec::new() };
     let (left_over, ours) = given.split_at(count);
     let is = |arg: &OsString, word: &Vec<u8>| unquoted(arg.as_encoded_bytes()) == *word;
@@ -80,6 +80,12 @@ mod tests {
             let as_words = |words: &[&str]| words.iter().map(OsString::from).collect::<Vec<_>>();
             assert_eq!(split(line, args), (as_words(stray), as_words(stays)), "{line}");
         }
+    }
+
+    #[test]
+    fn without_so_much_as_a_name_there_is_nothing_to_take() {
+        assert_eq!(take_stray(&mut Vec::new(), b"splash -- app"), Vec::<OsString>::new());
+        assert_eq!(take_stray(&mut Vec::new(), b""), Vec::<OsString>::new());
     }
 
     #[test]

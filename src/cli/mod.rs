@@ -86,7 +86,7 @@ pub struct Say {
 
 /// Reads a command line, `argv[0]` included, and the environment.
 pub fn parse(mut args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
-    let line = surroundings.kernel_line().unwrap_or_default();
+    let Some(line) = surroundings.kernel_line() else { return parse_own(args, surroundings) };
     let stray = kernel_line::take_stray(&mut args, &line);
     let mut outcome = parse_own(args, surroundings);
     if !stray.is_empty() {
