@@ -38,8 +38,9 @@ test-compat: ## the contract of tini, dumb-init and catatonit: ours, then the or
 	cargo test --test compat
 	$(MAKE) test-theirs
 test-theirs: ## the same contract against the originals, bugs included, and beside them
-	@$(INSTALL) test peers
+	@$(INSTALL) test peers bench
 	INIT_UNDER_TEST=theirs cargo test --test compat -- --include-ignored
+	cargo test --test docs -- --include-ignored peers
 static: ## build the static binary for ARCH: one of x86_64, aarch64, armv7, riscv64
 	@$(INSTALL) std zig
 	@.ci/static $(ARCH)

@@ -25,4 +25,5 @@ mod links;
 mod moving;
 
 mod page;
+mod peers;
 mod stage;

@@ -72,6 +72,10 @@ impl Stage {
         stage
     }
 
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+
     fn script(&self, name: &str, text: &str) {
         let path = self.0.join("bin").join(name);
         let mut file = fs::File::create(&path).expect("the folder is ours");
