@@ -346,6 +346,8 @@ impl<'a> Draft<'a> {
         if config.restart != Restart::Never {
             config.supervised = true;
             config.stop.requests = SUPERVISOR_STOP_REQUESTS;
+            // A restart that nobody asked for is told, and each end and start with it.
+            config.log.level = Level::Info;
         }
         if self.surroundings.platform() == Platform::Windows {
             // There are no signals to pass on: all that the console can say is to end.

@@ -27,7 +27,7 @@ fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result 
             let command = Command { config, id: service };
             write!(out, "cannot start {}: {command}: {error}", name(service))
         }
-        Report::Ended { service, pid, status, asked } => {
+        Report::Ended { service, pid, status, asked, crash: _ } => {
             let asked = if asked { ", as asked" } else { "" };
             write!(out, "{} (pid {pid}) {status}{asked}", name(service))
         }

@@ -36,6 +36,8 @@ pub enum Report {
         status: ExitStatus,
         /// Whether it was asked to.
         asked: bool,
+        /// Whether it ended, unasked, without the success that would have been the end of it.
+        crash: bool,
     },
     /// A service will be started again.
     RestartDue {
@@ -148,9 +150,12 @@ impl Report {
             Report::StartFailed { .. } | Report::GaveUp { .. } | Report::Unkillable { .. } => {
                 Level::Error
             }
-            Report::Killing { .. } | Report::KillFailed { .. } | Report::NotReaper => Level::Warn,
+            Report::Ended { crash: true, .. }
+            | Report::Killing { .. }
+            | Report::KillFailed { .. }
+            | Report::NotReaper => Level::Warn,
             Report::Started { .. }
-            | Report::Ended { .. }
+            | Report::Ended { crash: false, .. }
             | Report::RestartDue { .. }
             | Report::StopRequested { .. }
             | Report::KillingOrphan { .. }

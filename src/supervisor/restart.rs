@@ -47,6 +47,12 @@ impl Restarts {
     }
 }
 
+/// Whether a run that ended unasked with this code failed where failures are followed by restarts.
+/// With a command that runs once it is for that one's parent to say.
+pub(super) fn is_crash(code: u32, config: &Config) -> bool {
+    config.restart != Restart::Never && !config.success.contains(code)
+}
+
 /// The delay before the restart that follows `earlier` others in a row: it doubles each time.
 fn delay(backoff: &Backoff, earlier: u32) -> Duration {
     let factor = 1_u32.checked_shl(earlier).unwrap_or(u32::MAX);

@@ -33,7 +33,7 @@ use crate::time::Instant;
 use super::action::Action;
 use super::deadline::earlier;
 use super::report::Report;
-use super::restart::{Restarts, Verdict};
+use super::restart::{self, Restarts, Verdict};
 use super::{Outbox, Shutdown};
 
 /// Where a service stands.
@@ -310,7 +310,8 @@ impl Service {
             Input::Stop(signal) => self.stop(pid, signal, cx),
             Input::Kill => self.kill(pid, Leader::Alive, cx),
             Input::Exited(status) => {
-                cx.report(Report::Ended { service: self.id, pid, status, asked: false });
+                let crash = restart::is_crash(status.code(), cx.config);
+                cx.report(Report::Ended { service: self.id, pid, status, asked: false, crash });
                 // The group first: its id is taken as long as the leader is a zombie.
                 self.end_group(pid, cx);
                 cx.reap(pid);
@@ -498,7 +499,8 @@ impl Service {
     /// Sees to a leader that ended while it was being stopped; says whether the service goes on
     /// until its group is gone.
     fn outlives_leader(&mut self, pid: Pid, status: ExitStatus, cx: &mut Context<'_>) -> bool {
-        cx.report(Report::Ended { service: self.id, pid, status, asked: true });
+        let (asked, crash) = (true, false);
+        cx.report(Report::Ended { service: self.id, pid, status, asked, crash });
         let waits = match cx.config.leftovers {
             Leftovers::Kill { .. } => true,
             Leftovers::Leave | Leftovers::Signal(_) => false,

@@ -227,7 +227,8 @@ fn what_dumb_init_cannot_have_ends_it_with_1() {
 fn reports_are_lines_only_where_debugging_is_on() {
     let (pid, signal) = (Pid(12), Signal::TERM);
     let target = Target::Group(pid);
-    let exited = |status| Report::Ended { service: SERVICE, pid, status, asked: false };
+    let exited =
+        |status| Report::Ended { service: SERVICE, pid, status, asked: false, crash: false };
     for (args, report, lines) in [
         (
             &["-v", "app"][..],

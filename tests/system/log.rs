@@ -57,6 +57,22 @@ fn with_stderr_a_full_pipe_that_nobody_reads_a_crash_is_restarted_and_a_stop_obe
 }
 
 #[test]
+fn a_command_with_restarts_tells_of_each_and_that_a_crash_is_one() {
+    for when in ["on-failure", "always"] {
+        let launch = quick(foster()).args(["--restart", when, "--max-restarts", "2", "--"]);
+        let mut run = launch.probe("exit=3").start();
+        for delay in ["10ms, restart 1", "20ms, restart 2"] {
+            run.expect_error("foster: info: probe (pid ");
+            assert!(run.expect_error("foster: warning: probe (pid ").ends_with(" status 3"));
+            run.expect_error(&format!("foster: info: probe starts again in {delay} in a row"));
+        }
+        assert_eq!(run.wait_for_status(), Status::Code(3));
+    }
+    // Without restarts it is for the command and its parent to say.
+    assert_eq!(foster().probe("exit=3").output().stderr, "");
+}
+
+#[test]
 fn a_later_line_says_how_many_were_dropped() {
     let folder = Folder::new();
     let pipe = folder.fifo("stderr");

@@ -91,7 +91,7 @@ fn a_healthy_run_resets_the_backoff_and_the_restart_count() {
         assert!(run.expect_error("foster: info: probe (pid ").ends_with(" started"));
         run.expect_quiet(lasts);
         run.signal("HUP");
-        assert!(run.expect_error("foster: info: probe (pid ").ends_with(" status 1"));
+        assert!(run.expect_error("foster: warning: probe (pid ").ends_with(" status 1"));
         run.expect_error("foster: ")
     };
     // All but the third run end at once.

@@ -174,7 +174,11 @@ fn restart() {
         ("on-failure", Restart::OnFailure, true),
         ("always", Restart::Always, true),
     ] {
-        let of = |config: &Config| (config.restart, config.supervised, config.stop.requests);
+        let of = |config: &Config| {
+            let level = if config.supervised { Level::Info } else { Level::Warn };
+            assert_eq!(config.log.level, level, "restarts are told");
+            (config.restart, config.supervised, config.stop.requests)
+        };
         let requests = if supervised { SUPERVISOR_STOP_REQUESTS } else { INIT_STOP_REQUESTS };
         let expected = (restart, supervised, requests);
         assert_eq!(by_both("--restart", "FOSTER_RESTART", word, of), expected);
@@ -337,6 +341,8 @@ fn the_level_of_the_log() {
     assert_eq!(level(&["foster", "-qv", "app"]), Level::Info);
     assert_eq!(level(&["foster", "-vvq", "app"]), Level::Error);
     assert_eq!(level(&["foster", "-vv", "--wrap", "app"]), Level::Debug);
+    assert_eq!(level(&["foster", "-q", "--restart", "always", "app"]), Level::Error);
+    assert_eq!(level(&["foster", "--restart", "never", "--wrap", "app"]), Level::Info);
 }
 
 #[test]

@@ -59,9 +59,18 @@ fn every_report_has_a_line() {
             "cannot start exit: 'exit 3': it needs a shell and there is no sh on PATH; give the \
              program itself: foster -- COMMAND [ARG]...",
         ),
-        (Report::Ended { service, pid, status, asked: false }, "app (pid 12) exited with status 3"),
         (
-            Report::Ended { service: shell, pid, status: ExitStatus::Signal(signal), asked: true },
+            Report::Ended { service, pid, status, asked: false, crash: true },
+            "app (pid 12) exited with status 3",
+        ),
+        (
+            Report::Ended {
+                service: shell,
+                pid,
+                status: ExitStatus::Signal(signal),
+                asked: true,
+                crash: false,
+            },
             "exit (pid 12) was killed by SIGTERM, as asked",
         ),
         (

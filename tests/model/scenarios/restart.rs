@@ -2,7 +2,7 @@
 
 use super::*;
 
-use foster::config::{Backoff, Restart};
+use foster::config::{Backoff, Level, Restart};
 
 #[test]
 fn a_service_that_ends_at_once_is_started_with_doubling_delays() {
@@ -125,6 +125,35 @@ fn never_always_and_on_failure_are_what_they_say() {
         let status = if starts > 1 { None } else { Some(if code == 3 { 3 } else { 0 }) };
         assert_eq!(sim.ended, status, "{restart:?} {code}");
     }
+}
+
+#[test]
+fn what_ends_without_success_and_would_be_started_again_for_it_has_crashed() {
+    for (restart, code, crash) in [
+        (Restart::Never, 3, false),
+        (Restart::OnFailure, 0, false),
+        (Restart::OnFailure, 3, true),
+        (Restart::OnFailure, 42, false),
+        (Restart::Always, 0, false),
+        (Restart::Always, 3, true),
+    ] {
+        let mut config = supervisor(1);
+        config.restart = restart;
+        config.success.insert(42);
+        config.backoff.max_restarts = Some(0);
+        let mut sim = world(config, [ends(s(1), code)]);
+        sim.pass(s(2));
+        let ended = sim.reports().into_iter().find(|it| matches!(it, Report::Ended { .. }));
+        let level = if crash { Level::Warn } else { Level::Info };
+        assert_eq!(ended.map(|report| report.level()), Some(level), "{restart:?} {code}");
+    }
+    // One that was asked to has not.
+    let mut sim = world(supervisor(1), [behaves(Manner::Tidy(s(0), 5))]);
+    sim.pass(s(1));
+    sim.gets(Signal::TERM);
+    sim.pass(s(1));
+    let ended = sim.reports().into_iter().find(|it| matches!(it, Report::Ended { .. }));
+    assert_eq!(ended.map(|report| report.level()), Some(Level::Info));
 }
 
 #[test]
