@@ -66,6 +66,12 @@ impl Docker {
 }
 
 impl Docker {
+    /// Starts a container of an image of the test's own.
+    pub fn start_image(&self, image: &str, arguments: &[&str]) -> Container {
+        let (client, name) = self.run(image, arguments);
+        Container::new(client, Box::new(Named(name)))
+    }
+
     /// Starts a container on a terminal, as `docker run -it` does.
     pub fn start_on_terminal(self, arguments: &[&str]) -> (Container, Terminal) {
         let (client, name) = self.option("-it").run(APP, arguments);
@@ -76,8 +82,7 @@ impl Docker {
 
 impl Runtime for Docker {
     fn start(&self, arguments: &[&str]) -> Container {
-        let (client, name) = self.run(APP, arguments);
-        Container::new(client, Box::new(Named(name)))
+        self.start_image(APP, arguments)
     }
 }
 

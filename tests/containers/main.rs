@@ -12,11 +12,16 @@ mod support;
 #[path = "../scratch/mod.rs"]
 mod scratch;
 
+#[allow(dead_code, reason = "the documents are read by other tests too")]
+#[path = "../docs/page.rs"]
+mod page;
+
 mod container;
 mod contract;
 mod daemon;
 mod docker;
 mod docker_init;
+mod documents;
 mod entrypoint;
 mod oci;
 mod shell;
