@@ -44,7 +44,35 @@ impl ServiceId {
     }
 }
 
-/// The mark that the processes of one run of a service carry in their environment.
+/// The name of a process as the kernel keeps it: the first 15 bytes of its program's, or of what it
+/// calls itself.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Comm([u8; 16]);
+
+impl Comm {
+    /// This name, as far as there is room for it.
+    #[must_use]
+    pub fn new(name: &[u8]) -> Comm {
+        let mut comm = Comm::default();
+        // The last byte stays zero, as in the kernel's own.
+        comm.0[..15].iter_mut().zip(name).for_each(|(place, byte)| *place = *byte);
+        comm
+    }
+
+    /// The name; empty where it is not known.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.0.split(|byte| *byte == 0).next().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Comm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.as_bytes().escape_ascii(), f)
+    }
+}
+
+/// One run of a service, as its processes carry it in their environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunId {
     /// Whose run.
@@ -53,7 +81,68 @@ pub struct RunId {
     pub nonce: u128,
 }
 
-/// Whose an adopted process is, by the mark in its environment.
+/// The mark of a run that its processes carry outside of their environment: a number that they
+/// inherit and that means nothing else (on Linux, their soft limit of file locks).
+///
+/// Under another foster it begins as the number that this one carries itself, so that the outer
+/// foster knows its own by that. There is room for two such levels: of the payload behind the
+/// highest bits, the outermost run has all, of which the next keeps the first half, and the last
+/// three quarters; the rest is its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Badge(u64);
+
+impl Badge {
+    /// The badge that this number is, if it is one: it lies in the upper half of what a signed
+    /// machine word holds, where no limit lies by chance.
+    #[must_use]
+    pub const fn from_number(number: u64) -> Option<Badge> {
+        let badge = Badge(number);
+        let is_one = number >> (PAYLOAD + 2) == 1 && badge.depth() < KEPT.len() as u64;
+        if is_one { Some(badge) } else { None }
+    }
+
+    /// As a number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        self.0
+    }
+
+    /// A badge by what nobody can guess, below that of the foster itself, if it has one; none where
+    /// there is no room for one more.
+    #[must_use]
+    pub fn new(random: u64, own: Option<Badge>) -> Option<Badge> {
+        let (depth, inherited) = own.map_or((0, 0), |own| (own.depth() + 1, own.0));
+        let kept = KEPT.get(depth as usize)?;
+        let rest = (1 << (PAYLOAD - kept)) - 1;
+        let payload = inherited & ((1 << PAYLOAD) - 1) & !rest | random & rest;
+        Some(Badge(1 << (PAYLOAD + 2) | depth << PAYLOAD | payload))
+    }
+
+    /// Whether this is the badge of the run itself, or of one that a foster in it has started.
+    #[must_use]
+    pub fn covers(self, other: Badge) -> bool {
+        let nested = || {
+            let kept = KEPT.get(self.depth() as usize + 1)?;
+            let rest = PAYLOAD - kept;
+            let payload = |badge: Badge| (badge.0 & ((1 << PAYLOAD) - 1)) >> rest;
+            Some(other.depth() > self.depth() && payload(self) == payload(other))
+        };
+        self == other || nested() == Some(true)
+    }
+
+    /// How many fosters are above the one that made it.
+    const fn depth(self) -> u64 {
+        self.0 >> PAYLOAD & 3
+    }
+}
+
+/// How many bits of a badge are payload: all but the sign, the bit behind it, and two for the depth.
+const PAYLOAD: u32 = usize::BITS - 4;
+
+/// How many of them a foster at each depth keeps of its own badge.
+const KEPT: [u32; 3] = [0, PAYLOAD / 2, PAYLOAD / 4 * 3];
+
+/// Whose an adopted process is, by its marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
     /// It carries the mark of a run, or of several where one foster runs under another; this is
@@ -61,10 +150,10 @@ pub enum Mark {
     Run(RunId),
     /// It carries none: `docker exec` brought it, say.
     None,
-    /// Its environment cannot be read.
+    /// It carries none outside of its environment, which cannot be read.
     Unreadable,
-    /// It is on its way out, and its environment is gone with its memory; but it is no zombie
-    /// yet, and its children are still its own.
+    /// The same, and it is on its way out: its environment is gone with its memory, but it is no
+    /// zombie yet, and its children are still its own.
     Lost,
 }
 
@@ -155,6 +244,49 @@ impl fmt::Display for OsError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// What all but chance would have to hit.
+    const RANDOM: [u64; 6] = [0, 1, 0x5555_5555_5555_5555, 1 << 40, u64::MAX >> 9, u64::MAX];
+
+    #[test]
+    fn a_badge_is_a_number_that_no_limit_is() {
+        for random in RANDOM {
+            let badge = Badge::new(random, None).expect("there is room for the first");
+            assert_eq!(Badge::from_number(badge.number()), Some(badge));
+            assert!(badge.number() > u64::from(u32::MAX) >> 2);
+            assert!(badge.number() < usize::MAX as u64 >> 1);
+        }
+        for number in [0, 1, 1024, 1 << 40, usize::MAX as u64 >> 1, usize::MAX as u64, u64::MAX] {
+            assert_eq!(Badge::from_number(number), None, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_badge_of_a_run_covers_those_of_the_fosters_in_it_and_no_other() {
+        let under = |own| RANDOM.map(|random| Badge::new(random, own)).into_iter().flatten();
+        for outer in under(None) {
+            assert!(outer.covers(outer));
+            assert!(under(None).all(|other| !outer.covers(other) || outer == other));
+            for inner in under(Some(outer)) {
+                assert!(outer.covers(inner) && !inner.covers(outer));
+                assert!(under(Some(outer)).all(|other| !inner.covers(other) || inner == other));
+                for last in under(Some(inner)) {
+                    assert!(outer.covers(last) && inner.covers(last) && !last.covers(inner));
+                    assert_eq!(Badge::new(1, Some(last)), None);
+                }
+            }
+        }
+        let own = |random: u64| Badge::new(random << (PAYLOAD / 2), None).expect("the first");
+        let inner = Badge::new(7, Some(own(1))).expect("the second");
+        assert!(!own(2).covers(inner));
+    }
+
+    #[test]
+    fn a_name_is_cut_off_as_the_kernel_does_it() {
+        assert_eq!(Comm::new(b"a-very-long-program").as_bytes(), b"a-very-long-pro");
+        assert_eq!(Comm::new(b"sh").as_bytes(), b"sh");
+        assert_eq!(Comm::default().as_bytes(), b"");
+    }
 
     #[test]
     #[cfg(target_os = "linux")]

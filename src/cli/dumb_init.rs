@@ -148,6 +148,7 @@ pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
         | Report::Killing { .. }
         | Report::Unkillable { .. }
         | Report::KillingOrphan { .. }
+        | Report::Spared { .. }
         | Report::KillingAll { .. }
         | Report::MachineEnds { .. }
         | Report::KillFailed { .. }

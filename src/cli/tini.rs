@@ -172,6 +172,7 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
         | Report::Killing { .. }
         | Report::Unkillable { .. }
         | Report::KillingOrphan { .. }
+        | Report::Spared { .. }
         | Report::KillingAll { .. }
         | Report::MachineEnds { .. }
         | Report::Received { .. }

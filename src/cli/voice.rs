@@ -54,6 +54,10 @@ fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result 
         Report::KillingOrphan { service, pid } => {
             write!(out, "killing process {pid}, which {} left behind", name(service))
         }
+        Report::Spared { pid, name } => {
+            let name = OneLine(name.as_bytes());
+            write!(out, "leaving process {pid} ({name}) alone: no mark of a run is known of it")
+        }
         Report::Received { signal } => write!(out, "received {signal}"),
         Report::Rewritten { from, to: Some(to) } => write!(out, "{from} goes on as {to}"),
         Report::Rewritten { from, to: None } => write!(out, "{from} is dropped"),

@@ -1,7 +1,7 @@
 //! All that the world tells the machine.
 
 use crate::exit::ExitStatus;
-use crate::process::{Mark, Pid, RunId, SpawnError, Target};
+use crate::process::{Comm, Mark, Pid, RunId, SpawnError, Target};
 use crate::signal::Signal;
 
 use super::ServiceId;
@@ -100,6 +100,8 @@ pub struct Signalled {
 pub struct Survivor {
     /// Who.
     pub pid: Pid,
+    /// What it is called, where that is known and somebody may want to know.
+    pub name: Comm,
     /// The process group that it is in.
     pub group: Pid,
     /// Whose it is; `Unreadable` where marks were not asked for.

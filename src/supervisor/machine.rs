@@ -170,7 +170,7 @@ mod tests {
 
     use crate::config::{Argv, MACHINE_STOP_REQUESTS, STOP_TIMEOUT, ServiceConfig};
     use crate::exit::ExitStatus;
-    use crate::process::{Mark, Pid, RunId, ServiceId};
+    use crate::process::{Comm, Mark, Pid, RunId, ServiceId};
 
     use super::super::{Event, Facts, Signalled, Survivor};
     use super::*;
@@ -214,7 +214,13 @@ mod tests {
         let mut actions = Vec::new();
         while machine.poll_survey().is_some() {
             for pid in living.iter().copied().map(Pid) {
-                let survivor = Survivor { pid, group: pid, mark: Mark::None, adopted: true };
+                let survivor = Survivor {
+                    pid,
+                    name: Comm::default(),
+                    group: pid,
+                    mark: Mark::None,
+                    adopted: true,
+                };
                 actions.extend(tell(machine, Event::Survivor(survivor)));
             }
             actions.extend(tell(machine, Event::Surveyed { whole: true, groups: true }));

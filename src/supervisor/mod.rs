@@ -15,6 +15,7 @@ mod report;
 mod restart;
 mod service;
 mod shutdown;
+mod spared;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -35,6 +36,7 @@ use deadline::{Deadlines, earlier};
 use machine::Machine;
 use service::{Context, Input, Service};
 use shutdown::{Request, Shutdown};
+use spared::Spared;
 
 /// What foster finds at its start and cannot change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -57,6 +59,10 @@ pub struct Supervisor {
     live: usize,
     /// How many wait for a survey.
     waiting: usize,
+    /// Whether the survey under way reads marks.
+    reads_marks: bool,
+    /// Orphans that were left alone, as far as the log goes.
+    spared: Spared,
     /// Signals that are to be overlooked once.
     overlook: SignalSet,
     /// Signals that do nothing but go on as they are.
@@ -76,7 +82,8 @@ struct Outbox {
 }
 
 impl fmt::Debug for Supervisor {
-    /// Shows all that changes: the configuration and the facts do not.
+    /// Shows all that changes: the configuration and the facts do not. Who is spared only decides
+    /// of lines in the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Supervisor")
             .field("services", &self.services)
@@ -152,6 +159,8 @@ impl Supervisor {
             },
             live: count,
             waiting: 0,
+            reads_marks: false,
+            spared: Spared::new(),
             overlook: SignalSet::EMPTY,
             passing,
         }
@@ -188,6 +197,7 @@ impl Supervisor {
             Event::Exited { pid, status } => match self.outbox.service_of(pid) {
                 Some(id) => self.step(id, Input::Exited(status), now),
                 None => {
+                    self.spared.forget(pid);
                     self.report(Report::Reaped { pid, status });
                     let freely = !self.shutdown.is_requested();
                     self.outbox.push(Action::ReapOrphan { pid, freely });
@@ -202,7 +212,7 @@ impl Supervisor {
                 self.report(Report::KillFailed { target, signal, os });
             }
             Event::Hidden => self.outbox.survey_due |= self.awaits_survey(),
-            Event::Survivor(survivor) => self.survivor(survivor),
+            Event::Survivor(survivor) => self.survivor(survivor, now),
             Event::Surveyed { whole, groups } => self.surveyed(whole, groups, now),
             Event::TerminalDetached => {
                 self.report(Report::TerminalDetached);
@@ -331,12 +341,13 @@ impl Supervisor {
             service.survey = Some(Remains::None);
             marks |= service.is_cleaning();
         }
-        Action::Survey { marks: marks && self.config.supervised }
+        self.reads_marks = marks && self.config.supervised;
+        Action::Survey { marks: self.reads_marks }
     }
 
     /// Takes in one that lives: a service is not down before it is gone.
-    fn survivor(&mut self, survivor: Survivor) {
-        let Survivor { pid, group, mark, adopted } = survivor;
+    fn survivor(&mut self, survivor: Survivor, now: Instant) {
+        let Survivor { pid, name, group, mark, adopted } = survivor;
         self.machine.takes_in(adopted);
         if let Some(id) = self.outbox.service_of(group) {
             let service = &mut self.services[id.index()];
@@ -346,7 +357,19 @@ impl Supervisor {
         if mark == Mark::Lost && adopted {
             self.await_lost();
         }
-        let Some(id) = self.owner(mark).filter(|_| adopted) else { return };
+        if !adopted {
+            return;
+        }
+        let Some(id) = self.owner(mark) else {
+            let stays = match mark {
+                Mark::Run(_) | Mark::None | Mark::Unreadable => self.reads_marks,
+                Mark::Lost => false,
+            };
+            if stays && self.spared.tells(pid, now) {
+                self.report(Report::Spared { pid, name });
+            }
+            return;
+        };
         let service = &mut self.services[id.index()];
         if let (State::Cleaning { .. }, Some(found)) = (service.state(), &mut service.survey) {
             *found = Remains::Adopted;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::Level;
 use crate::exit::{ExitStatus, MachineEnd};
-use crate::process::{Pid, SpawnError, Target};
+use crate::process::{Comm, Pid, SpawnError, Target};
 use crate::signal::Signal;
 
 use super::ServiceId;
@@ -76,6 +76,13 @@ pub enum Report {
         service: ServiceId,
         /// Whom.
         pid: Pid,
+    },
+    /// A process that foster adopted is no service's that it knows of, and is left alone.
+    Spared {
+        /// Whom.
+        pid: Pid,
+        /// What it is called.
+        name: Comm,
     },
     /// foster got a signal.
     Received {
@@ -159,6 +166,7 @@ impl Report {
             | Report::RestartDue { .. }
             | Report::StopRequested { .. }
             | Report::KillingOrphan { .. }
+            | Report::Spared { .. }
             | Report::KillingAll { .. }
             | Report::MachineEnds { .. } => Level::Info,
             Report::Overlooked { .. }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use foster::config::{Argv, Config, ServiceConfig};
 use foster::driver::{Backend, Driver, SIGNALS_AT_ONCE};
 use foster::exit::ExitStatus;
-use foster::process::{Mark, Pid, RunId, ServiceId};
+use foster::process::{Comm, Mark, Pid, RunId, ServiceId};
 use foster::signal::Signal;
 use foster::supervisor::{Action, Event, Facts, Signalled, State, Supervisor, Survivor, Way};
 use foster::time::Instant;
@@ -128,7 +128,8 @@ fn nothing_is_allocated_once_foster_runs() {
         let leader = leaders(&machine)[service.index()].expect("all are up");
         let run = RunId { service, nonce: u128::from(leader.0) };
         let (pid, mark) = (Pid(2_000_000), Mark::Run(run));
-        world.survivor = Some(Survivor { pid, group: pid, mark, adopted: true });
+        world.survivor =
+            Some(Survivor { pid, name: Comm::default(), group: pid, mark, adopted: true });
         world.news = Some(News::Death(leader));
         turn(&mut driver, &mut machine, &mut world);
         turn(&mut driver, &mut machine, &mut world);
@@ -148,7 +149,7 @@ fn nothing_is_allocated_once_foster_runs() {
     let leaders = leaders(&machine);
     let group = leaders[0].expect("the first service is up");
     let (pid, mark) = (Pid(3_000_000), Mark::None);
-    world.survivor = Some(Survivor { pid, group, mark, adopted: true });
+    world.survivor = Some(Survivor { pid, name: Comm::default(), group, mark, adopted: true });
     let mut code = None;
     for leader in leaders.into_iter().flatten().chain([pid]) {
         world.news = Some(News::Death(leader));

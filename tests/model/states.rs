@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use foster::config::{Argv, Config, ServiceConfig};
 use foster::exit::ExitStatus;
-use foster::process::{Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
+use foster::process::{Comm, Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
 use foster::supervisor::{
     Action, Event, Facts, Leader, Next, Report, Signalled, State, Supervisor, Survivor,
@@ -307,11 +307,13 @@ fn signal(signal: Signal) -> Event {
 }
 
 fn member(adopted: bool) -> Survivor {
-    Survivor { pid: MEMBER, group: LEADER, mark: Mark::None, adopted }
+    let name = Comm::default();
+    Survivor { pid: MEMBER, name, group: LEADER, mark: Mark::None, adopted }
 }
 
 fn escaped(mark: Mark) -> Survivor {
-    Survivor { pid: ORPHAN, group: ORPHAN, mark, adopted: true }
+    let name = Comm::default();
+    Survivor { pid: ORPHAN, name, group: ORPHAN, mark, adopted: true }
 }
 
 const SERVICE: ServiceId = ServiceId(0);

@@ -12,7 +12,7 @@ use std::time::Duration;
 use foster::config::{Config, JobControl, Session};
 use foster::driver::{Backend, Driver};
 use foster::exit::ExitStatus;
-use foster::process::{Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
+use foster::process::{Comm, Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
 use foster::supervisor::{Action, Event, Facts, Signalled, Supervisor, Survivor, Way};
 use foster::time::Instant;
@@ -483,6 +483,7 @@ impl World {
             .filter(lives)
             .map(|p| Survivor {
                 pid: p.pid,
+                name: Comm::default(),
                 group: p.group,
                 mark: if marks { self.judge.mark(p) } else { Mark::Unreadable },
                 adopted: p.parent == FOSTER,

@@ -10,19 +10,19 @@ use crate::support::{Launch, Place, Running, Status, probe};
 
 /// A service that crashes once it is told to, after it has left something behind; from its second
 /// run on it says so and stays.
-struct Crash {
+pub struct Crash {
     folder: Folder,
 }
 
 impl Crash {
-    fn new() -> Crash {
+    pub fn new() -> Crash {
         let folder = Folder::new();
         folder.fifo("go");
         Crash { folder }
     }
 
     /// The line for `--wrap`, with shell commands that leave something behind.
-    fn line(&self, leaving: &str) -> String {
+    pub fn line(&self, leaving: &str) -> String {
         let (probe, go) = (probe(), self.folder.word("go"));
         self.folder.script(
             "app",
@@ -33,13 +33,13 @@ impl Crash {
         )
     }
 
-    fn crash(&self) {
+    pub fn crash(&self) {
         self.folder.feed("go", "go\n");
     }
 }
 
 /// The processes in a namespace by name, but for zombies and the namespace's own PID 1.
-fn alive(run: &mut Running, name: &str) -> Vec<i32> {
+pub fn alive(run: &mut Running, name: &str) -> Vec<i32> {
     let is = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.name == name);
     run.living().into_iter().filter(is).collect()
 }
@@ -176,7 +176,8 @@ fn what_another_service_left_outside_its_group_is_left_alone() {
 fn a_process_without_a_mark_is_left_alone() {
     let crash = Crash::new();
     let line = crash.line(
-        "$probe orphan '{' setsid unsetenv=FOSTER_RUN exec $probe say=unmarked pause '}'\n\
+        "$probe orphan '{' setsid limit=locks:hard unsetenv=FOSTER_RUN exec $probe say=unmarked \
+         pause '}'\n\
          $probe orphan '{' setsid say=marked pause '}'",
     );
     let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Job).start();
@@ -189,9 +190,10 @@ fn a_process_without_a_mark_is_left_alone() {
 #[test]
 fn a_process_with_a_forged_mark_or_that_of_an_earlier_run_is_left_alone() {
     let crash = Crash::new();
-    let mark = "0-0123456789abcdef0123456789abcdef";
+    let (mark, number) = ("0-0123456789abcdef0123456789abcdef", (1_u64 << 62) + 1);
     let line = crash.line(&format!(
-        "$probe orphan '{{' setsid setenv=FOSTER_RUN={mark} exec $probe say=forged pause '}}'"
+        "$probe orphan '{{' setsid setenv=FOSTER_RUN={mark} limit=locks:{number} exec $probe \
+         say=forged pause '}}'"
     ));
     let mut run = quick(foster()).args(["--wrap", &line]).place(Place::Job).start();
     run.expect_all(&["forged", "ready"]);
@@ -251,11 +253,29 @@ fn without_proc_every_adopted_process_is_that_of_the_only_service() {
 }
 
 #[test]
-fn without_proc_nobody_kills_what_may_be_that_of_another_service() {
+fn without_proc_the_limit_tells_whose_a_process_is() {
+    let crash = Crash::new();
+    let line = crash.line(
+        "$probe orphan '{' setsid say=daemon pause '}'\n\
+         $probe orphan '{' setsid limit=locks:hard say=anyones pause '}'",
+    );
+    let other = probe_line("orphan { setsid say=others pause } pause");
+    let launch = quick(foster()).args(["--wrap", &line, "--wrap", &other]);
+    let mut run = launch.inheriting("proc=none").place(Place::Job).start();
+    run.expect_all(&["daemon", "anyones", "others", "ready"]);
+    crash.crash();
+    run.expect("second");
+    // The other service and its daemon, what may be anyone's, and the second run.
+    assert_eq!(alive(&mut run, "probe").len(), 4);
+}
+
+#[test]
+fn without_proc_and_limits_nobody_kills_what_may_be_that_of_another_service() {
     let crash = Crash::new();
     let line = crash.line("$probe orphan '{' setsid say=daemon pause '}'");
     let launch = quick(foster()).args(["--wrap", &line, "--wrap"]).arg(probe_line("pause"));
-    let mut run = launch.inheriting("proc=none").place(Place::Job).start();
+    let odd = "proc=none deny=prlimit64:EPERM";
+    let mut run = launch.inheriting(odd).place(Place::Job).start();
     run.expect_all(&["daemon", "ready"]);
     crash.crash();
     run.expect("second");

@@ -23,6 +23,7 @@ mod inheritance;
 mod install;
 mod leftovers;
 mod log;
+mod marks;
 mod memory;
 mod options;
 mod orphans;

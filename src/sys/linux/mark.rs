@@ -1,20 +1,28 @@
-//! Whose a process is, by the mark in its environment.
+//! Whose a process is, by the marks that it inherited.
 //!
-//! A process can make its environment whatever it likes, as long as it likes, and anywhere in its
-//! memory (prctl(2), PR_SET_MM). So it is read piece by piece, up to a bound, into no memory but
-//! that for one piece.
+//! The first is a number, its soft limit of file locks, which Linux has no use for since 2.4. It
+//! outlives an exec, a change of names, users and sessions, a cleared environment, and the process
+//! itself, as long as it is a zombie; prlimit(2) tells it of one's own children, and /proc of all.
+//!
+//! The second stands in the environment, for those who got their limits anew (pam_limits) and where
+//! limits cannot be set. A process can make its environment whatever it likes, as long as it likes,
+//! and anywhere in its memory (prctl(2), PR_SET_MM). So it is read piece by piece, up to a bound,
+//! into no memory but that for one piece.
 
 use std::ffi::CStr;
 use std::fmt;
 use std::io::{self, Write};
+use std::iter;
+use std::ptr;
 use std::str;
 
 use nix::libc;
 
-use foster::process::{Mark, Pid, RunId, ServiceId};
+use foster::config::Config;
+use foster::process::{Badge, Comm, Mark, Pid, RunId, ServiceId};
 
-use super::file;
 use super::survey::number;
+use super::{file, random};
 
 /// The variable that marks the processes of a run.
 pub const MARK: &str = "FOSTER_RUN";
@@ -29,6 +37,129 @@ fn parse(text: &[u8], instance: u64) -> Option<RunId> {
     let nonce = u128::from_str_radix(nonce, 16).ok()?;
     let run = RunId { service: ServiceId(service.parse().ok()?), nonce };
     ((nonce >> 64) as u64 == instance).then_some(run)
+}
+
+/// The marks that this foster makes.
+pub struct Marks {
+    /// What is random about all of them.
+    instance: u64,
+    /// What foster itself carries, from a foster above it.
+    own: Option<Badge>,
+    /// Each service's last; none where nothing is supervised.
+    issued: Vec<Issued>,
+}
+
+/// The mark of a run.
+#[derive(Clone, Copy, Default)]
+pub struct Issued {
+    pub run: RunId,
+    pub badge: Option<Badge>,
+}
+
+impl Marks {
+    pub fn new(config: &Config) -> Marks {
+        if !config.supervised {
+            return Marks { instance: 0, own: None, issued: Vec::new() };
+        }
+        let issued = vec![Issued::default(); config.services.len()];
+        Marks { instance: random(), own: limit_of(Pid(0)).ok().and_then(badge), issued }
+    }
+
+    /// Makes the mark of a new run. What is supervised by nobody needs none.
+    pub fn issue(&mut self, service: ServiceId) -> Issued {
+        if self.issued.is_empty() {
+            return Issued { run: RunId { service, nonce: 0 }, badge: None };
+        }
+        let nonce = u128::from(self.instance) << 64 | u128::from(random());
+        // Far below other fosters there are so few that two may be the same.
+        let badges = iter::repeat_with(|| Badge::new(random(), self.own)).take(TRIES).flatten();
+        let badge = { badges }.find(|badge| self.run_of(*badge).is_none());
+        let issued = Issued { run: RunId { service, nonce }, badge };
+        if let Some(place) = self.issued.get_mut(service.index()) {
+            *place = issued;
+        }
+        issued
+    }
+
+    fn run_of(&self, badge: Badge) -> Option<RunId> {
+        let is_of = |issued: &&Issued| issued.badge.is_some_and(|own| own.covers(badge));
+        self.issued.iter().find(is_of).map(|issued| issued.run)
+    }
+
+    /// The mark of a child, whoever it stems from.
+    pub fn of(&self, pid: Pid, has_proc: bool, budget: &mut Budget) -> Mark {
+        let limit = limit_of(pid).or_else(|_| shown_limit_of(pid).filter(|_| has_proc).ok_or(()));
+        // What foster itself carries says nothing of those that it starts.
+        let badge = limit.ok().and_then(badge).filter(|badge| Some(*badge) != self.own);
+        if let Some(run) = badge.and_then(|badge| self.run_of(badge)) {
+            return Mark::Run(run);
+        }
+        let mark = match has_proc {
+            true => in_environment(pid, self.instance, budget),
+            false => Mark::Unreadable,
+        };
+        match mark {
+            // It is that of an earlier run, or of another foster's.
+            Mark::Unreadable | Mark::Lost if badge.is_some() => Mark::None,
+            mark => mark,
+        }
+    }
+}
+
+fn badge(limit: Limit) -> Option<Badge> {
+    Badge::from_number(limit.soft)
+}
+
+/// A limit as prlimit(2) has it on every architecture.
+#[repr(C)]
+#[derive(Default)]
+struct Limit {
+    soft: u64,
+    hard: u64,
+}
+
+/// The limit of file locks of a process, or with 0 of foster itself.
+fn limit_of(pid: Pid) -> Result<Limit, ()> {
+    let mut limit = Limit::default();
+    // SAFETY: the record takes the answer.
+    match unsafe { prlimit(pid, ptr::null(), &raw mut limit) } {
+        0 => Ok(limit),
+        _ => Err(()),
+    }
+}
+
+/// The same of a process that may be another user's, as /proc shows it.
+fn shown_limit_of(pid: Pid) -> Option<Limit> {
+    let mut room = [0; LONGEST_LIMITS];
+    with_path(pid, format_args!("limits"), |path| {
+        let text = file::read_start(path, &mut room).ok()?;
+        let mut lines = text.split(|byte| *byte == b'\n');
+        let line = lines.find_map(|line| line.strip_prefix(b"Max file locks"))?;
+        let soft = line.split(|byte| *byte == b' ').find_map(number);
+        Some(Limit { soft: soft?, hard: 0 })
+    })
+}
+
+/// Gives a process that was just made, and that calls this, its badge. It makes system calls and
+/// nothing else. Where that is refused, its environment has to tell alone.
+pub fn wear(badge: Badge) {
+    let (mut old, own) = (Limit::default(), Pid(0));
+    // SAFETY: the records are live, and nobody else's.
+    unsafe {
+        if prlimit(own, ptr::null(), &raw mut old) == 0 {
+            let new = Limit { soft: badge.number(), hard: old.hard };
+            prlimit(own, &raw const new, ptr::null_mut());
+        }
+    }
+}
+
+/// prlimit(2): without the C library, which has a file of its own for it, and limits of 32 bits.
+///
+/// # Safety
+/// The records are live, or null.
+unsafe fn prlimit(pid: Pid, new: *const Limit, old: *mut Limit) -> libc::c_long {
+    // SAFETY: as promised.
+    unsafe { libc::syscall(libc::SYS_prlimit64, pid.0, libc::RLIMIT_LOCKS, new, old) }
 }
 
 /// What one survey may spend on what others make long or slow.
@@ -50,9 +181,9 @@ impl Budget {
     }
 }
 
-/// The mark of this foster's making in the environment of a process, or in that of one of its
+/// The mark of this instance's making in the environment of a process, or in that of one of its
 /// threads where the main thread has ended.
-pub fn in_environment(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
+fn in_environment(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
     loop {
         let seen = scan(pid, format_args!("environ"), instance, budget);
         let Found::Nothing { known } = seen else { return seen.mark() };
@@ -82,7 +213,8 @@ fn in_threads(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
     let mut tries = MOST_THREADS;
     with_path(pid, format_args!("task"), |folder| {
         file::for_each_name(folder, |name| {
-            let Some(thread) = number(name.to_bytes()).filter(|thread| *thread != pid.0) else {
+            let Some(thread) = number(name.to_bytes()).filter(|thread: &u32| *thread != pid.0)
+            else {
                 return true;
             };
             tries -= 1;
@@ -216,6 +348,7 @@ impl Scanner {
 
 /// What /proc/PID/stat tells (proc_pid_stat(5)), as far as it is of interest.
 pub struct Stat {
+    pub name: Comm,
     pub parent: Pid,
     pub group: Pid,
     /// Whether its main thread has ended.
@@ -235,16 +368,18 @@ impl Stat {
 
     fn parse(text: &[u8]) -> Option<Stat> {
         // The name in parentheses may hold anything, parentheses and spaces too.
+        let begin = text.iter().position(|byte| *byte == b'(')?;
         let end = text.iter().rposition(|byte| *byte == b')')?;
+        let name = Comm::new(text.get(begin + 1..end)?);
         let mut words = text.get(end + 2..)?.split(|byte| *byte == b' ');
         let ended = matches!(words.next()?, b"Z" | b"X");
         let parent = Pid(number(words.next()?)?);
         let group = Pid(number(words.next()?)?);
         // Field 20, `num_threads`: none of a process of which hardly anything is left.
-        let dead = ended && number(words.nth(14)?)? <= 1;
+        let dead = ended && number::<u32>(words.nth(14)?)? <= 1;
         // Field 51, `env_end`.
         let has_environment = words.nth(30).is_some_and(|word| word.trim_ascii() != b"0");
-        Some(Stat { parent, group, ended, dead, has_environment })
+        Some(Stat { name, parent, group, ended, dead, has_environment })
     }
 }
 
@@ -266,6 +401,12 @@ fn with_path<T>(pid: Pid, what: fmt::Arguments<'_>, visit: impl FnOnce(&CStr) ->
 
 /// The longest mark: the number of a service, a dash, 32 digits.
 const LONGEST: usize = 10 + 1 + 32;
+
+/// How often a badge is made anew that another service has.
+const TRIES: usize = 16;
+
+/// More than there is to /proc/PID/limits up to the line that is of interest: 80 bytes a line.
+const LONGEST_LIMITS: usize = 1024;
 
 /// More than there is to /proc/PID/stat, some fifty numbers and a name of 64 bytes at the most.
 const LONGEST_STAT: usize = 64 + 52 * 21;

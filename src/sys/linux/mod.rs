@@ -36,7 +36,7 @@ use foster::cli::{self, Need, Say};
 use foster::config::{Config, Level, Session};
 use foster::driver::Backend;
 use foster::exit::MachineEnd;
-use foster::process::{OsError, Pid, RunId, ServiceId, Target};
+use foster::process::{OsError, Pid, ServiceId, Target};
 use foster::signal::Signal;
 use foster::supervisor::{Action, Event, Facts, Report, Way};
 use foster::time::Instant;
@@ -45,6 +45,7 @@ pub use log::LogWriter;
 pub use world::World;
 
 use crate::log::Log;
+use mark::Marks;
 use queue::Queue;
 use reap::{Fate, Reaper};
 use signals::Signals;
@@ -68,8 +69,8 @@ pub struct Sys {
     is_machine: bool,
     /// Services' first processes that are not reaped, in order of pid.
     leaders: Vec<Pid>,
-    /// What is random about every mark that this foster makes.
-    instance: u64,
+    /// The marks of its runs.
+    marks: Marks,
     /// Whether the kernel may have more to tell of children.
     fates_pending: bool,
     /// Whether it may have more signals to read.
@@ -143,7 +144,7 @@ impl Sys {
             adopts,
             leaders: Vec::with_capacity(config.services.len()),
             is_machine: world.is_machine,
-            instance: if config.supervised { random() } else { 0 },
+            marks: Marks::new(&config),
             // What ended before foster was there to be told is a zombie by now.
             fates_pending: true,
             signals_pending: false,
@@ -179,9 +180,7 @@ impl Sys {
         let Some(service) = self.config.services.get(id.index()) else {
             return Event::Surveyed { whole: true, groups: true };
         };
-        let nonce = u128::from(self.instance) << 64;
-        let nonce = if self.config.supervised { nonce | u128::from(random()) } else { 0 };
-        let run = RunId { service: id, nonce };
+        let mark = self.marks.issue(id);
         let gives = self.config.session == Session::Group && self.config.services.len() == 1;
         let terminal = if gives { self.terminal.to_give() } else { None };
         let setup = &self.config.setup;
@@ -193,7 +192,7 @@ impl Sys {
         let settles = setup.leave_directory || setup.close_descriptors;
         let settle: Option<&mut dyn FnMut([RawFd; 2])> =
             if settles { Some(&mut settle) } else { None };
-        let spawned = self.spawner.spawn(service, run, terminal, settle);
+        let spawned = self.spawner.spawn(service, mark, terminal, settle);
         if let Some(error) = self.spawner.was_refused() {
             let error = OsError(error as i32);
             let what = "cannot start a command in foster's own memory (clone with CLONE_VM and \
@@ -208,7 +207,7 @@ impl Sys {
                 if let Err(place) = self.leaders.binary_search(&pid) {
                     self.leaders.insert(place, pid);
                 }
-                Event::Spawned { service: id, pid, run }
+                Event::Spawned { service: id, pid, run: mark.run }
             }
             Err(error) => {
                 if terminal.is_some() {
@@ -302,7 +301,7 @@ impl Sys {
         let may_find = !self.adopts || held.len() < self.leaders.len() || self.children.any_alive();
         if may_find {
             let (leaders, adopts) = (&self.leaders, self.adopts);
-            let look = Look { leaders, held, marks_of: marks.then_some(self.instance), adopts };
+            let look = Look { leaders, held, marks: marks.then_some(&self.marks), adopts };
             self.children.survey(&look, &mut self.list, events);
         } else {
             events.push(Event::Surveyed { whole: true, groups: true });

@@ -21,11 +21,11 @@ use nix::errno::Errno;
 use nix::libc;
 
 use foster::config::{Config, ServiceConfig, Session};
-use foster::process::{Pid, RunId, SpawnError, SpawnErrorKind};
+use foster::process::{Badge, Pid, SpawnError, SpawnErrorKind};
 
 use super::World;
 use super::file;
-use super::mark::{self, MARK};
+use super::mark::{self, Issued, MARK};
 use super::signals::{self, Dispositions};
 
 /// All that a start needs, in memory that is there beforehand.
@@ -60,6 +60,8 @@ struct Plan {
     session: Session,
     /// The terminal whose foreground group the child's group becomes, or -1.
     terminal: c_int,
+    /// The number that tells all that stems from the child.
+    badge: Option<Badge>,
     mask: u64,
     dispositions: Dispositions,
     path: &'static [u8],
@@ -130,6 +132,7 @@ impl Spawner {
             plan: Plan {
                 session: config.session,
                 terminal: -1,
+                badge: None,
                 mask: if config.setup.unblock_signals { 0 } else { world.mask },
                 dispositions,
                 path,
@@ -165,6 +168,12 @@ impl Spawner {
             let name = entry.split(|byte| *byte == b'=').next().unwrap_or_default();
             !replaced.iter().any(|replaced| replaced.as_bytes() == name)
         };
+        if config.supervised {
+            self.outer_mark = world.value(MARK).unwrap_or_default();
+            let mark = "=:4294967295-".len() + 32;
+            // The first of all, so that it is found however long the others are.
+            self.mark.add_to(&mut self.environment, MARK.len() + self.outer_mark.len() + mark);
+        }
         let inherited = world.environment().filter(|entry| stays(entry.to_bytes()));
         self.environment.extend(inherited.map(|entry| entry.as_ptr()));
         if has_ports {
@@ -172,11 +181,6 @@ impl Spawner {
             self.host.add_to(&mut self.environment, "HOST=".len() + host.len());
             self.host.write(|text| text.write_all(b"HOST=").and_then(|()| text.write_all(host)));
             self.port.add_to(&mut self.environment, "PORT=65535".len());
-        }
-        if config.supervised {
-            self.outer_mark = world.value(MARK).unwrap_or_default();
-            let mark = "=:4294967295-".len() + 32;
-            self.mark.add_to(&mut self.environment, MARK.len() + self.outer_mark.len() + mark);
         }
         if names_foster {
             self.listen_pid.add_to(&mut self.environment, "LISTEN_PID=4294967295".len());
@@ -189,13 +193,13 @@ impl Spawner {
         self.plan.environment = self.environment.as_ptr();
     }
 
-    /// Starts a service; its processes carry the mark of `run`. With a terminal, the child's
+    /// Starts a service; its processes carry the mark that was issued. With a terminal, the child's
     /// group becomes its foreground group. `settle` is done when the child has its own of all that
     /// foster has, and before it can look at foster; it is given what it has to leave open.
     pub fn spawn(
         &mut self,
         service: &ServiceConfig,
-        run: RunId,
+        issued: Issued,
         terminal: Option<c_int>,
         settle: Option<&mut dyn FnMut([RawFd; 2])>,
     ) -> Result<Pid, SpawnError> {
@@ -209,7 +213,7 @@ impl Spawner {
                 text.write_all(b"=")?;
                 text.write_all(outer)?;
                 text.write_all(if outer.is_empty() { b"" } else { b":" })?;
-                mark::write(text, run)
+                mark::write(text, issued.run)
             });
         }
         self.words.clear();
@@ -219,6 +223,7 @@ impl Spawner {
         self.words.push(ptr::null());
         self.plan.words = self.words.as_mut_ptr();
         self.plan.terminal = terminal.unwrap_or(-1);
+        self.plan.badge = issued.badge;
         self.plan.link = None;
         self.plan.failure = None;
         let pid = self.make_child(settle)?;
@@ -431,6 +436,9 @@ impl Plan {
             if !self.listen_pid.is_null() {
                 self.write_own_pid(libc::getpid().unsigned_abs());
             }
+        }
+        if let Some(badge) = self.badge {
+            mark::wear(badge);
         }
         let changed = self.dispositions.changed;
         for signal in (1..=64).filter(|signal| changed & signals::bit(*signal) != 0) {

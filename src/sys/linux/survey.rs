@@ -6,16 +6,16 @@
 use std::io;
 use std::mem;
 use std::ptr;
-use std::str;
+use std::str::{self, FromStr};
 
 use nix::libc;
 
 use foster::exit::ExitStatus;
-use foster::process::{Mark, Pid};
+use foster::process::{Comm, Mark, Pid};
 use foster::supervisor::{Event, Survivor};
 
 use super::file;
-use super::mark::{self, Budget, Stat};
+use super::mark::{Budget, Marks, Stat};
 use super::reap::{self, waitid};
 
 /// What a survey is to look for. The lists are in order of pid.
@@ -24,8 +24,8 @@ pub struct Look<'a> {
     pub leaders: &'a [Pid],
     /// Those of them that are held as zombies.
     pub held: &'a [Pid],
-    /// Whose marks to read, if any: this foster's.
-    pub marks_of: Option<u64>,
+    /// The marks to look for, if any.
+    pub marks: Option<&'a Marks>,
     /// Whether orphans come to foster.
     pub adopts: bool,
 }
@@ -128,9 +128,9 @@ impl Children {
                     && !is_among(&pid, list)
                     && !stat.dead
                 {
-                    let (group, adopted) = (stat.group, stat.parent == self.own_pid);
-                    let mark = Mark::None;
-                    events.push(Event::Survivor(Survivor { pid, group, mark, adopted }));
+                    let Stat { name, group, .. } = stat;
+                    let (mark, adopted) = (Mark::None, stat.parent == self.own_pid);
+                    events.push(Event::Survivor(Survivor { pid, name, group, mark, adopted }));
                 }
                 true
             });
@@ -165,11 +165,21 @@ impl Children {
                     found.adopted = true;
                     // SAFETY: getpgid(2) takes any number.
                     let group = Pid(unsafe { libc::getpgid(pid.0 as i32) } as u32);
+                    let has_proc = self.has_proc();
                     let mark = look
-                        .marks_of
-                        .filter(|_| self.has_proc())
-                        .map_or(Mark::Unreadable, |it| mark::in_environment(pid, it, budget));
-                    events.push(Event::Survivor(Survivor { pid, group, mark, adopted: true }));
+                        .marks
+                        .map_or(Mark::Unreadable, |marks| marks.of(pid, has_proc, budget));
+                    let stays = matches!(mark, Mark::None | Mark::Unreadable);
+                    let is_told = look.marks.is_some() && has_proc && stays;
+                    let stat = is_told.then(|| Stat::of(pid)).flatten();
+                    let name = stat.map_or(Comm::default(), |stat| stat.name);
+                    events.push(Event::Survivor(Survivor {
+                        pid,
+                        name,
+                        group,
+                        mark,
+                        adopted: true,
+                    }));
                 }
                 Some(None) | None => {}
             }
@@ -262,7 +272,7 @@ fn newest_pid() -> Option<Pid> {
     }
 }
 
-pub fn number(word: &[u8]) -> Option<u32> {
+pub fn number<T: FromStr>(word: &[u8]) -> Option<T> {
     str::from_utf8(word.trim_ascii()).ok()?.parse().ok()
 }
 

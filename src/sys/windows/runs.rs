@@ -14,7 +14,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use foster::exit::ExitStatus;
-use foster::process::{Mark, Pid, RunId};
+use foster::process::{Comm, Mark, Pid, RunId};
 use foster::supervisor::{Event, Survivor};
 
 use super::handle::{made, raw};
@@ -98,6 +98,7 @@ impl Runs {
             }
             events.push(Event::Survivor(Survivor {
                 pid: run.adopted.as_ref().map_or(run.leader, |process| process.pid),
+                name: Comm::default(),
                 group: run.leader,
                 mark: Mark::Run(run.id),
                 // Where none can be opened, all of them are just ending: the machine looks again.

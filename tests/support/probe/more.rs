@@ -17,6 +17,7 @@
 //! | `flee=N` | makes a child in a session of its own that goes on in its place, N times |
 //! | `chroot=PATH` | the root directory from then on |
 //! | `proc=none`, `proc=outer` | from then on /proc is empty, or what the last mount hid |
+//! | `proc=hidepid` | from then on /proc hides who is another user's |
 //! | `full=PATH` | opens a FIFO that nobody reads as the lowest free descriptor, and fills it up |
 //! | `processes` | prints `1 S foster`: pid, state and name of every other process |
 //! | `eat=N` | fills N MiB of memory |
@@ -59,7 +60,7 @@ pub fn run(verb: &str, value: &OsStr) -> bool {
             unistd::chroot(value).unwrap_or_else(|error| fail(&format!("chroot: {error}")));
             unistd::chdir("/").expect("there is a root");
         }
-        "proc" => change_proc(value == "none"),
+        "proc" => change_proc(&value.to_string_lossy()),
         "full" => fill(value),
         "processes" => processes(),
         "eat" => drop(std::hint::black_box(vec![1_u8; (number(value) as usize) << 20])),
@@ -280,18 +281,21 @@ fn flee(times: u64) {
 }
 
 /// In a mount namespace of its own, so that nobody else is concerned.
-fn change_proc(hide: bool) {
+fn change_proc(how: &str) {
     // SAFETY: the paths are strings, and the other arguments may be null.
     let done = unsafe {
         let (root, proc, none) = (c"/".as_ptr(), c"/proc".as_ptr(), std::ptr::null());
         let private = libc::MS_REC | libc::MS_PRIVATE;
         libc::unshare(libc::CLONE_NEWNS) == 0
             && libc::mount(none, root, none, private, std::ptr::null()) == 0
-            && if hide {
-                libc::mount(c"none".as_ptr(), proc, c"tmpfs".as_ptr(), 0, std::ptr::null()) == 0
-            } else {
-                libc::umount2(proc, libc::MNT_DETACH) == 0
-            }
+            && match how {
+                "none" => libc::mount(c"none".as_ptr(), proc, c"tmpfs".as_ptr(), 0, none.cast()),
+                "hidepid" => {
+                    let hides = c"hidepid=2".as_ptr().cast();
+                    libc::mount(proc, proc, c"proc".as_ptr(), 0, hides)
+                }
+                _ => libc::umount2(proc, libc::MNT_DETACH),
+            } == 0
     };
     if !done {
         fail(&format!("cannot change /proc: {}", Errno::last()));

@@ -153,6 +153,7 @@ fn number(name: &str) -> i64 {
         "reboot" => libc::SYS_reboot,
         "umount2" => libc::SYS_umount2,
         "sync" => libc::SYS_sync,
+        "prlimit64" => libc::SYS_prlimit64,
         "setsid" => libc::SYS_setsid,
         "prctl" => libc::SYS_prctl,
         "signalfd4" => libc::SYS_signalfd4,
