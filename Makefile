@@ -8,7 +8,7 @@ STATIC   = foster=$$(.ci/static $(ARCH)) &&
 LINKS   := $(shell cat .ci/links)
 BENCH    = cargo run -q --release --manifest-path tests/bench/Cargo.toml --
 INSTALL  = .ci/install
-PROVE   := test-valgrind test-static test-asan test-arch test-containers test-boot deny fuzz miri msrv
+PROVE   := test-fresh test-valgrind test-static test-asan test-arch test-containers test-boot deny fuzz miri msrv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
@@ -20,7 +20,10 @@ demo: ## see foster keep a web server up
 	@FOSTER=$${CARGO_TARGET_DIR:-target}/release/foster docs/examples/demo.sh
 test: ## run all tests that need no other toolchain (installs what they need)
 	@$(INSTALL) test
-	cargo test
+	@.ci/test $(TESTS)
+test-fresh: ## what the README says to try, on a Debian with nothing but rustup's toolchain (as root)
+	@$(INSTALL) fresh
+	@.ci/fresh
 check: ## what should pass before every commit, under a minute: format, lints, the pure core
 	cargo fmt --check
 	.ci/lint

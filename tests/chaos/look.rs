@@ -2,20 +2,12 @@
 
 use std::fs;
 
-use nix::libc;
-
 use crate::support::patience::until;
 use crate::support::procfs;
 
 /// The binary under test.
 pub fn binary() -> String {
     std::env::var("FOSTER_UNDER_TEST").unwrap_or_else(|_| env!("CARGO_BIN_EXE_foster").into())
-}
-
-/// Whether tests may change users, mounts and cgroups.
-pub fn is_root() -> bool {
-    // SAFETY: geteuid cannot fail.
-    unsafe { libc::geteuid() == 0 }
 }
 
 /// The memory that a process has written to, in kB: no page of a file, which comes and goes as the

@@ -1,7 +1,7 @@
 //! Situations: what foster runs, in what world, and how it ends. All of it follows from a seed.
 
-use crate::look::is_root;
 use crate::support::dice::Dice;
+use crate::support::skip::is_root;
 
 /// All that there is to say about one run of foster.
 #[derive(Debug, Clone)]

@@ -15,13 +15,14 @@ use nix::errno::Errno;
 use nix::libc;
 
 use crate::judge::Judge;
-use crate::look::{await_no_zombies, binary, is_root, own_memory};
+use crate::look::{await_no_zombies, binary, own_memory};
 use crate::situation::{Cast, End, Situation, Stderr, WORLDS};
 use crate::support::board::{self, Board};
 use crate::support::dice::Dice;
 use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::running::send;
+use crate::support::skip::is_root;
 use crate::support::stream::{await_any, process_descriptor};
 use crate::support::{Launch, Place, Running, Status, probe};
 

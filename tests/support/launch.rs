@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use nix::libc;
 
 use super::running::{Output, Running};
+use super::skip::is_root;
 use super::terminal::Terminal;
 
 /// Where the subject runs.
@@ -169,8 +170,7 @@ impl Launch {
         let mut words: Vec<OsString> = Vec::new();
         if self.place != Place::Child {
             words.extend(UNSHARE.iter().map(OsString::from));
-            // SAFETY: geteuid cannot fail and touches nothing.
-            if self.own_users || unsafe { libc::geteuid() } != 0 {
+            if self.own_users || !is_root() {
                 words.push("--map-root-user".into());
             }
         }

@@ -21,6 +21,7 @@ pub mod patience;
 pub mod procfs;
 pub mod running;
 pub mod signals;
+pub mod skip;
 pub mod stream;
 pub mod terminal;
 

@@ -1,4 +1,4 @@
-//! `make demo`, without the build before it: what a new user runs first.
+//! What a new user runs first: `make demo` and `make test`, without what they build.
 
 use std::net::TcpListener;
 use std::path::Path;
@@ -105,4 +105,43 @@ fn packages_that_nobody_may_install_are_named() {
     // With all of it there, nothing more is asked of anybody.
     let output = install("demo", &["cc", "python3", "curl", "sudo"].map(|name| (name, "exit 9")));
     assert_eq!((output.code(), output.stderr.as_str()), (0, ""), "{output:?}");
+}
+
+/// What `make test` says at the end of such a run of cargo's.
+fn make_test(args: &[&str], programs: &[(&str, &str)], code: i32) -> Vec<String> {
+    let folder = Folder::new();
+    for (name, does) in programs {
+        folder.script(name, format!("#!/bin/sh\n{does}\n"));
+    }
+    let path = format!("{}:/usr/bin:/bin", folder.word(""));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/test");
+    let output = Launch::new(script).args(args).env("PATH", path).output();
+    assert_eq!(output.code(), code, "{output:?}");
+    let own = |line: &&str| line.starts_with("skipped: ") || line.starts_with("make test: ");
+    output.stdout.lines().filter(own).map(str::to_owned).collect()
+}
+
+#[test]
+fn make_test_counts_what_passed_failed_and_was_skipped() {
+    let cargo = "echo 'test result: ok. 40 passed; 0 failed; 0 ignored; 0 measured'
+        echo 'test result: FAILED. 7 passed; 2 failed; 0 ignored; 0 measured'
+        echo 'skipped: b::second: it takes root' >>\"$SKIPPED_TESTS\"
+        echo 'skipped: a::first: it takes root' >>\"$SKIPPED_TESTS\"
+        exit 101";
+    let said = make_test(&["--test", "system"], &[("cargo", cargo)], 101);
+    let skipped = ["skipped: a::first: it takes root", "skipped: b::second: it takes root"];
+    assert_eq!(said, [skipped[0], skipped[1], "make test: 45 passed, 2 failed, 2 skipped"]);
+}
+
+#[test]
+fn make_test_skips_by_name_what_takes_namespaces_where_none_are_to_be_had() {
+    let cargo = "case $* in
+        *--list*) echo 'c::third: test' ;;
+        *'--test system'*) exit 99 ;;
+        *) echo 'test result: ok. 30 passed; 0 failed; 0 ignored; 0 measured' ;;
+        esac";
+    let unshare = "echo 'unshare: Operation not permitted' >&2; exit 1";
+    let said = make_test(&[], &[("cargo", cargo), ("unshare", unshare)], 0);
+    let skipped = "skipped: c::third: it takes namespaces: unshare: Operation not permitted";
+    assert_eq!(said, [skipped, "make test: 30 passed, 0 failed, 1 skipped"]);
 }

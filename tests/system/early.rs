@@ -17,13 +17,19 @@ use crate::support::launch::forget_dispositions;
 use crate::support::patience::patience;
 use crate::support::probe;
 use crate::support::procfs;
+use crate::support::skip::has_root_to;
 use crate::support::stream::{await_any, process_descriptor};
 
 /// Tries of each kind.
 const TRIES: u32 = 1000;
 
+const MAKE_NAMESPACES: &str = "be PID 1 by clone(2) alone";
+
 #[test]
 fn term_right_after_the_start_of_pid_1_reaches_the_child_a_thousand_times() {
+    if !has_root_to(MAKE_NAMESPACES) {
+        return;
+    }
     side_by_side(TRIES, |attempt| {
         let mut run = Early::start(Namespace::Own, &["--stop-timeout", "infinity", "--"]);
         run.await_blocked_signals();
@@ -35,6 +41,9 @@ fn term_right_after_the_start_of_pid_1_reaches_the_child_a_thousand_times() {
 
 #[test]
 fn any_signal_right_after_the_start_of_pid_1_reaches_the_child() {
+    if !has_root_to(MAKE_NAMESPACES) {
+        return;
+    }
     side_by_side(TRIES / 2, |attempt| {
         let number =
             [libc::SIGUSR1, libc::SIGINT, libc::SIGSEGV, libc::SIGHUP, 40][attempt as usize % 5];
@@ -48,6 +57,9 @@ fn any_signal_right_after_the_start_of_pid_1_reaches_the_child() {
 
 #[test]
 fn term_right_after_the_start_of_a_supervisor_stops_it_a_thousand_times() {
+    if !has_root_to(MAKE_NAMESPACES) {
+        return;
+    }
     let line = format!("{} pause", probe());
     side_by_side(TRIES, |attempt| {
         let options = ["-q", "--stop-timeout", "infinity", "--wrap", &line];
@@ -135,7 +147,7 @@ impl Early {
             }
             pid
         };
-        assert!(pid > 0, "a process can be made (as root): {}", std::io::Error::last_os_error());
+        assert!(pid > 0, "a process can be made: {}", std::io::Error::last_os_error());
         Early { pid, ended: false }
     }
 

@@ -2,10 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use crate::subject::{Folder, binary, foster, is_root, limit_memory, probe_line, quick, wrapped};
+use crate::subject::{Folder, binary, foster, limit_memory, probe_line, quick, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::running::send;
+use crate::support::skip::{has_root_to, is_root};
 use crate::support::{Launch, Place, Running, Status, probe};
 
 /// A service that crashes once it is told to, after it has left something behind; from its second
@@ -204,6 +205,9 @@ fn a_process_with_a_forged_mark_or_that_of_an_earlier_run_is_left_alone() {
 
 #[test]
 fn a_process_that_came_into_the_namespace_from_outside_is_left_alone() {
+    if !has_root_to("enter a namespace from outside") {
+        return;
+    }
     let crash = Crash::new();
     let mut run = quick(foster()).args(["--wrap", &crash.line("")]).place(Place::Pid1).start();
     run.expect("ready");
@@ -337,6 +341,9 @@ fn an_environment_of_gigabytes_takes_no_memory_of_fosters() {
 
 #[test]
 fn a_stranger_whose_main_thread_has_ended_is_spared_and_holds_up_no_restart() {
+    if !has_root_to("open the environment of a process whose main thread has ended") {
+        return;
+    }
     let crash = Crash::new();
     let line = crash.line(
         "$probe orphan '{' setsid limit=locks:hard unsetenv=FOSTER_RUN exec $probe block=HUP \

@@ -4,10 +4,11 @@
 use std::fs;
 
 use crate::leftovers::{Crash, alive};
-use crate::subject::{Folder, binary, foster, is_root, probe_line, quick};
+use crate::subject::{Folder, binary, foster, probe_line, quick};
 use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::running::send;
+use crate::support::skip::{has_root_to, is_root};
 use crate::support::{Launch, Place, Running, probe};
 
 /// What is done to a mark, as instructions for a probe.
@@ -95,8 +96,8 @@ fn where_limits_cannot_be_set_the_environment_tells() {
 
 #[test]
 fn the_marks_are_readable_where_proc_hides_other_users() {
-    if !is_root() {
-        return eprintln!("skipped: it takes root");
+    if !has_root_to("hide the processes of other users") {
+        return;
     }
     let crash = Crash::new();
     let (lines, says) = treated(&["rename", "unsetenv=FOSTER_RUN", "undumpable"]);

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 
-use crate::subject::{Folder, binary, foster, is_root, probe_line, quick};
+use crate::subject::{Folder, binary, foster, probe_line, quick};
+use crate::support::skip::has_root_to;
 use crate::support::{Launch, Place, Status, probe};
 
 #[test]
@@ -177,8 +178,8 @@ fn no_room_for_a_process_does_not_bring_a_supervisor_down() {
 
 #[test]
 fn a_full_process_table_is_tried_again_until_there_is_room() {
-    if !is_root() {
-        return eprintln!("skipped: it takes root to become a user of one's own");
+    if !has_root_to("become a user of one's own") {
+        return;
     }
     let folder = Folder::new();
     let word = |name: &str, from: &str| folder.program(name, Path::new(from));

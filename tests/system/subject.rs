@@ -171,9 +171,3 @@ pub fn limit_memory(pid: i32, limit: libc::rlim_t) -> libc::rlim_t {
     }
     old.rlim_cur
 }
-
-/// Whether tests may change users and mounts.
-pub fn is_root() -> bool {
-    // SAFETY: geteuid cannot fail.
-    unsafe { libc::geteuid() == 0 }
-}
