@@ -5,7 +5,8 @@ ARCHES  ?= x86_64 aarch64 armv7 riscv64
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/foster
 # A command, not make's shell function, whose failure nobody would see.
 STATIC   = foster=$$(.ci/static $(ARCH)) &&
-LINKS   := $(shell cat .ci/links)
+LINKS   ?= $(shell cat .ci/links)
+PLACE    = DESTDIR='$(DESTDIR)' prefix='$(prefix)' LINKS='$(LINKS)' BINARY='$(BINARY)' .ci/place
 BENCH    = cargo run -q --release --manifest-path tests/bench/Cargo.toml --
 INSTALL  = .ci/install
 PROVE   := test-fresh test-valgrind test-static test-asan test-arch test-containers test-boot deny fuzz miri msrv
@@ -104,16 +105,10 @@ bench: ## measure foster beside its peers, and write docs/BENCHMARKS.md (minutes
 bench-check: ## the same in short: fails when a ratio is clearly lost
 	@$(INSTALL) std zig peers bench
 	$(STATIC) $(BENCH) --foster "$$foster" --check
-install: build ## install binary, man page, completions and the names it stands in for (DESTDIR, prefix)
-	install -D $${CARGO_TARGET_DIR:-target}/release/foster $(DESTDIR)$(prefix)/bin/foster
-	install -D -m 644 docs/man/foster.1 $(DESTDIR)$(prefix)/share/man/man1/foster.1
-	install -D -m 644 docs/completions/foster.bash \
-	  $(DESTDIR)$(prefix)/share/bash-completion/completions/foster
-	install -D -m 644 docs/completions/_foster \
-	  $(DESTDIR)$(prefix)/share/zsh/site-functions/_foster
-	install -D -m 644 docs/completions/foster.fish \
-	  $(DESTDIR)$(prefix)/share/fish/vendor_completions.d/foster.fish
-	for name in $(LINKS); do ln -sf foster $(DESTDIR)$(prefix)/bin/$$name; done
+install: ## build foster and install it with its links (DESTDIR, prefix, LINKS, BINARY)
+	@$(PLACE) install
+uninstall: ## remove what make install put in place (DESTDIR, prefix, LINKS)
+	@$(PLACE) uninstall
 
 .PHONY: help build demo test check msrv pure test-compat test-theirs static test-bench test-static test-asan test-valgrind test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
-  test-arch bench bench-check install
+  test-arch bench bench-check install uninstall test-fresh

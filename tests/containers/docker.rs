@@ -1,11 +1,15 @@
 //! What Docker's own options and commands come to.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use crate::container::Runtime;
 use crate::contract::words;
 use crate::daemon::{Docker, SHELL, docker, state};
-use crate::scratch::run;
+use crate::oci::install;
+use crate::scratch::{self, Folder, run};
 
 #[test]
 fn docker_stop_takes_as_long_as_the_child_and_passes_its_status_on() {
@@ -145,4 +149,28 @@ fn a_shell_line_runs_where_there_is_a_shell() {
         .option("--rm")
         .run(SHELL, &["--restart", "never", "--wrap", "/probe say=up && echo port $PORT"]);
     assert_eq!(run(&mut command), "up\nport 3000\n");
+}
+
+#[test]
+fn the_image_of_the_readme_is_made_as_the_readme_says() {
+    const CLONE: &str = env!("CARGO_MANIFEST_DIR");
+    let readme = fs::read_to_string(format!("{CLONE}/README.md")).expect("it can be read");
+    let (_, dockerfile) = readme.split_once("```dockerfile\n").expect("there is a Dockerfile");
+    let (dockerfile, _) = dockerfile.split_once("```").expect("it ends");
+    let line = readme.lines().find(|line| line.contains("make -s static"));
+    let folder = Folder::new();
+    let path = folder.path();
+    fs::write(path.join("Dockerfile"), dockerfile).expect("the folder is ours");
+    // The line is for the clone, which is to stay as it is.
+    fs::write(path.join("make"), format!("#!/bin/sh\nexec /usr/bin/make -C {CLONE} \"$@\"\n"))
+        .expect("the folder is ours");
+    fs::set_permissions(path.join("make"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    let search = std::env::var("PATH").unwrap_or_default();
+    let mut shell = Command::new("sh");
+    shell.args(["-euc", line.expect("there is such a line")]).current_dir(path);
+    run(shell.env_remove("MAKEFLAGS").env("PATH", format!("{}:{search}", path.display())));
+    install(scratch::probe(), &path.join("app"));
+    run(&mut docker(&["build", "--quiet", "--tag", "readme", &path.display().to_string()]));
+    let (mut command, _) = Docker::new().option("--rm").run("readme", &["/app", "say=up"]);
+    assert_eq!(run(&mut command), "up\n");
 }
