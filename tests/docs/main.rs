@@ -26,4 +26,5 @@ mod moving;
 
 mod page;
 mod peers;
+mod reference;
 mod stage;
