@@ -3,6 +3,9 @@
 //! Each option is a row of [`OPTIONS`]; a variable is read by the same row, and only where the
 //! command line is silent.
 
+mod peers;
+mod unused;
+
 use std::ffi::{OsStr, OsString};
 use std::rc::Rc;
 use std::time::Duration;
@@ -72,10 +75,16 @@ pub(super) fn parse(args: Vec<OsString>, surroundings: &dyn Surroundings) -> Out
     });
     match said {
         Ok(Some(say)) => Outcome::Say(say),
-        Ok(None) => match draft.finish() {
-            Ok(config) => Outcome::Run(Rc::new(config)),
-            Err(refusal) => refusal.into(),
-        },
+        Ok(None) => {
+            let warnings = draft.unused();
+            match draft.finish() {
+                Ok(mut config) => {
+                    config.log.warnings = warnings;
+                    Outcome::Run(Rc::new(config))
+                }
+                Err(refusal) => refusal.into(),
+            }
+        }
         Err(refusal) => refusal.into(),
     }
 }
@@ -101,6 +110,8 @@ struct Draft<'a> {
     stop_timeout: Option<Duration>,
     keep_orphans: bool,
     forward: Forward,
+    /// A signal that was given to go on as itself.
+    idle_rewrite: Option<Signal>,
     session: bool,
     subreaper: bool,
     parent_death_signal: Option<Signal>,
@@ -128,6 +139,7 @@ impl<'a> Draft<'a> {
             stop_timeout: Some(STOP_TIMEOUT),
             keep_orphans: false,
             forward: Forward { to: ForwardTo::Group, rewrites: Rewrites::default() },
+            idle_rewrite: None,
             session: false,
             subreaper: true,
             parent_death_signal: None,
@@ -158,14 +170,15 @@ impl<'a> Draft<'a> {
                 }
                 Some(Arg::Long(name)) => match OPTIONS.iter().find(|row| row.name == name) {
                     Some(row) => row,
-                    None => return Err(unknown(name)),
+                    None => return Err(unknown(name, self.surroundings.platform())),
                 },
                 Some(Arg::Short(letter)) => {
                     match SHORT.iter().find(|(short, _)| *short == letter) {
                         Some((_, id)) => row(*id),
                         None => {
                             let rest = parser.optional_value().unwrap_or_default();
-                            return Err(unknown_letter(letter, &rest));
+                            let platform = self.surroundings.platform();
+                            return Err(unknown_letter(letter, &rest, platform));
                         }
                     }
                 }
@@ -198,7 +211,16 @@ impl<'a> Draft<'a> {
                 // Empty is as good as unset; but an empty command line is a mistake.
                 Some(value) if !value.is_empty() || row.id == Id::Wrap => {
                     self.inherited |= 1 << row.id as u64;
-                    self.take(row, "", row.variable, &value)?;
+                    let lines = value.to_str().filter(|_| row.id == Id::Wrap);
+                    let lines = lines.map(|text| wrap::lines(text, self.surroundings.platform()));
+                    match lines.unwrap_or_default() {
+                        lines if lines.is_empty() => self.take(row, "", row.variable, &value)?,
+                        lines => {
+                            for line in lines {
+                                self.take(row, "", row.variable, line.as_ref())?;
+                            }
+                        }
+                    }
                 }
                 Some(_) | None => {}
             }
@@ -210,14 +232,14 @@ impl<'a> Draft<'a> {
         self.given & (1 << id as u64) != 0
     }
 
+    fn is_inherited(&self, id: Id) -> bool {
+        self.inherited & (1 << id as u64) != 0
+    }
+
     /// The name under which an option was given.
     fn source(&self, id: Id) -> String {
         let row = row(id);
-        if self.inherited & (1 << id as u64) == 0 {
-            ["--", row.name].concat()
-        } else {
-            row.variable.to_owned()
-        }
+        if self.is_inherited(id) { row.variable.to_owned() } else { ["--", row.name].concat() }
     }
 
     /// Takes in an option, given under this name.
@@ -269,6 +291,9 @@ impl<'a> Draft<'a> {
                 for part in text.split(',') {
                     let (from, to) = value::rewrite(part)?;
                     self.forward.rewrites.set(from, to);
+                    if to == Some(from) {
+                        self.idle_rewrite = to;
+                    }
                 }
             }
             Id::LogFormat => self.format = value::log_format(text)?,
@@ -430,12 +455,17 @@ fn misused(error: lexopt::Error) -> Refusal {
     })
 }
 
-fn unknown(name: &str) -> Refusal {
+fn unknown(name: &str, platform: Platform) -> Refusal {
     let names = OPTIONS.iter().map(|row| row.name);
     let meant = nearest(name, names.clone())
         .or_else(|| names.clone().find(|known| name.len() > 2 && known.starts_with(name)));
     let shown = quoted(OsStr::new(name));
     let shown = shown.trim_matches('\'');
+    // Windows knows none of them, nor what foster has in their stead.
+    let hint = Some(name).filter(|_| platform == Platform::Linux).and_then(peers::hint);
+    if let Some(hint) = hint {
+        return Refusal(["--", shown, ": there is no such option: ", &hint].concat());
+    }
     Refusal(match meant {
         Some(meant) => {
             ["--", shown, ": there is no such option: did you mean --", meant, "?"].concat()
@@ -444,15 +474,18 @@ fn unknown(name: &str) -> Refusal {
     })
 }
 
-fn unknown_letter(letter: char, rest: &OsStr) -> Refusal {
+fn unknown_letter(letter: char, rest: &OsStr, platform: Platform) -> Refusal {
     let mut word = String::from(letter);
     word.push_str(&rest.to_string_lossy());
     let other_case =
         SHORT.iter().map(|(short, _)| *short).find(|short| short.eq_ignore_ascii_case(&letter));
     let shown = quoted(OsStr::new(&word));
     let shown = shown.trim_matches('\'');
+    let peer = Some(letter).filter(|_| platform == Platform::Linux);
+    let peer = peer.and_then(|letter| peers::hint(letter.encode_utf8(&mut [0; 4])));
     let hint = match nearest(&word, OPTIONS.iter().map(|row| row.name)).filter(|_| word.len() > 2) {
         Some(meant) => ["did you mean --", meant, "?"].concat(),
+        None if peer.is_some() => peer.unwrap_or_default(),
         None => match other_case.filter(|_| rest.is_empty()) {
             Some(short) => ["did you mean -", short.encode_utf8(&mut [0; 4]), "?"].concat(),
             None => "foster -h lists them".to_owned(),

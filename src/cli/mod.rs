@@ -30,6 +30,10 @@ use crate::supervisor::Report;
 pub trait Surroundings {
     /// The value of an environment variable, where it is set.
     fn variable(&self, name: &str) -> Option<OsString>;
+    /// The names of all variables that begin like this.
+    fn names(&self, _prefix: &str) -> Vec<OsString> {
+        Vec::new()
+    }
     /// Whether this name is that of a program on `PATH` which could be executed.
     fn is_program(&self, word: &OsStr) -> bool;
     /// Whose rules hold for command lines and options.

@@ -133,10 +133,10 @@ pub(super) fn host(text: &str) -> Result<String, Wrong> {
     Err(why.into())
 }
 
-/// Reads how many restarts there may be; none for `unlimited`.
+/// Reads how many restarts there may be; none for `unlimited`, or `infinity` as for a time.
 pub(super) fn max_restarts(text: &str) -> Result<Option<u32>, Wrong> {
     match text.trim() {
-        "unlimited" => Ok(None),
+        "unlimited" | "infinity" => Ok(None),
         other => whole(other).map(Some).ok_or("is no number: write it like 5, or unlimited".into()),
     }
 }

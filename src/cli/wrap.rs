@@ -25,6 +25,35 @@ pub(super) fn service(
     }
 }
 
+/// The command lines that a variable gives, one in each line: a backslash at its end or a quote that is
+/// open joins a line with the next, as it does for sh(1). Lines without a command are left out.
+pub(super) fn lines(text: &str, platform: Platform) -> Vec<&str> {
+    let mut found = Vec::new();
+    let (mut start, mut inside) = (0, None);
+    let mut bytes = text.bytes().enumerate();
+    let mut before = b'\n';
+    while let Some((at, byte)) = bytes.next() {
+        match (inside, byte) {
+            (None | Some(b'#'), b'\n') => {
+                found.push(&text[start..at]);
+                (start, inside) = (at + 1, None);
+            }
+            _ if platform == Platform::Windows || inside == Some(b'#') => {}
+            (Some(open), _) if open == byte => inside = None,
+            (None | Some(b'"'), b'\\') => drop(bytes.next()),
+            (None, b'\'' | b'"') => inside = Some(byte),
+            // A comment, up to the end of the line whatever quotes are in it.
+            (None, b'#') if before.is_ascii_whitespace() => inside = Some(byte),
+            (Some(_) | None, _) => {}
+        }
+        before = byte;
+    }
+    found.push(&text[start..]);
+    let is_comment = |line: &str| platform == Platform::Linux && line.trim_start().starts_with('#');
+    found.retain(|line| !line.trim().is_empty() && !is_comment(line));
+    found.iter().map(|line| line.strip_suffix('\r').unwrap_or(line)).collect()
+}
+
 fn posix(line: &str, surroundings: &dyn Surroundings) -> Result<ServiceConfig, &'static str> {
     if !needs_posix_shell(line) {
         let words = shlex::split(line)
@@ -122,6 +151,26 @@ const CMD_BUILTINS: [&str; 45] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_variable_gives_a_command_in_each_line() {
+        for (text, expected) in [
+            ("a b", &["a b"][..]),
+            ("a\nb", &["a", "b"]),
+            ("\n a \r\n\n \t\nb\n", &[" a ", "b"]),
+            ("a \\\n  b\nc", &["a \\\n  b", "c"]),
+            ("a \\\\\nb", &["a \\\\", "b"]),
+            ("a 'b\nc' \"d\ne \\\" f\" g\nh", &["a 'b\nc' \"d\ne \\\" f\" g", "h"]),
+            ("a \"it's\"\nb it\\'s\nc", &["a \"it's\"", "b it\\'s", "c"]),
+            ("# it's # one\na # isn't\nb#'\nc'\n  # d", &["a # isn't", "b#'\nc'"]),
+            ("", &[]),
+            (" \n", &[]),
+        ] {
+            assert_eq!(lines(text, Platform::Linux), expected, "{text:?}");
+        }
+        let windows = lines("C:\\a\\\r\nb 'c\n\n#d", Platform::Windows);
+        assert_eq!(windows, ["C:\\a\\", "b 'c", "#d"]);
+    }
 
     #[test]
     fn a_line_needs_a_shell_when_a_shell_would_do_more_than_split_it() {

@@ -64,6 +64,15 @@ impl Surroundings for World {
         self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
     }
 
+    fn names(&self, prefix: &str) -> Vec<OsString> {
+        let names = self.variables.iter().map(|(name, _)| name);
+        let begins_so = |name: &&String| match self.platform {
+            Platform::Linux => name.starts_with(prefix),
+            Platform::Windows => name.to_ascii_uppercase().starts_with(prefix),
+        };
+        names.filter(begins_so).map(OsString::from).collect()
+    }
+
     fn is_program(&self, word: &OsStr) -> bool {
         self.programs.iter().any(|program| *program == word)
     }

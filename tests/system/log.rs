@@ -8,10 +8,10 @@ use std::os::unix::net::UnixListener;
 use nix::libc;
 
 use crate::inheritance::WITHOUT_SIGNALFD;
-use crate::subject::{Folder, foster, limit_memory, probe_line, quick, wrapped};
+use crate::subject::{Folder, binary, foster, limit_memory, probe_line, quick, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
-use crate::support::{Place, Status};
+use crate::support::{Launch, Place, Status};
 
 #[test]
 fn with_stderr_a_full_pipe_that_nobody_reads_signals_deaths_and_stops_are_seen_to() {
@@ -70,6 +70,34 @@ fn a_command_with_restarts_tells_of_each_and_that_a_crash_is_one() {
     }
     // Without restarts it is for the command and its parent to say.
     assert_eq!(foster().probe("exit=3").output().stderr, "");
+}
+
+#[test]
+fn what_does_nothing_is_warned_of_and_the_command_runs() {
+    let restarts = "--max-restarts: does nothing, as nothing is started again: add --restart \
+                    on-failure, or leave it out";
+    let variable = "FOSTER_BACKOF: foster reads no such variable: did you mean FOSTER_BACKOFF?";
+    let launch = || {
+        let launch =
+            foster().env("FOSTER_BACKOF", "1s").env("FOSTER_LOG_FORMA", "").env("FOSTE", "x");
+        launch.args(["--max-restarts", "3"])
+    };
+    let output = launch().args(["--log-format", "text", "--"]).probe("say=runs exit=3").output();
+    assert_eq!((output.code(), output.stdout.as_str()), (3, "runs\n"));
+    let lines = output.stderr.lines().collect::<Vec<_>>();
+    let other = variable.replace("BACKOFF", "LOG_FORMAT").replace("BACKOF", "LOG_FORMA");
+    let said = [restarts, variable, &other].map(|line| format!("foster: warning: {line}"));
+    assert_eq!(lines, said);
+    let output = launch().args(["--log-format", "json", "--"]).probe("exit=3").output();
+    assert_eq!(output.stderr.lines().count(), 3);
+    assert!(output.stderr.lines().all(|line| {
+        line.starts_with('{') && line.contains(r#""level":"warning""#) && line.ends_with('}')
+    }));
+    assert!(output.stderr.contains(restarts) && output.stderr.contains(variable), "{output:?}");
+    assert_eq!(launch().args(["-q", "--"]).probe("exit=3").output().stderr, "");
+    // Those that foster stands in for have no such words.
+    let tini = Launch::new(binary()).args(["--as", "tini", "-s", "--"]).env("FOSTER_X", "");
+    assert_eq!(tini.probe("exit=3").output().stderr, "");
 }
 
 #[test]

@@ -280,7 +280,8 @@ fn a_command_leads_a_group_and_with_session_a_session() {
 
 #[test]
 fn log_format_json_is_one_object_a_line() {
-    let output = wrapped("exit=3").args(["--restart", "never", "--log-format", "json"]).output();
+    let launch = foster().args(["--restart", "never", "--log-format", "json", "--wrap"]);
+    let output = launch.arg(probe_line("exit=3")).output();
     let lines: Vec<&str> = output.stderr.lines().collect();
     assert_eq!(lines.len(), 2, "{output:?}");
     for line in &lines {
@@ -292,7 +293,8 @@ fn log_format_json_is_one_object_a_line() {
 #[test]
 fn a_command_is_run_in_silence_and_a_service_with_its_starts_and_ends() {
     assert_eq!(foster().probe("exit=3").output().stderr, "");
-    let output = wrapped("exit=3").args(["--restart", "never"]).output();
+    let launch = foster().args(["--restart", "never", "--wrap"]);
+    let output = launch.arg(probe_line("exit=3")).output();
     let starts = |line: &str| line.starts_with("foster: info: probe (pid ");
     assert!(output.stderr.lines().all(starts), "{output:?}");
     assert!(output.stderr.contains(") started\n"), "{output:?}");

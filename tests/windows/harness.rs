@@ -59,7 +59,7 @@ pub fn run<A: Into<OsString>>(args: impl IntoIterator<Item = A>) -> End {
 /// Starts a program, by its path and its arguments.
 pub fn wine(variables: &[(&str, &str)], words: impl IntoIterator<Item = OsString>) -> Foster {
     let mut command = Command::new("wine");
-    command.args(words).envs(variables.iter().copied());
+    command.args(words).env_remove("FOSTER_EXE").envs(variables.iter().copied());
     let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = pipes.spawn().expect("wine is installed by make test-windows");
     Foster {

@@ -78,20 +78,8 @@ impl World {
         if self.initials & bit(*name.as_bytes().first()?) == 0 {
             return None;
         }
-        self.entries().find_map(|entry| {
-            // SAFETY: `new` was given strings that live as long as the process, and the first byte
-            // that differs, at the latest the NUL, ends the look: nothing behind it is read.
-            unsafe {
-                let mut rest = entry;
-                for byte in name.bytes().chain([b'=']) {
-                    if *rest as u8 != byte {
-                        return None;
-                    }
-                    rest = rest.add(1);
-                }
-                Some(CStr::from_ptr(rest).to_bytes())
-            }
-        })
+        let mut entries = self.entries();
+        entries.find_map(|entry| behind(entry, name.bytes().chain([b'='])))
     }
 
     /// Where programs are looked for: `PATH`, or what execvp(3) of musl takes in its stead.
@@ -103,6 +91,19 @@ impl World {
 impl Surroundings for World {
     fn variable(&self, name: &str) -> Option<OsString> {
         self.value(name).map(|value| OsString::from_vec(value.to_vec()))
+    }
+
+    fn names(&self, prefix: &str) -> Vec<OsString> {
+        let initial = prefix.bytes().next().unwrap_or_default();
+        if self.initials & bit(initial) == 0 {
+            return Vec::new();
+        }
+        let rests = self.entries().filter_map(|entry| behind(entry, prefix.bytes()));
+        let name = |rest: &[u8]| {
+            let end = rest.iter().position(|byte| *byte == b'=').unwrap_or(rest.len());
+            OsString::from_vec([prefix.as_bytes(), &rest[..end]].concat())
+        };
+        rests.map(name).collect()
     }
 
     fn is_program(&self, word: &OsStr) -> bool {
@@ -134,6 +135,23 @@ impl Surroundings for World {
 
     fn kernel_line(&self) -> Option<Vec<u8>> {
         if self.is_machine { boot::kernel_line() } else { None }
+    }
+}
+
+/// What stands in an entry of the environment behind these bytes, if it begins with them.
+fn behind(entry: *const c_char, start: impl Iterator<Item = u8>) -> Option<&'static [u8]> {
+    // SAFETY: entries come from `World::entries`, which are strings that live as long as the process;
+    // and the first byte that differs, at the latest the NUL, ends the look: nothing behind it is
+    // read.
+    unsafe {
+        let mut rest = entry;
+        for byte in start {
+            if *rest as u8 != byte {
+                return None;
+            }
+            rest = rest.add(1);
+        }
+        Some(CStr::from_ptr(rest).to_bytes())
     }
 }
 

@@ -101,6 +101,7 @@ impl Sys {
             Console::new().map_err(trying("handle console events (SetConsoleCtrlHandler)"))?;
         spawn::share_standard_handles();
         let log = Log::new(Rc::clone(&config), Pid(std::process::id()));
+        log.warnings();
         Ok(Sys { config, world, log, console, timer, runs: Runs::default(), starts: 0 })
     }
 

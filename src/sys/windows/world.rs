@@ -93,6 +93,15 @@ impl Surroundings for World {
         env::var_os(name)
     }
 
+    fn names(&self, prefix: &str) -> Vec<OsString> {
+        let begins_so = |name: &OsString| {
+            let name = name.as_encoded_bytes();
+            name.get(..prefix.len())
+                .is_some_and(|start| start.eq_ignore_ascii_case(prefix.as_bytes()))
+        };
+        env::vars_os().map(|(name, _)| name).filter(begins_so).collect()
+    }
+
     fn is_program(&self, word: &OsStr) -> bool {
         self.find(word).is_some()
     }

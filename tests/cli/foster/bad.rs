@@ -79,6 +79,33 @@ fn a_name_that_is_none_is_taken_or_names_nothing() {
 }
 
 #[test]
+fn an_option_of_another_init() {
+    let adopts = "leave it out, as foster adopts orphans anyway, or --as tini in front of it";
+    for (words, hint) in [
+        (&["-s"][..], adopts),
+        (&["--subreaper"], adopts),
+        (&["-g"], "write --forward-to group, or --as tini in front of it"),
+        (&["-e", "143"], "write --success CODE, or --as tini in front of it"),
+        (&["-p", "KILL"], "write --parent-death-signal SIG, or --as tini in front of it"),
+        (&["-w"], "write -vv, which tells of every orphan, or --as tini in front of it"),
+        (&["-c"], "write --forward-to child, or --as dumb-init in front of it"),
+        (&["--single-child"], "write --forward-to child, or --as dumb-init in front of it"),
+        (&["-r", "15:3"], "write --rewrite FROM:TO, or --as dumb-init in front of it"),
+        (&["-l"], "write --as tini in front of it"),
+        (&["-P"], "write --as catatonit in front of it"),
+    ] {
+        let line = format!("{}: there is no such option: {hint}", words[0]);
+        refused(&World::new(), &[&["foster"], words, &["app"]].concat(), &line);
+    }
+    let joined =
+        "-e143: there is no such option: write --success CODE, or --as tini in front of it";
+    refused(&World::new(), &["foster", "-e143", "app"], joined);
+    // There they mean nothing, nor do most of foster's own.
+    let line = "-g: there is no such option: foster -h lists them";
+    refused(&World::windows(), &["foster", "-g", "app"], line);
+}
+
+#[test]
 fn a_value_that_is_missing_or_too_much() {
     let world = World::new();
     refused(&world, &["foster", "--wrap"], "--wrap: its value is missing: add it");

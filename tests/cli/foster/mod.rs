@@ -2,5 +2,6 @@
 
 mod bad;
 mod options;
+mod unused;
 mod wording;
 mod wrap;

@@ -135,6 +135,24 @@ fn the_command_of_the_environment_yields_to_one_on_the_command_line() {
 }
 
 #[test]
+fn the_variable_for_wraps_gives_one_in_each_line() {
+    let text = "app 1\n\n  api \\\n 2\ncd / && app\n";
+    let config = World::new().with("WRAP_CMD", text).config(&["foster"]);
+    // A line that goes on is a shell's, which knows how to read it.
+    let shell = |line: &str| vec!["sh".to_owned(), "-c".to_owned(), line.to_owned()];
+    let first = vec!["app".to_owned(), "1".to_owned()];
+    assert_eq!(argv(&config), [first, shell("  api \\\n 2"), shell("cd / && app")]);
+    let ports = config.services.iter().map(|service| service.port).collect::<Vec<_>>();
+    assert_eq!(ports, [Some(3000), Some(3001), Some(3002)]);
+    // On the command line each has an option of its own.
+    let config = World::new().config(&["foster", "--wrap", "app\napi"]);
+    assert_eq!(argv(&config), [shell("app\napi")]);
+    let windows =
+        World { variables: vec![("WRAP_CMD".into(), "a.exe\r\nb.exe".into())], ..World::windows() };
+    assert_eq!(argv(&windows.config(&["foster"])), [["a.exe"], ["b.exe"]]);
+}
+
+#[test]
 fn app_port() {
     let port = |config: Config| config.services[0].port;
     let wrap = ["foster", "--wrap", "app"];
@@ -217,7 +235,7 @@ fn healthy_after() {
 
 #[test]
 fn max_restarts() {
-    for (text, max) in [("0", Some(0)), ("5", Some(5)), ("unlimited", None)] {
+    for (text, max) in [("0", Some(0)), ("5", Some(5)), ("unlimited", None), ("infinity", None)] {
         let of = |config: &Config| config.backoff.max_restarts;
         assert_eq!(by_both("--max-restarts", "FOSTER_MAX_RESTARTS", text, of), max);
     }

@@ -154,7 +154,7 @@ Usage: foster [OPTIONS] [--] COMMAND [ARG]...
        foster [OPTIONS] --wrap 'COMMAND LINE' [--wrap 'COMMAND LINE']...
 
 Services:
-  --wrap CMDLINE            keep this running; repeatable (WRAP_CMD)
+  --wrap CMDLINE            keep this running; repeatable (WRAP_CMD: one a line)
   --name NAME               what the log calls the next --wrap or COMMAND
   --app-port N              PORT of the first --wrap, N+1 of the second, and so
                             on, or none (APP_PORT; default 3000)
@@ -187,4 +187,5 @@ Other:
   -V, --version             print the version
 
 Options marked * are also read from the environment: FOSTER_STOP_TIMEOUT=30s.
+All but --name are for all services, whether they stand before --wrap or after.
 ";

@@ -59,6 +59,11 @@ impl Surroundings for World {
         found.map(|(_, value)| value.clone())
     }
 
+    fn names(&self, prefix: &str) -> Vec<OsString> {
+        let names = self.variables.iter().map(|(name, _)| name);
+        names.filter(|name| name.starts_with(prefix)).map(OsString::from).collect()
+    }
+
     fn is_program(&self, word: &OsStr) -> bool {
         // Some are, some are not.
         word.as_bytes().first().is_some_and(|byte| byte % 2 == 0)

@@ -85,7 +85,7 @@ const OPTIONS: [Oracle; 9] = [
     }),
     ("--max-restarts", |text, config| {
         let read = config.map(|config| config.backoff.max_restarts);
-        let never = (text.trim() == "unlimited").then_some(None);
+        let never = ["unlimited", "infinity"].contains(&text.trim()).then_some(None);
         assert_eq!(read, never.or_else(|| digits(text).map(Some)), "{text:?}");
     }),
     // It is for what --wrap names.

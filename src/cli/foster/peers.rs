@@ -1,0 +1,23 @@
+//! Options of those that foster stands in for: foster's own for each, or the name to go by.
+
+/// What to do about an option that is another's; none where nobody has it.
+pub(super) fn hint(option: &str) -> Option<String> {
+    let (_, own, name) =
+        PEERS.iter().find(|(names, ..)| names.split(' ').any(|it| it == option))?;
+    let mut hint = String::from(*own);
+    hint.push_str(if own.is_empty() { "write " } else { ", or " });
+    Some([&hint, "--as ", name, " in front of it"].concat())
+}
+
+/// Letters and words, what foster has for them, and whose they are.
+const PEERS: [(&str, &str, &str); 9] = [
+    ("s subreaper", "leave it out, as foster adopts orphans anyway", "tini"),
+    ("g", "write --forward-to group", "tini"),
+    ("e", "write --success CODE", "tini"),
+    ("p", "write --parent-death-signal SIG", "tini"),
+    ("w", "write -vv, which tells of every orphan", "tini"),
+    ("c single-child", "write --forward-to child", "dumb-init"),
+    ("r", "write --rewrite FROM:TO", "dumb-init"),
+    ("l", "", "tini"),
+    ("L P", "", "catatonit"),
+];

@@ -1,0 +1,143 @@
+//! Warnings about what was given and does nothing; it runs all the same.
+
+use crate::world::World;
+
+#[track_caller]
+fn warns(world: &World, args: &[&str], expected: &[&str]) {
+    assert_eq!(world.config(args).log.warnings, expected, "{args:?}");
+}
+
+#[test]
+fn what_does_something_is_no_reason_for_a_warning() {
+    let world = World::new().with("FOSTER_LOG", "info").with("FOSTER_SUCCESS", "3");
+    let world =
+        world.with("APP_PORT", "1").with("APP_HOST", "::").with("FOSTE", "").with("FOSTER", "");
+    for args in [
+        &["foster", "app"][..],
+        &["foster", "--wrap", "app"],
+        &["foster", "--restart", "never", "app"],
+        &["foster", "--session", "--stop-signal=WINCH", "--rewrite=TERM:INT", "app"],
+        &["foster", "--stop-signal=KILL", "--parent-death-signal=KILL", "app"],
+        &["foster", "--backoff=1s", "--backoff-max=2s", "--healthy-after=1s", "--wrap", "app"],
+        &["foster", "--backoff=1s", "--max-restarts=1", "--restart=on-failure", "app"],
+        &["foster", "--max-restarts=0", "--wrap", "app"],
+        &["foster", "--app-port=1", "--app-host=::", "--wrap", "app"],
+        &["foster", "--app-port=none", "--wrap", "app"],
+        &["foster", "--keep-orphans", "--success=3", "--forward-to=child", "app"],
+    ] {
+        warns(&world, args, &[]);
+    }
+}
+
+#[test]
+fn options_of_restarts_where_there_are_none() {
+    let why =
+        "does nothing, as nothing is started again: add --restart on-failure, or leave it out";
+    for (option, variable, value) in [
+        ("--max-restarts", "FOSTER_MAX_RESTARTS", "3"),
+        ("--max-restarts", "FOSTER_MAX_RESTARTS", "0"),
+        ("--backoff", "FOSTER_BACKOFF", "1s"),
+        ("--backoff-max", "FOSTER_BACKOFF_MAX", "1s"),
+        ("--healthy-after", "FOSTER_HEALTHY_AFTER", "1s"),
+    ] {
+        let line = format!("{option}: {why}");
+        warns(&World::new(), &["foster", option, value, "app"], &[&line]);
+        let args = ["foster", "--restart=never", option, value, "--wrap", "app"];
+        warns(&World::new(), &args, &[&line]);
+        let world = World::new().with(variable, value);
+        warns(&world, &["foster", "app"], &[&format!("{variable}: {why}")]);
+        // It is for the foster around this one, as is what that one does not know.
+        let world = world.with("FOSTER_RUN", "0-1").with("FOSTER_X", "1");
+        warns(&world, &["foster", "app"], &[]);
+        warns(&world, &["foster", option, value, "app"], &[&line]);
+    }
+    let why = "does nothing, as --max-restarts 0 starts nothing again: leave one of them out";
+    for option in ["--backoff=1s", "--backoff-max=1s", "--healthy-after=1s"] {
+        let (name, _) = option.split_once('=').expect("it has a value");
+        let args = ["foster", "--max-restarts=0", option, "--wrap", "app"];
+        warns(&World::new(), &args, &[&format!("{name}: {why}")]);
+    }
+}
+
+#[test]
+fn options_of_a_wrap_with_a_command_and_of_a_command_with_a_wrap() {
+    let line = |option: &str, variable: &str| {
+        let how = "for the COMMAND itself, or leave it out";
+        format!("{option}: does nothing without --wrap: set {variable} {how}")
+    };
+    let (port, host) = (line("--app-port", "PORT"), line("--app-host", "HOST"));
+    warns(&World::new(), &["foster", "--app-port", "80", "app"], &[&port]);
+    let both = ["foster", "--app-host=::", "--app-port", "none", "app"];
+    warns(&World::new(), &both, &[&port, &host]);
+    let line = "--app-host: does nothing with --app-port none: leave one of them out";
+    let args = ["foster", "--app-host=::", "--app-port=none", "--wrap=app"];
+    warns(&World::new(), &args, &[line]);
+    let line =
+        "--session: does nothing with --wrap, which has a session of its own anyway: leave it out";
+    warns(&World::new(), &["foster", "--session", "--wrap", "app"], &[line]);
+}
+
+#[test]
+fn signals_that_come_to_nothing() {
+    for signal in ["CHLD", "CONT", "STOP"] {
+        let how = "asks no program to end: give one that does, such as TERM";
+        let line = format!("--stop-signal: SIG{signal} {how}");
+        warns(&World::new(), &["foster", "--stop-signal", signal, "app"], &[&line]);
+        warns(&World::new(), &["foster", "--stop-signal", signal, "--wrap", "app"], &[&line]);
+    }
+    let line = "--stop-timeout: does nothing, as --stop-signal KILL leaves no time: leave one of them \
+                out";
+    let args = ["foster", "--stop-signal=KILL", "--stop-timeout=5s", "app"];
+    warns(&World::new(), &args, &[line]);
+    for signal in ["CHLD", "STOP"] {
+        let how = "does not make foster end: give one that does, such as TERM";
+        let line = format!("--parent-death-signal: SIG{signal} {how}");
+        warns(&World::new(), &["foster", "--parent-death-signal", signal, "app"], &[&line]);
+    }
+    let line = "--rewrite: goes on as itself without it too, SIGTERM";
+    warns(&World::new(), &["foster", "--rewrite", "HUP:0,15:TERM", "app"], &[line]);
+}
+
+#[test]
+fn variables_that_look_like_fosters_and_are_none() {
+    for (name, hint) in [
+        ("FOSTER_BACKOF", "did you mean FOSTER_BACKOFF?"),
+        ("FOSTER_STOPTIMEOUT", "did you mean FOSTER_STOP_TIMEOUT?"),
+        ("FOSTER_APP_PORT", "did you mean APP_PORT?"),
+        ("FOSTER_WRAP", "did you mean WRAP_CMD?"),
+        ("FOSTER_VERBOSE", "did you mean FOSTER_LOG?"),
+        ("FOSTER_SESSION", "give --session instead"),
+        ("FOSTER_", "foster -h tells which there are"),
+        ("FOSTER_COLOUR", "foster -h tells which there are"),
+        ("FOSTER_A\nB", "foster -h tells which there are"),
+    ] {
+        let shown = name.replace('\n', "?");
+        let line = format!("{shown}: foster reads no such variable: {hint}");
+        for args in [["foster", "app"], ["foster", "--wrap=app"]] {
+            warns(&World::new().with(name, "x").with("OTHER", ""), &args, &[&line]);
+        }
+        // Those that foster stands in for read none of them.
+        warns(&World::new().with(name, "x"), &["tini", "app"], &[]);
+    }
+    let windows =
+        World { variables: World::new().with("foster_logs", "x").variables, ..World::windows() };
+    let line = "FOSTER_LOGS: foster reads no such variable: did you mean FOSTER_LOG?";
+    warns(&windows, &["foster", "app"], &[line]);
+}
+
+#[test]
+fn variables_that_an_orchestrator_sets_for_a_service_of_that_name() {
+    let mut world = World::new();
+    for name in [
+        "FOSTER_SERVICE_HOST",
+        "FOSTER_SERVICE_PORT",
+        "FOSTER_SERVICE_PORT_HTTP",
+        "FOSTER_PORT",
+        "FOSTER_PORT_80_TCP",
+        "FOSTER_WEB_SERVICE_HOST",
+        "FOSTER_WEB_PORT_80_TCP_ADDR",
+    ] {
+        world = world.with(name, "x");
+    }
+    warns(&world, &["foster", "app"], &[]);
+}
