@@ -145,3 +145,16 @@ fn make_test_skips_by_name_what_takes_namespaces_where_none_are_to_be_had() {
     let skipped = "skipped: c::third: it takes namespaces: unshare: Operation not permitted";
     assert_eq!(said, [skipped, "make test: 30 passed, 0 failed, 1 skipped"]);
 }
+
+#[test]
+fn ci_runs_what_the_readme_says_to_try() {
+    let folder = Folder::new();
+    folder.script("make", "#!/bin/sh\necho \"make $*, ${CARGO_TARGET_DIR-no folder}\"\n");
+    let path = format!("{}:/usr/bin:/bin", folder.word(""));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/readme");
+    let launch = Launch::new(script).directory(env!("CARGO_MANIFEST_DIR")).env("PATH", path);
+    let output = launch.env("CARGO_TARGET_DIR", "target").output();
+    assert_eq!(output.code(), 0, "{output:?}");
+    let made: Vec<&str> = output.stdout.lines().filter(|line| line.starts_with("make ")).collect();
+    assert_eq!(made, ["make demo, no folder", "make test, no folder"]);
+}

@@ -4,6 +4,7 @@
 use std::process::{Command, Stdio};
 
 use crate::subject::{binary, probe_line};
+use crate::support::skip::skip;
 use crate::support::{Launch, Output};
 
 /// foster under valgrind; none where there is no valgrind.
@@ -11,7 +12,7 @@ fn watched() -> Option<Launch> {
     let mut version = Command::new("valgrind");
     let found = version.arg("--version").stdout(Stdio::null()).status();
     if !found.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: there is no valgrind here");
+        skip("there is no valgrind here");
         return None;
     }
     let options = ["-q", "--trace-children=no", "--error-exitcode=99", "--leak-check=no"];
