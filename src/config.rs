@@ -156,6 +156,21 @@ pub struct Stop {
     pub signal: Option<Signal>,
     /// From that to SIGKILL; none for never.
     pub timeout: Option<Duration>,
+    /// Who gets the stop signal, and when.
+    pub to: StopTo,
+}
+
+/// Who gets the stop signal. At the deadline all of the group get SIGKILL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopTo {
+    /// The service's first process; the rest of its group when that has ended, or after half of
+    /// the time. So a server looks after its own workers, and a shell that ends at once does not
+    /// cut off its app.
+    LeaderFirst,
+    /// The whole process group.
+    Group,
+    /// The first process alone: the rest is waited for.
+    Leader,
 }
 
 /// Which signals go on to the services, and as what.
@@ -167,7 +182,7 @@ pub struct Forward {
     pub rewrites: Rewrites,
 }
 
-/// Who gets a signal that is passed on.
+/// Who gets a signal that is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ForwardTo {
     /// The service's whole process group.
@@ -398,8 +413,13 @@ impl Config {
             supervised: false,
             restart: Restart::Never,
             backoff: Backoff::default(),
-            stop: Stop { requests: INIT_STOP_REQUESTS, signal: None, timeout: Some(STOP_TIMEOUT) },
-            forward: Forward { to: ForwardTo::Group, rewrites: Rewrites::default() },
+            stop: Stop {
+                requests: INIT_STOP_REQUESTS,
+                signal: None,
+                timeout: Some(STOP_TIMEOUT),
+                to: StopTo::LeaderFirst,
+            },
+            forward: Forward { to: ForwardTo::Child, rewrites: Rewrites::default() },
             success: Success::default(),
             start_failure: StartFailure::default(),
             leftovers: Leftovers::Kill { orphans: true },
@@ -426,6 +446,7 @@ impl Config {
         config.supervised = true;
         config.restart = Restart::Always;
         config.stop.requests = SUPERVISOR_STOP_REQUESTS;
+        config.stop.to = StopTo::Group;
         config.session = Session::Own;
         config.log.level = Level::Info;
         config

@@ -20,6 +20,8 @@ pub enum Target {
     Process(Pid),
     /// All of a process group; on Windows, of a Job Object.
     Group(Pid),
+    /// All of a process group but its leader.
+    Rest(Pid),
 }
 
 impl Target {
@@ -27,7 +29,7 @@ impl Target {
     #[must_use]
     pub const fn pid(self) -> Pid {
         match self {
-            Target::Process(pid) | Target::Group(pid) => pid,
+            Target::Process(pid) | Target::Group(pid) | Target::Rest(pid) => pid,
         }
     }
 }

@@ -7,23 +7,24 @@ _foster() {
         --) _command_offset $((index + 1)) && return ;;
         --wrap | --name | --app-port | --app-host | \
             --restart | --backoff | --backoff-max | --healthy-after | \
-            --max-restarts | --success | --stop-signal | --stop-timeout | --forward-to | \
-            --rewrite | --parent-death-signal | --log-format | --as) index=$((index + 1)) ;;
+            --max-restarts | --success | --stop-signal | --stop-timeout | --stop-to | \
+            --forward-to | --rewrite | --parent-death-signal | --log-format | --as) index=$((index + 1)) ;;
         -*) ;;
         *) _command_offset "$index" && return ;;
         esac
     done
     case $before in
     --restart) mapfile -t COMPREPLY < <(compgen -W 'never on-failure always' -- "$word") ;;
-    --forward-to) mapfile -t COMPREPLY < <(compgen -W 'group child' -- "$word") ;;
+    --stop-to) mapfile -t COMPREPLY < <(compgen -W 'leader-first group leader' -- "$word") ;;
+    --forward-to) mapfile -t COMPREPLY < <(compgen -W 'child group' -- "$word") ;;
     --log-format) mapfile -t COMPREPLY < <(compgen -W 'text json' -- "$word") ;;
     --as) mapfile -t COMPREPLY < <(compgen -W 'tini dumb-init catatonit' -- "$word") ;;
     --stop-signal | --parent-death-signal)
         mapfile -t COMPREPLY < <(compgen -A signal -- "$word") ;;
     *) mapfile -t COMPREPLY < <(compgen -c -W '--wrap --name --app-port --app-host --restart --backoff
         --backoff-max
-        --healthy-after --max-restarts --success --stop-signal --stop-timeout --keep-orphans
-        --forward-to --rewrite --session --no-subreaper --parent-death-signal --boot --no-boot
+        --healthy-after --max-restarts --success --stop-signal --stop-timeout --stop-to
+        --keep-orphans --forward-to --rewrite --session --no-subreaper --parent-death-signal --boot --no-boot
         --log-format -v -vv -vvv -q --as -h --help -V --version --' -- "$word") ;;
     esac
 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::config::{Config, ForwardTo, Level, StartFailure, Voice};
+use crate::config::{Config, ForwardTo, Level, StartFailure, StopTo, Voice};
 use crate::exit::ExitStatus;
 use crate::process::{OsError, Pid};
 use crate::signal::{Signal, SignalSet};
@@ -44,7 +44,9 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
         let requests = SignalSet::of(&[Signal::TERM, Signal::INT]);
         config.stop.requests = config.stop.requests.union(requests);
     }
-    config.forward.to = if group { ForwardTo::Group } else { ForwardTo::Child };
+    if group {
+        (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group);
+    }
     for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
         config.forward.rewrites.set(signal, None);
     }

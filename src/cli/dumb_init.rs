@@ -5,7 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::config::{
-    Config, ForwardTo, JobControl, Leftovers, Level, Rewrites, Session, StartFailure, Voice,
+    Config, ForwardTo, JobControl, Leftovers, Level, Rewrites, Session, StartFailure, StopTo, Voice,
 };
 use crate::exit::ExitStatus;
 use crate::process::{OsError, Pid, SpawnErrorKind};
@@ -66,10 +66,9 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
     };
     if single_child || no_setsid {
         config.session = Session::Shared;
-        config.forward.to = ForwardTo::Child;
     } else {
         config.session = Session::OwnWithTerminal;
-        config.forward.to = ForwardTo::Group;
+        (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group);
         config.setup.detach_terminal = true;
         // A group without a shell above it does not stop for anything softer.
         for signal in TTY_STOPS.into_iter().filter(|signal| !rewritten.contains(*signal)) {

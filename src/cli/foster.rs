@@ -14,7 +14,7 @@ use lexopt::{Arg, Parser};
 
 use crate::config::{
     Argv, Backoff, Config, Forward, ForwardTo, Leftovers, Level, LogFormat, Restart, Rewrites,
-    STOP_TIMEOUT, SUPERVISOR_STOP_REQUESTS, ServiceConfig, Session,
+    STOP_TIMEOUT, SUPERVISOR_STOP_REQUESTS, ServiceConfig, Session, StopTo,
 };
 use crate::exit::Success;
 use crate::signal::Signal;
@@ -39,6 +39,7 @@ enum Id {
     Success,
     StopSignal,
     StopTimeout,
+    StopTo,
     KeepOrphans,
     ForwardTo,
     Rewrite,
@@ -108,6 +109,7 @@ struct Draft<'a> {
     success: Success,
     stop_signal: Option<Signal>,
     stop_timeout: Option<Duration>,
+    stop_to: Option<StopTo>,
     keep_orphans: bool,
     forward: Forward,
     /// A signal that was given to go on as itself.
@@ -137,8 +139,9 @@ impl<'a> Draft<'a> {
             success: Success::default(),
             stop_signal: None,
             stop_timeout: Some(STOP_TIMEOUT),
+            stop_to: None,
             keep_orphans: false,
-            forward: Forward { to: ForwardTo::Group, rewrites: Rewrites::default() },
+            forward: Forward { to: ForwardTo::Child, rewrites: Rewrites::default() },
             idle_rewrite: None,
             session: false,
             subreaper: true,
@@ -284,6 +287,7 @@ impl<'a> Draft<'a> {
             }
             Id::StopSignal => self.stop_signal = Some(value::signal(text)?),
             Id::StopTimeout => self.stop_timeout = value::stop_timeout(text)?,
+            Id::StopTo => self.stop_to = Some(value::stop_to(text)?),
             // The option itself has no value, the variable has one.
             Id::KeepOrphans => self.keep_orphans = text.is_empty() || value::switch(text)?,
             Id::ForwardTo => self.forward.to = value::forward_to(text)?,
@@ -375,8 +379,9 @@ impl<'a> Draft<'a> {
             config.log.level = Level::Info;
         }
         if self.surroundings.platform() == Platform::Windows {
-            // There are no signals to pass on: all that the console can say is to end.
+            // There are no signals to pass on: all that the console can say is to end, to a group.
             config.stop.requests = SUPERVISOR_STOP_REQUESTS;
+            config.stop.to = StopTo::Group;
         }
         config.backoff = self.backoff;
         if let Some(host) = self.app_host {
@@ -384,6 +389,9 @@ impl<'a> Draft<'a> {
         }
         config.stop.signal = self.stop_signal;
         config.stop.timeout = self.stop_timeout;
+        if let Some(to) = self.stop_to {
+            config.stop.to = to;
+        }
         config.forward = self.forward;
         config.success = self.success;
         config.leftovers = Leftovers::Kill { orphans: !self.keep_orphans };
@@ -505,7 +513,7 @@ const fn option(
 }
 
 /// All options, in the order of their ids.
-const OPTIONS: [Row; 26] = [
+const OPTIONS: [Row; 27] = [
     option(Id::Name, "name", "", true, false),
     option(Id::Wrap, "wrap", "WRAP_CMD", true, false),
     option(Id::AppPort, "app-port", "APP_PORT", true, false),
@@ -518,6 +526,7 @@ const OPTIONS: [Row; 26] = [
     option(Id::Success, "success", "FOSTER_SUCCESS", true, false),
     option(Id::StopSignal, "stop-signal", "FOSTER_STOP_SIGNAL", true, true),
     option(Id::StopTimeout, "stop-timeout", "FOSTER_STOP_TIMEOUT", true, false),
+    option(Id::StopTo, "stop-to", "FOSTER_STOP_TO", true, true),
     option(Id::KeepOrphans, "keep-orphans", "FOSTER_KEEP_ORPHANS", false, true),
     option(Id::ForwardTo, "forward-to", "FOSTER_FORWARD_TO", true, true),
     option(Id::Rewrite, "rewrite", "FOSTER_REWRITE", true, true),

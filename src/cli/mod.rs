@@ -20,7 +20,9 @@ use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::rc::Rc;
 
-use crate::config::{Argv, Config, Leftovers, STOP_TIMEOUT, ServiceConfig, Setup, Stop, Voice};
+use crate::config::{
+    Argv, Config, ForwardTo, Leftovers, STOP_TIMEOUT, ServiceConfig, Setup, Stop, StopTo, Voice,
+};
 use crate::exit::OWN_FAILURE;
 use crate::process::Pid;
 use crate::signal::{Signal, SignalSet};
@@ -187,6 +189,7 @@ fn drop_in(
     let argv = Argv::new(command.iter().map(|word| word.as_encoded_bytes()));
     let mut config = Config::init(ServiceConfig::new(argv));
     config.leftovers = Leftovers::Leave;
+    config.forward.to = ForwardTo::Child;
     config.setup = Setup { script_fallback: true, ..Setup::default() };
     config.log.voice = voice;
     let name = "FOSTER_STOP_TIMEOUT";
@@ -204,7 +207,7 @@ fn drop_in(
         Some(_) => SignalSet::of(&[Signal::TERM]),
         None => SignalSet::EMPTY,
     };
-    config.stop = Stop { requests, signal: None, timeout };
+    config.stop = Stop { requests, signal: None, timeout, to: StopTo::Leader };
     if surroundings.is_machine() {
         config.boot();
     }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::config::{Config, ForwardTo, Level, StartFailure, Voice};
+use crate::config::{Config, ForwardTo, Level, StartFailure, StopTo, Voice};
 use crate::exit::ExitStatus;
 use crate::process::{OsError, Pid};
 use crate::signal::Signal;
@@ -77,7 +77,9 @@ struct Given {
 
 impl Given {
     fn apply(self, config: &mut Config) {
-        config.forward.to = if self.group { ForwardTo::Group } else { ForwardTo::Child };
+        if self.group {
+            (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group);
+        }
         for signal in [Signal::TTIN, Signal::TTOU] {
             config.forward.rewrites.set(signal, None);
         }

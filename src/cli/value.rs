@@ -4,7 +4,7 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use crate::config::{ForwardTo, LogFormat, Restart};
+use crate::config::{ForwardTo, LogFormat, Restart, StopTo};
 use crate::signal::Signal;
 
 use super::Platform;
@@ -176,6 +176,20 @@ pub(super) fn name(text: &str) -> Result<&str, Wrong> {
         "" => Err("is empty: write a name".into()),
         text if text.bytes().all(fits) => Ok(text),
         _ => Err("is no name: write it with letters, digits, '.', '_' and '-'".into()),
+    }
+}
+
+/// Reads whom a stop is for.
+pub(super) fn stop_to(text: &str) -> Result<StopTo, Wrong> {
+    match text.trim() {
+        "leader-first" => Ok(StopTo::LeaderFirst),
+        "group" => Ok(StopTo::Group),
+        "leader" => Ok(StopTo::Leader),
+        other => Err(wrong(
+            "is none of leader-first, group and leader",
+            ": write one of them",
+            nearest(other, ["leader-first", "group", "leader"]),
+        )),
     }
 }
 

@@ -149,6 +149,7 @@ impl fmt::Display for Whom {
         match self.0 {
             Target::Process(pid) => write!(f, "process {pid}"),
             Target::Group(pid) => write!(f, "group {pid}"),
+            Target::Rest(pid) => write!(f, "the rest of group {pid}"),
         }
     }
 }

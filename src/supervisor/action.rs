@@ -20,7 +20,7 @@ pub enum Action {
         target: Target,
         /// Which.
         signal: Signal,
-        /// The value that goes with it, where it is for one process.
+        /// The value that goes with it, where the platform has a way for that.
         value: Option<u64>,
     },
     /// Send a signal to every process but foster: for the init of a machine alone.

@@ -88,6 +88,7 @@ impl Supervisor {
     /// anything is said of it: to say something takes time, and who reads it may be slow.
     fn forward(&mut self, signalled: Signalled, sent: Signal) {
         let mut reported = false;
+        let follows = self.follows_child();
         for index in 0..self.services.len() {
             let service = &mut self.services[index];
             let Some((pid, alive)) = service.group() else { continue };
@@ -96,10 +97,15 @@ impl Supervisor {
             if shared && signalled.by_kernel && KEYS.contains(signalled.signal) {
                 continue;
             }
-            let target = match self.config.forward.to {
-                ForwardTo::Group if !shared => Target::Group(pid),
-                ForwardTo::Group | ForwardTo::Child if alive => Target::Process(pid),
-                ForwardTo::Group | ForwardTo::Child => continue,
+            let whole = match self.config.forward.to {
+                ForwardTo::Group => !shared,
+                // The terminal stopped all of the group, and nobody else lets it go on.
+                ForwardTo::Child => follows && sent == Signal::CONT,
+            };
+            let target = match (whole, alive) {
+                (true, _) => Target::Group(pid),
+                (false, true) => Target::Process(pid),
+                (false, false) => continue,
             };
             match sent {
                 // Ctrl-Z, in the moment in which foster has the terminal back to stop with its
@@ -110,7 +116,7 @@ impl Supervisor {
                 }
                 Signal::CONT => {
                     service.halted = None;
-                    if self.follows_child() {
+                    if follows {
                         self.outbox.push(Action::GiveTerminal { group: pid });
                     }
                 }
@@ -254,7 +260,7 @@ mod tests {
             let first = told(&mut machine, event);
             assert!(first.contains(&Action::Report(Report::Overlooked { signal })));
             assert!(!first.iter().any(|action| matches!(action, Action::Kill { .. })));
-            let target = Target::Group(Pid(7));
+            let target = Target::Process(Pid(7));
             let second = told(&mut machine, event);
             assert!(second.contains(&Action::Kill { target, signal, value: None }));
         }

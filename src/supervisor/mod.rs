@@ -30,7 +30,7 @@ pub use action::Action;
 pub use event::{Event, Signalled, Survivor};
 pub use forward::Way;
 pub use report::Report;
-pub use service::{Leader, Next, Remains, State};
+pub use service::{Leader, Next, Remains, Rest, State};
 
 use deadline::{Deadlines, earlier};
 use machine::Machine;

@@ -12,9 +12,11 @@
 //!    └────────────  Backoff
 //! ```
 //!
-//! *Up* is a service whose first process, the leader, lives. It is not *down* again when the
-//! leader has ended but when its whole group has: a shell that dies of the stop signal at once
-//! must not cut off the app that is still putting its data away. Until then the dead leader is
+//! *Up* is a service whose first process, the leader, lives. A stop is for that first: a server
+//! looks after its own workers. The rest of its group gets the stop signal when the leader has ended,
+//! or after half of the time. It is not *down* again when the leader has ended but when its whole
+//! group has: a shell that dies of the stop signal at once must not cut off the app that is still
+//! putting its data away. Until then the dead leader is
 //! held as a zombie, which keeps its id, and so the group's, from being given to a stranger:
 //! no signal can ever hit one. In *Cleaning*, what escaped the group is killed, again and again,
 //! until nothing is left.
@@ -24,7 +26,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, ForwardTo, Leftovers, Session};
+use crate::config::{Config, Leftovers, Session, StopTo};
 use crate::exit::ExitStatus;
 use crate::process::{Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
 use crate::signal::Signal;
@@ -56,6 +58,8 @@ pub enum State {
         pid: Pid,
         /// Whether that lives.
         leader: Leader,
+        /// How it is with the rest of its group.
+        rest: Rest,
         /// When its time is up; none for never.
         kill_at: Option<Instant>,
         /// When to look again who is left of the group, where no event would tell.
@@ -95,6 +99,19 @@ pub enum Leader {
     Alive,
     /// It ended, and is held as a zombie.
     Dead(ExitStatus),
+}
+
+/// How a stop stands with a group but for its leader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rest {
+    /// It is left to its leader, and gets the stop signal when that has ended, or at this time;
+    /// with none only then.
+    Spared {
+        /// When half of the time is gone.
+        until: Option<Instant>,
+    },
+    /// It got the stop signal, or is not to get any: it is waited for.
+    Waited,
 }
 
 /// What comes after the cleaning.
@@ -215,7 +232,12 @@ impl Service {
     /// When it wants to be told `Timeout`.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
-            State::Stopping { kill_at, look_at, .. } => earlier(kill_at, look_at),
+            State::Stopping { rest: Rest::Spared { until }, kill_at, look_at, .. } => {
+                earlier(until, earlier(kill_at, look_at))
+            }
+            State::Stopping { rest: Rest::Waited, kill_at, look_at, .. } => {
+                earlier(kill_at, look_at)
+            }
             State::Killing { give_up_at, look_at, .. } => earlier(Some(give_up_at), look_at),
             State::Cleaning { give_up_at, .. } => give_up_at,
             State::Backoff { retry_at } => Some(retry_at),
@@ -245,8 +267,8 @@ impl Service {
             State::Failed => self.settled(State::Failed, input),
             State::Starting => self.starting_row(input, cx),
             State::Up { pid, since } => self.up(pid, since, input, cx),
-            State::Stopping { pid, leader, kill_at, look_at } => {
-                self.stopping(pid, leader, (kill_at, look_at), input, cx)
+            State::Stopping { pid, leader, rest, kill_at, look_at } => {
+                self.stopping(pid, (leader, rest), (kill_at, look_at), input, cx)
             }
             State::Killing { pid, leader, give_up_at, look_at } => {
                 self.killing(pid, leader, (give_up_at, look_at), input, cx)
@@ -280,7 +302,7 @@ impl Service {
                 if cx.shutdown.is_killing() {
                     self.kill(pid, Leader::Alive, cx)
                 } else if cx.shutdown.is_requested() {
-                    self.stop(pid, cx.shutdown.signal(), cx)
+                    self.stop(pid, cx)
                 } else {
                     State::Up { pid, since: cx.now }
                 }
@@ -307,7 +329,7 @@ impl Service {
     /// The row for a service that runs.
     fn up(&mut self, pid: Pid, since: Instant, input: Input, cx: &mut Context<'_>) -> State {
         match input {
-            Input::Stop(signal) => self.stop(pid, signal, cx),
+            Input::Stop(_) => self.stop(pid, cx),
             Input::Kill => self.kill(pid, Leader::Alive, cx),
             Input::Exited(status) => {
                 let crash = restart::is_crash(status.code(), cx.config);
@@ -336,29 +358,45 @@ impl Service {
     fn stopping(
         &mut self,
         pid: Pid,
-        leader: Leader,
+        (leader, rest): (Leader, Rest),
         (kill_at, look_at): (Option<Instant>, Option<Instant>),
         input: Input,
         cx: &mut Context<'_>,
     ) -> State {
         match input {
             Input::Stop(signal) => {
-                cx.signal(pid, leader, signal);
-                State::Stopping { pid, leader, kill_at, look_at }
+                if let Some(target) = cx.stop_target(pid, leader) {
+                    cx.send(target, signal);
+                }
+                State::Stopping { pid, leader, rest, kill_at, look_at }
             }
             Input::Kill => self.kill(pid, leader, cx),
             Input::Timeout if kill_at.is_some_and(|at| at <= cx.now) => self.kill(pid, leader, cx),
             Input::Timeout => {
-                cx.outbox.survey_due = true;
-                State::Stopping { pid, leader, kill_at, look_at: None }
+                let (half, look) = (cx.is_due(rest), look_at.is_some_and(|at| at <= cx.now));
+                if half {
+                    // Its leader has got it, and may take a second one for more than it is.
+                    cx.ask(Target::Rest(pid));
+                }
+                cx.outbox.survey_due |= look;
+                State::Stopping {
+                    pid,
+                    leader,
+                    rest: if half { Rest::Waited } else { rest },
+                    kill_at,
+                    look_at: look_at.filter(|_| !look),
+                }
             }
             Input::Exited(status) => {
                 self.code = cx.shutdown.code_after_stop(status, cx.config);
-                if self.outlives_leader(pid, status, cx) {
-                    State::Stopping { pid, leader: Leader::Dead(status), kill_at, look_at }
-                } else {
-                    State::Down
+                if !self.outlives_leader(pid, status, cx) {
+                    return State::Down;
                 }
+                if let Rest::Spared { .. } = rest {
+                    cx.ask(cx.group_of(pid));
+                }
+                let (leader, rest) = (Leader::Dead(status), Rest::Waited);
+                State::Stopping { pid, leader, rest, kill_at, look_at }
             }
             Input::Surveyed(Remains::None) => {
                 cx.reap(pid);
@@ -370,10 +408,10 @@ impl Service {
                 }
             }
             Input::Surveyed(remains) => {
-                State::Stopping { pid, leader, kill_at, look_at: cx.look_at(remains) }
+                State::Stopping { pid, leader, rest, kill_at, look_at: cx.look_at(remains) }
             }
             Input::Spawned(..) | Input::SpawnFailed(_) => {
-                State::Stopping { pid, leader, kill_at, look_at }
+                State::Stopping { pid, leader, rest, kill_at, look_at }
             }
         }
     }
@@ -473,12 +511,23 @@ impl Service {
         }
     }
 
-    /// Sends the stop signal, and CONT behind it so that a stopped process can act on it.
-    fn stop(&mut self, pid: Pid, signal: Signal, cx: &mut Context<'_>) -> State {
-        cx.signal(pid, Leader::Alive, signal);
-        cx.signal(pid, Leader::Alive, Signal::CONT);
-        let kill_at = cx.config.stop.timeout.map(|timeout| cx.now + timeout);
-        State::Stopping { pid, leader: Leader::Alive, kill_at, look_at: None }
+    /// Sends the stop signal.
+    fn stop(&mut self, pid: Pid, cx: &mut Context<'_>) -> State {
+        let leader = Leader::Alive;
+        if let Some(target) = cx.stop_target(pid, leader) {
+            cx.ask(target);
+        }
+        let timeout = cx.config.stop.timeout;
+        let rest = match (cx.config.stop.to, cx.config.session) {
+            (StopTo::LeaderFirst, Session::Group | Session::Own | Session::OwnWithTerminal) => {
+                Rest::Spared { until: timeout.map(|timeout| cx.now + timeout / 2) }
+            }
+            (StopTo::LeaderFirst, Session::Shared) | (StopTo::Group | StopTo::Leader, _) => {
+                Rest::Waited
+            }
+        };
+        let kill_at = timeout.map(|timeout| cx.now + timeout);
+        State::Stopping { pid, leader, rest, kill_at, look_at: None }
     }
 
     /// Sends SIGKILL to the whole group.
@@ -486,7 +535,7 @@ impl Service {
         cx.report(Report::Killing { service: self.id });
         let target = cx.group_of(pid);
         if matches!(target, Target::Group(_)) || leader == Leader::Alive {
-            cx.outbox.push(Action::Kill { target, signal: Signal::KILL, value: None });
+            cx.send(target, Signal::KILL);
         }
         // One that ran as init passes on its leader's own end, where there was one.
         if cx.config.supervised || leader == Leader::Alive {
@@ -524,7 +573,7 @@ impl Service {
         };
         let target = cx.group_of(pid);
         if let (Some(signal), Target::Group(_)) = (signal, target) {
-            cx.outbox.push(Action::Kill { target, signal, value: None });
+            cx.send(target, signal);
         }
     }
 
@@ -564,14 +613,32 @@ impl Context<'_> {
         self.outbox.push(Action::Report(report));
     }
 
-    /// Sends a signal to whoever gets signals: the group or the child.
-    fn signal(&mut self, pid: Pid, leader: Leader, signal: Signal) {
-        let target = match self.config.forward.to {
-            ForwardTo::Group => self.group_of(pid),
-            ForwardTo::Child => Target::Process(pid),
+    fn send(&mut self, target: Target, signal: Signal) {
+        self.outbox.push(Action::Kill { target, signal, value: None });
+    }
+
+    /// Sends the stop signal, and CONT behind it so that a stopped process can act on it.
+    fn ask(&mut self, target: Target) {
+        self.send(target, self.shutdown.signal());
+        self.send(target, Signal::CONT);
+    }
+
+    /// Who gets a request to stop, if anyone does.
+    fn stop_target(&self, pid: Pid, leader: Leader) -> Option<Target> {
+        let target = match (self.config.stop.to, leader) {
+            (StopTo::LeaderFirst | StopTo::Leader, Leader::Alive) => Target::Process(pid),
+            (StopTo::LeaderFirst, Leader::Dead(_)) | (StopTo::Group, _) => self.group_of(pid),
+            (StopTo::Leader, Leader::Dead(_)) => return None,
         };
-        if matches!(target, Target::Group(_)) || leader == Leader::Alive {
-            self.outbox.push(Action::Kill { target, signal, value: None });
+        let alone = matches!(target, Target::Process(_)) && leader != Leader::Alive;
+        (!alone).then_some(target)
+    }
+
+    /// Whether half of a stop's time is gone and nobody has asked the rest of the group.
+    fn is_due(&self, rest: Rest) -> bool {
+        match rest {
+            Rest::Spared { until } => until.is_some_and(|at| at <= self.now),
+            Rest::Waited => false,
         }
     }
 

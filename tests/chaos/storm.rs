@@ -456,9 +456,15 @@ fn launch(situation: &Situation, folder: &Path, cgroup: Option<&Cgroup>) -> Laun
     let timeout = if situation.end == End::Killed { "200ms" } else { "50s" };
     let says = if situation.is_verbose { "-vvv" } else { "-q" };
     let mut launch = Launch::new(program).args([says, "--stop-timeout", timeout]);
-    if situation.to_child {
-        launch = launch.args(["--forward-to", "child"]);
-    }
+    launch = launch.args(match situation.to_child {
+        true => ["--forward-to", "child", "--stop-to", "leader"],
+        false => [
+            "--forward-to",
+            "group",
+            "--stop-to",
+            if seed.is_multiple_of(2) { "group" } else { "leader-first" },
+        ],
+    });
     if situation.cast == Cast::Command {
         let leaves = if situation.to_child { "setsid " } else { "" };
         let script = format!("-- {probe} fork {{ {leaves}busy={seed} }} {end}");

@@ -1,7 +1,7 @@
 //! Whose command line is read: by the base name of argv[0], or by `--as`.
 
 use foster::cli::{Say, Stream};
-use foster::config::{Config, Leftovers, Session, Voice};
+use foster::config::{Config, ForwardTo, Leftovers, Session, StopTo, Voice};
 use foster::exit::ExitStatus;
 use foster::process::{Pid, RunId};
 use foster::signal::Signal;
@@ -124,6 +124,23 @@ fn a_stop_timeout_adds_a_deadline() {
         let line = "foster: FOSTER_STOP_TIMEOUT: '3' is no duration, its unit is missing: write it \
                     like 500ms, 10s or 1m30s, or infinity\n";
         assert_eq!((said.text.as_str(), said.code), (line, 125));
+    }
+}
+
+#[test]
+fn their_stops_go_to_whom_their_signals_go() {
+    for (args, to) in [
+        (&["tini", "app"][..], StopTo::Leader),
+        (&["tini", "-g", "app"], StopTo::Group),
+        (&["dumb-init", "app"], StopTo::Group),
+        (&["dumb-init", "-c", "app"], StopTo::Leader),
+        (&["catatonit", "app"], StopTo::Leader),
+        (&["catatonit", "-g", "app"], StopTo::Group),
+    ] {
+        let world = World::new().with("FOSTER_STOP_TIMEOUT", "3s").with("FOSTER_STOP_TO", "x");
+        let config = world.config(args);
+        assert_eq!(config.stop.to, to, "{args:?}");
+        assert_eq!(config.forward.to == ForwardTo::Group, to == StopTo::Group, "{args:?}");
     }
 }
 

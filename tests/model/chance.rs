@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use foster::config::{ForwardTo, Leftovers, Restart, Session};
+use foster::config::{ForwardTo, Leftovers, Restart, Session, StopTo};
 use foster::signal::Signal;
 
 use crate::kernel::Manner;
@@ -15,7 +15,8 @@ use crate::world::{Sim, Terminal};
 pub fn supervised(dice: &mut Dice, services: usize) -> Setup {
     let times = [0, 1, 10, 500, 3000, 10_000, 60_000].map(Duration::from_millis);
     let (one, other) = (*dice.pick(&times), *dice.pick(&times));
-    let last;
+    let stop_to = [StopTo::Group, StopTo::LeaderFirst, StopTo::Leader];
+    let (roll, last);
     Setup {
         services,
         supervised: true,
@@ -52,10 +53,12 @@ pub fn supervised(dice: &mut Dice, services: usize) -> Setup {
         rows: dice.one_in(2),
         scans: dice.one_in(2),
         slow: {
-            last = dice.between(0, 7);
+            roll = dice.between(0, 23);
+            last = roll % 8;
             last % 4 == 0
         },
         // One roll for all: an input of the fuzzer has so many bytes, and means what it meant.
+        stop_to: stop_to[roll as usize / 8],
         hands: last < 4,
         untold: last < 2,
     }

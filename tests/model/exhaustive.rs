@@ -15,7 +15,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use foster::config::{ForwardTo, Leftovers, Restart, Session};
+use foster::config::{ForwardTo, Leftovers, Restart, Session, StopTo};
 use foster::exit::MachineEnd;
 use foster::process::ServiceId;
 use foster::signal::Signal;
@@ -253,7 +253,9 @@ fn base(services: usize) -> Setup {
 
 fn init() -> Setup {
     let (restart, session) = (Restart::Never, Session::Group);
-    Setup { supervised: false, max_restarts: None, restart, session, ..base(1) }
+    let (forward_to, stop_to) = (ForwardTo::Child, StopTo::LeaderFirst);
+    let base = base(1);
+    Setup { supervised: false, max_restarts: None, restart, session, forward_to, stop_to, ..base }
 }
 
 /// A search, how deep it goes, and what it has to come to.

@@ -8,7 +8,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
-use foster::config::{Config, ForwardTo, Leftovers, Restart, Session};
+use foster::config::{Config, ForwardTo, JobControl, Leftovers, Restart, Session, StopTo};
 use foster::exit::{ExitStatus, MachineEnd};
 use foster::process::{Mark, Pid, RunId, ServiceId, Target};
 use foster::signal::{Signal, SignalSet};
@@ -31,7 +31,7 @@ pub struct Judge {
     interrupts: u32,
     overlook: SignalSet,
     /// Signals that are to go out before foster may rest.
-    owed: Vec<(ServiceId, Signal, Option<u64>)>,
+    owed: Vec<(Target, Signal, Option<u64>)>,
     /// Whose deaths were told and not yet answered.
     pub told: Vec<Pid>,
     /// Whether a platform may have reaped the only one of them before it told.
@@ -82,6 +82,8 @@ struct Run {
     /// When its group is to get SIGKILL, where it was asked to come down.
     kill_at: Option<Option<Instant>>,
     killed: bool,
+    /// Since when the rest of its group is left to the leader, in a stop that is for that first.
+    spared: Option<Instant>,
 }
 
 /// The stop of foster.
@@ -218,6 +220,12 @@ impl Judge {
             self.check(!spared || left.is_none(), || {
                 format!("service {index}: {left:?} lives on after the deadline")
             });
+            let unasked = run.spared.is_some() && !run.killed && self.is_half_over(run, now);
+            self.check(!unasked, || {
+                format!(
+                    "service {index}: the rest of its group is not asked after half of the time"
+                )
+            });
         }
         let Machine { asked, killed, over, .. } = self.machine;
         self.check(!over, || "foster waits behind the end of the machine".into());
@@ -347,18 +355,46 @@ impl Judge {
         account.due = None;
         (account.unkillable, account.unseen) = (false, false);
         let kill_at = stop.map(|_| timeout.map(|timeout| now + timeout));
-        account.run = Some(Run { pid, since: now, ended: None, kill_at, killed: false });
+        let run = Run { pid, since: now, ended: None, kill_at, killed: false, spared: None };
+        account.run = Some(run);
         match stop {
-            Some(stop) if !stop.at_once => {
-                self.owe(service, stop.signal, None);
-                self.owe(service, Signal::CONT, None);
-            }
+            Some(stop) if !stop.at_once => self.owe_stop(service, now),
             _ => {}
         }
     }
 
+    /// A service is to get the stop signal, and CONT behind it.
+    fn owe_stop(&mut self, service: ServiceId, now: Instant) {
+        let Some(stop) = self.stop else { return };
+        let first = self.config.stop.to == StopTo::LeaderFirst;
+        let leads = self.config.session != Session::Shared;
+        if let Some(run) = &mut self.services[service.index()].run {
+            run.spared = (first && leads).then_some(now);
+        }
+        self.owe_request(service, stop.signal);
+        self.owe_request(service, Signal::CONT);
+    }
+
+    /// A service is to get a request to stop, if there is anyone to get it.
+    fn owe_request(&mut self, service: ServiceId, signal: Signal) {
+        let Some(run) = self.services[service.index()].run else { return };
+        let group = match self.config.stop.to {
+            StopTo::Group => true,
+            StopTo::LeaderFirst => run.ended.is_some(),
+            StopTo::Leader => false,
+        };
+        self.owe(service, group, signal, None);
+    }
+
+    /// Whether half of the time of a stop is gone.
+    fn is_half_over(&self, run: Run, now: Instant) -> bool {
+        let half = self.config.stop.timeout.map(|timeout| timeout / 2);
+        half.zip(run.spared).is_some_and(|(half, since)| since + half <= now)
+    }
+
     fn leader_ended(&mut self, service: ServiceId, status: ExitStatus, now: Instant) {
         let stop_signal = self.stop.map(|stop| stop.signal);
+        let at_once = self.stop.is_some_and(|stop| stop.at_once);
         let config = Rc::clone(&self.config);
         let account = &mut self.services[service.index()];
         let Some(run) = &mut account.run else { return };
@@ -373,6 +409,13 @@ impl Judge {
             true if by_request => 0,
             true | false => config.success.fold(status.code()),
         };
+        // Now the rest of its group is on its own, where it is waited for.
+        let waited = matches!(config.leftovers, Leftovers::Kill { .. });
+        if run.spared.take().is_some() && waited && !run.killed && !at_once {
+            let signal = stop_signal.expect("it is asked to come down");
+            self.owe(service, true, signal, None);
+            self.owe(service, true, Signal::CONT, None);
+        }
     }
 
     /// A run ended that was not asked to, or a start failed.
@@ -446,7 +489,7 @@ impl Judge {
             Some(_) => {
                 for index in 0..self.services.len() {
                     if self.services[index].run.is_some_and(|run| !run.killed) {
-                        self.owe(ServiceId(index as u32), sent, None);
+                        self.owe_request(ServiceId(index as u32), sent);
                     }
                 }
             }
@@ -463,8 +506,7 @@ impl Judge {
             self.services[index].due = None;
             if let Some(run) = &mut self.services[index].run {
                 run.kill_at = Some(timeout.map(|timeout| now + timeout));
-                self.owe(ServiceId(index as u32), signal, None);
-                self.owe(ServiceId(index as u32), Signal::CONT, None);
+                self.owe_stop(ServiceId(index as u32), now);
             }
         }
     }
@@ -473,18 +515,24 @@ impl Judge {
         if self.config.session == Session::Shared && by_key {
             return;
         }
+        // On a terminal, which stops all of a group, all of it is to go on.
+        let follows = self.lenient
+            && self.config.job_control == JobControl::FollowChild
+            && self.config.session == Session::Group;
+        let group = self.config.forward.to == ForwardTo::Group || follows && signal == Signal::CONT;
         for index in 0..self.services.len() {
-            self.owe(ServiceId(index as u32), signal, value);
+            self.owe(ServiceId(index as u32), group, signal, value);
         }
     }
 
-    /// A service is to get a signal, if there is anyone to get it.
-    fn owe(&mut self, service: ServiceId, signal: Signal, value: Option<u64>) {
+    /// A service, the whole group or the leader alone, is to get a signal, if there is anyone to
+    /// get it.
+    fn owe(&mut self, service: ServiceId, group: bool, signal: Signal, value: Option<u64>) {
         let Some(run) = self.services[service.index()].run else { return };
-        let group =
-            self.config.forward.to == ForwardTo::Group && self.config.session != Session::Shared;
+        let group = group && self.config.session != Session::Shared;
+        let target = if group { Target::Group(run.pid) } else { Target::Process(run.pid) };
         if (group || run.ended.is_none()) && !self.services[service.index()].unkillable {
-            self.owed.push((service, signal, value));
+            self.owed.push((target, signal, value));
         }
     }
 
@@ -550,12 +598,15 @@ impl Judge {
         now: Instant,
         kernel: &Kernel,
     ) {
-        let (Target::Process(pid) | Target::Group(pid)) = target;
+        let pid = target.pid();
         let ours = kernel.get(pid).is_some_and(|process| process.parent == FOSTER);
         self.check(ours, || format!("{signal} goes to {target:?}, which is not foster's child"));
         match self.leads(pid) {
             Some(service) if signal == Signal::KILL => self.may_kill_run(service, target, now),
-            Some(service) => self.pay(service, signal, value),
+            Some(service) => {
+                self.may_ask_rest(service, target, signal, now);
+                self.pay(service, target, signal, value);
+            }
             None => self.may_kill_orphan(target, signal, kernel),
         }
     }
@@ -580,7 +631,7 @@ impl Judge {
     }
 
     fn may_kill_orphan(&mut self, target: Target, signal: Signal, kernel: &Kernel) {
-        let (Target::Process(pid) | Target::Group(pid)) = target;
+        let pid = target.pid();
         let single = matches!(target, Target::Process(_)) && signal == Signal::KILL;
         self.check(single, || format!("{signal} goes to {target:?}, which leads nothing"));
         let Some(process) = kernel.get(pid) else { return };
@@ -601,16 +652,31 @@ impl Judge {
         });
     }
 
+    /// In a stop that is for the leader first, the rest of its group gets the stop signal and CONT
+    /// after half of the time, once.
+    fn may_ask_rest(&mut self, service: ServiceId, target: Target, signal: Signal, now: Instant) {
+        let (Target::Rest(_), Some(stop)) = (target, self.stop) else { return };
+        let Some(run) = self.services[service.index()].run else { return };
+        if signal == stop.signal && self.is_half_over(run, now) && run.ended.is_none() {
+            if let Some(run) = &mut self.services[service.index()].run {
+                run.spared = None;
+            }
+            self.owed.extend([(target, signal, None), (target, Signal::CONT, None)]);
+        }
+    }
+
     /// Crosses out a signal that was owed.
-    fn pay(&mut self, service: ServiceId, signal: Signal, value: Option<u64>) {
-        let owed = self.owed.iter().position(|owed| *owed == (service, signal, value));
+    fn pay(&mut self, service: ServiceId, target: Target, signal: Signal, value: Option<u64>) {
+        let owed = self.owed.iter().position(|owed| *owed == (target, signal, value));
         match owed {
             Some(place) => drop(self.owed.remove(place)),
             None => {
                 let ended = self.services[service.index()].run.is_some_and(|r| r.ended.is_some());
                 let parting = matches!(self.config.leftovers, Leftovers::Signal(s) if s == signal);
                 let allowed = self.lenient && signal == Signal::CONT || parting && ended;
-                self.check(allowed, || format!("{service:?} gets {signal}, which nobody sent"));
+                self.check(allowed, || {
+                    format!("{target:?} of {service:?} gets {signal}, which nobody sent")
+                });
             }
         }
     }
@@ -783,7 +849,7 @@ impl Judge {
                 account.code
             );
             if let Some(run) = account.run {
-                let _ = write!(out, "{:?}{}", run.ended, run.killed);
+                let _ = write!(out, "{:?}{}{}", run.ended, run.killed, run.spared.is_some());
             }
         }
     }

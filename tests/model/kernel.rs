@@ -304,8 +304,10 @@ impl Kernel {
             Target::Group(group) => {
                 self.all().filter(|p| p.group == group).map(|p| p.pid).collect()
             }
+            Target::Rest(leader) => {
+                self.all().filter(|p| p.group == leader && !p.leader).map(|p| p.pid).collect()
+            }
         };
-        let value = value.filter(|_| matches!(target, Target::Process(_)));
         for pid in &hit {
             self.signal(*pid, signal, value, now);
         }

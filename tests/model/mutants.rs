@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 44] = [
+const MUTANTS: [Mutant; 52] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -90,8 +90,56 @@ const MUTANTS: [Mutant; 44] = [
     (
         "no CONT goes behind the stop signal",
         "service.rs",
-        "        cx.signal(pid, Leader::Alive, Signal::CONT);\n",
+        "        self.send(target, Signal::CONT);\n",
         "",
+    ),
+    (
+        "a stop that is for the leader first is for its whole group",
+        "service.rs",
+        "(StopTo::LeaderFirst | StopTo::Leader, Leader::Alive) => Target::Process(pid)",
+        "(StopTo::LeaderFirst | StopTo::Leader, Leader::Alive) => self.group_of(pid)",
+    ),
+    (
+        "a repeated request still goes to a leader that has ended",
+        "service.rs",
+        "(StopTo::LeaderFirst, Leader::Dead(_)) | (StopTo::Group, _) => self.group_of(pid)",
+        "(StopTo::LeaderFirst, Leader::Dead(_)) | (StopTo::Group, _) => Target::Process(pid)",
+    ),
+    (
+        "the rest of a group is not asked when its leader has ended",
+        "service.rs",
+        "                    cx.ask(cx.group_of(pid));\n",
+        "",
+    ),
+    (
+        "the rest of a group is asked too early",
+        "service.rs",
+        "cx.now + timeout / 2",
+        "cx.now + timeout / 3",
+    ),
+    (
+        "the rest of a group is not asked after half of the time",
+        "service.rs",
+        "                    cx.ask(Target::Rest(pid));\n",
+        "",
+    ),
+    (
+        "the leader gets the stop signal once more with the rest of its group",
+        "service.rs",
+        "cx.ask(Target::Rest(pid))",
+        "cx.ask(Target::Group(pid))",
+    ),
+    (
+        "what the terminal stopped does not go on as a group",
+        "forward.rs",
+        "ForwardTo::Child => follows && sent == Signal::CONT,",
+        "ForwardTo::Child => false,",
+    ),
+    (
+        "a signal for the leader alone goes to its group",
+        "forward.rs",
+        "ForwardTo::Child => follows && sent == Signal::CONT,",
+        "ForwardTo::Child => !shared,",
     ),
     (
         "SIGKILL comes a moment too late",
@@ -205,10 +253,8 @@ const MUTANTS: [Mutant; 44] = [
     (
         "foster looks who is left and does not move on the time of that",
         "service.rs",
-        "State::Stopping { pid, leader, kill_at, look_at: None }
-            }",
-        "State::Stopping { pid, leader, kill_at, look_at }
-            }",
+        "look_at: look_at.filter(|_| !look),",
+        "look_at,",
     ),
     (
         "foster wakes a moment before there is anything to do",

@@ -8,7 +8,7 @@ use foster::exit::ExitStatus;
 use foster::process::{Comm, Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
 use foster::supervisor::{
-    Action, Event, Facts, Leader, Next, Report, Signalled, State, Supervisor, Survivor,
+    Action, Event, Facts, Leader, Next, Report, Rest, Signalled, State, Supervisor, Survivor,
 };
 use foster::time::Instant;
 
@@ -35,6 +35,8 @@ enum Told {
     Twice(Signal),
     /// A survey that finds this.
     Survey(Option<Survivor>),
+    /// Half of the time until then.
+    Half,
     /// The deadline.
     Deadline,
 }
@@ -70,6 +72,7 @@ fn states() -> Vec<(&'static str, Vec<Told>)> {
         ("Starting, a stop was asked for", vec![stop]),
         ("Up", vec![spawned]),
         ("Stopping, the leader lives", vec![spawned, stop]),
+        ("Stopping, half of the time is gone", vec![spawned, stop, Told::Half]),
         ("Stopping, the leader is dead", vec![spawned, stop, dead, member]),
         ("Killing, the leader lives", vec![spawned, stop, Told::Deadline]),
         ("Killing, the leader is dead", vec![spawned, stop, dead, member, Told::Deadline, member]),
@@ -99,6 +102,7 @@ fn inputs() -> Vec<(&'static str, Told)> {
         ("the survey finds one that escaped", Told::Survey(Some(escaped(Mark::Run(RUN))))),
         ("the survey finds one without a mark", Told::Survey(Some(escaped(Mark::None)))),
         ("the survey finds one whose mark is gone", Told::Survey(Some(escaped(Mark::Lost)))),
+        ("half of the time is gone", Told::Half),
         ("the deadline comes", Told::Deadline),
     ]
 }
@@ -171,6 +175,13 @@ impl Case {
                 }
                 self.machine.handle_event(Event::Surveyed { whole: true, groups: true }, self.now);
             }
+            Told::Half => {
+                let State::Stopping { rest: Rest::Spared { until }, .. } = self.state() else {
+                    return None;
+                };
+                self.now = until?;
+                self.machine.handle_timeout(self.now);
+            }
             Told::Deadline => {
                 self.now = match self.state() {
                     // A look at who is left may come before.
@@ -207,7 +218,7 @@ fn can_be_told(state: State, told: Told) -> bool {
         Told::Survey(Some(Survivor { group: LEADER, .. })) => {
             !matches!(state, State::Cleaning { .. })
         }
-        Told::Event(_) | Told::Twice(_) | Told::Survey(_) | Told::Deadline => true,
+        Told::Event(_) | Told::Twice(_) | Told::Survey(_) | Told::Half | Told::Deadline => true,
     }
 }
 
@@ -221,8 +232,11 @@ fn say_state(state: State, now: Instant) -> String {
         State::Down => "Down".into(),
         State::Starting => "Starting".into(),
         State::Up { .. } => "Up".into(),
-        State::Stopping { leader: who, kill_at, look_at, .. } => {
+        State::Stopping { leader: who, rest, kill_at, look_at, .. } => {
             let mut text = format!("Stopping, {}", leader(who));
+            if let Rest::Spared { until: Some(at) } = rest {
+                let _ = write!(text, "; the rest of the group after {}", after(at));
+            }
             if let Some(at) = kill_at {
                 let _ = write!(text, "; SIGKILL after {}", after(at));
             }
@@ -266,6 +280,9 @@ fn say_action(action: Action) -> Option<String> {
     Some(match action {
         Action::Spawn { .. } => "start".into(),
         Action::Kill { target: Target::Group(_), signal, .. } => format!("{signal} to the group"),
+        Action::Kill { target: Target::Rest(_), signal, .. } => {
+            format!("{signal} to the rest of the group")
+        }
         Action::Kill { target: Target::Process(pid), signal, .. } => {
             format!("{signal} to {}", name(pid))
         }

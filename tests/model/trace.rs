@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::world::Terminal;
 use foster::config::{
     Argv, Config, ForwardTo, JobControl, Leftovers, MACHINE_STOP_REQUESTS, Restart, ServiceConfig,
-    Session,
+    Session, StopTo,
 };
 use foster::signal::{Signal, SignalSet};
 
@@ -26,6 +26,7 @@ pub struct Setup {
     pub max_restarts: Option<u32>,
     pub stop_signal: Option<Signal>,
     pub stop_timeout: Option<Duration>,
+    pub stop_to: StopTo,
     pub forward_to: ForwardTo,
     pub session: Session,
     pub leftovers: Leftovers,
@@ -124,6 +125,7 @@ impl Default for Setup {
             max_restarts: None,
             stop_signal: None,
             stop_timeout: config.stop.timeout,
+            stop_to: config.stop.to,
             forward_to: config.forward.to,
             session: config.session,
             leftovers: config.leftovers,
@@ -168,6 +170,7 @@ impl Setup {
         config.backoff.max_restarts = self.max_restarts;
         config.stop.signal = self.stop_signal;
         config.stop.timeout = self.stop_timeout;
+        config.stop.to = self.stop_to;
         config.forward.to = self.forward_to;
         config.session = self.session;
         config.leftovers = self.leftovers;
@@ -201,6 +204,7 @@ impl Setup {
             "stop-signal" => self.stop_signal = Some(signal(value)?),
             "stop-timeout" if value == "infinity" => self.stop_timeout = None,
             "stop-timeout" => self.stop_timeout = Some(duration(value)?),
+            "stop-to" => self.stop_to = find(&STOP_TO, value)?,
             "forward-to" => self.forward_to = find(&FORWARD_TO, value)?,
             "session" => self.session = find(&SESSIONS, value)?,
             "leftovers" => self.leftovers = find(&LEFTOVERS, value)?,
@@ -249,6 +253,7 @@ impl Setup {
         }
         let timeout = self.stop_timeout.map_or_else(|| "infinity".to_owned(), micros);
         line(self.stop_timeout != usual.stop_timeout, "stop-timeout", timeout);
+        line(self.stop_to != usual.stop_to, "stop-to", name(&STOP_TO, self.stop_to));
         let differs = self.forward_to != usual.forward_to;
         line(differs, "forward-to", name(&FORWARD_TO, self.forward_to));
         line(self.session != usual.session, "session", name(&SESSIONS, self.session));
@@ -318,6 +323,9 @@ const RESTARTS: [(&str, Restart); 3] =
 
 const FORWARD_TO: [(&str, ForwardTo); 2] =
     [("group", ForwardTo::Group), ("child", ForwardTo::Child)];
+
+const STOP_TO: [(&str, StopTo); 3] =
+    [("leader-first", StopTo::LeaderFirst), ("group", StopTo::Group), ("leader", StopTo::Leader)];
 
 const SESSIONS: [(&str, Session); 4] = [
     ("group", Session::Group),

@@ -572,7 +572,9 @@ impl Backend for World {
         match action {
             Action::Spawn { service } => self.spawn(service, events),
             Action::Kill { target, signal, value } => {
-                if self.kernel.kill(target, signal, value, self.now) == 0 {
+                let hit = self.kernel.kill(target, signal, value, self.now);
+                // Where nobody is left but the leader, all of the rest have got it.
+                if hit == 0 && !matches!(target, Target::Rest(_)) {
                     let os = NO_SUCH_PROCESS;
                     self.say(Event::KillFailed { target, signal, os }, events);
                 }

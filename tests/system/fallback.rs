@@ -37,7 +37,7 @@ fn an_init_ends_with_the_status_of_its_command() {
 
 #[test]
 fn real_time_signals_go_on_one_by_one_in_order_with_their_values() {
-    let launch = foster().args(["--forward-to", "child", "--"]).probe("rawtrap");
+    let launch = foster().arg("--").probe("rawtrap");
     values_go_on(without(launch).place(Place::Pid1));
 }
 

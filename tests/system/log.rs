@@ -30,7 +30,7 @@ fn see_to_all_with_a_full_pipe(more: &str) {
     let pipe = folder.fifo("stderr");
     let script = format!("close=2 full={pipe}{more}");
     let launch = foster()
-        .args(["-vvv", "--"])
+        .args(["-vvv", "--forward-to", "group", "--"])
         .probe("block=USR1 fork { trap=app } orphans=200 say=made pause");
     let mut run = launch.inheriting(&script).place(Place::Pid1).start();
     run.expect_all(&["app trapping", "made"]);
@@ -129,14 +129,14 @@ fn a_later_line_says_how_many_were_dropped() {
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines[0], "foster: warning: 7 log lines dropped", "{text}");
     assert_eq!(lines[1], "foster: trace: received SIGUSR2", "{text}");
-    assert!(lines[2].starts_with("foster: debug: passed SIGUSR2 on to group "), "{text}");
+    assert!(lines[2].starts_with("foster: debug: passed SIGUSR2 on to process "), "{text}");
     assert_eq!(lines.len(), 3);
 }
 
 #[test]
 fn each_signal_that_goes_on_is_told_of_in_each_voice_that_has_words_for_it() {
     let voices = [
-        ("-vv --", "foster: debug: passed SIGUSR1 on to group "),
+        ("-vv --", "foster: debug: passed SIGUSR1 on to process "),
         ("--as tini -vv --", "Passing signal: 'User defined signal 1'"),
         ("--as dumb-init -v --", "Forwarded signal 10 to children."),
     ];

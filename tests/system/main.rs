@@ -33,6 +33,7 @@ mod shell;
 mod signals;
 mod start_errors;
 mod status;
+mod stop_to;
 mod stopping;
 mod storms;
 mod terminal;

@@ -182,17 +182,21 @@ fn stop_timeout_is_the_time_from_the_stop_signal_to_kill() {
 #[test]
 fn forward_to_group_reaches_all_of_it_and_to_child_the_child_alone() {
     let script = "fork { trap=helper } trap=leader";
-    let mut run = foster().arg("--").probe(script).place(Place::Pid1).start();
+    let launch = foster().args(["--forward-to", "group", "--"]).probe(script);
+    let mut run = launch.place(Place::Pid1).start();
     run.expect_all(&["helper trapping", "leader trapping"]);
     run.signal("USR1");
     run.expect_all(&["helper got USR1", "leader got USR1"]);
 
-    let launch = foster().args(["--forward-to", "child", "--"]).probe(script);
-    let mut run = launch.place(Place::Pid1).start();
-    run.expect_all(&["helper trapping", "leader trapping"]);
-    run.signal("USR1");
-    run.expect("leader got USR1");
-    run.expect_quiet(Duration::from_millis(200));
+    let by_default = [foster().arg("--").probe(script), wrapped(script)];
+    let asked_for = foster().args(["--forward-to", "child", "--"]).probe(script);
+    for launch in by_default.into_iter().chain([asked_for]) {
+        let mut run = launch.place(Place::Pid1).start();
+        run.expect_all(&["helper trapping", "leader trapping"]);
+        run.signal("USR1");
+        run.expect("leader got USR1");
+        run.expect_quiet(Duration::from_millis(200));
+    }
 }
 
 #[test]

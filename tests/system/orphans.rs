@@ -38,7 +38,8 @@ pub fn ten_thousand_orphans(launch: Launch, place: Place) {
 /// How many signals came before and while there were ten thousand orphans.
 fn signals_among_ten_thousand_orphans(launch: Launch, place: Place) -> u32 {
     let script = "block=USR1 fork { trap=app } orphans=10000 say=made pause";
-    let mut run = launch.arg("--").probe(script).place(place).start();
+    let launch = launch.args(["--forward-to", "group", "--"]);
+    let mut run = launch.probe(script).place(place).start();
     run.expect("app trapping");
     let pid = run.pid();
     let mut signals = 0;
@@ -71,7 +72,7 @@ fn orphans_are_reaped_by_a_supervisor_too() {
 fn orphans_are_reaped_while_a_dead_leader_is_held_for_its_group() {
     let script = "fork { block=HUP ignore=TERM say=member orphans=500 say=made await=HUP orphans=500 say=more \
                   pause } say=leader pause";
-    let launch = foster().args(["--stop-timeout", "infinity", "--"]);
+    let launch = foster().args(["--stop-timeout", "infinity", "--forward-to", "group", "--"]);
     let mut run =
         launch.probe(&script.replace("                  ", "")).place(Place::Pid1).start();
     run.expect_all(&["made", "leader"]);
@@ -102,7 +103,7 @@ fn a_stop_ends_while_orphans_of_others_go_on_to_end() {
         "{} fork {{ ignore=TERM block=HUP say=member await=HUP }} block=TERM say=leader await=TERM",
         endless(&folder)
     );
-    let launch = foster().args(["--stop-timeout", "infinity", "--"]);
+    let launch = foster().args(["--stop-timeout", "infinity", "--forward-to", "group", "--"]);
     let mut run = launch.probe(&script).place(Place::Pid1).start();
     run.expect_all(&["away", "member", "leader"]);
     run.signal("TERM");
@@ -250,7 +251,8 @@ fn kernel_has_guards() -> bool {
 
 #[test]
 fn an_orphan_that_lives_is_adopted_and_reaped_when_it_ends() {
-    let mut run = foster().arg("--").probe("orphan { say=orphan block=HUP await=HUP } trap");
+    let launch = foster().args(["--forward-to", "group", "--"]);
+    let mut run = launch.probe("orphan { say=orphan block=HUP await=HUP } trap");
     run = run.place(Place::Pid1);
     let mut run = run.start();
     run.expect_all(&["orphan", "trapping"]);

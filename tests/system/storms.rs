@@ -172,7 +172,7 @@ fn a_signal_that_comes_over_and_over_does_not_keep_another_from_foster() {
 #[test]
 fn behind_a_storm_signals_go_on_and_orphans_are_reaped() {
     let script = "fork { trap=member } orphan { block=HUP,PWR await=PWR } trap=leader";
-    let mut run = in_storm(foster().arg("--"), script, Place::Pid1);
+    let mut run = in_storm(foster().args(["--forward-to", "group", "--"]), script, Place::Pid1);
     run.expect_all(&["member trapping", "leader trapping"]);
     for name in ["HUP", "PWR", "HUP"] {
         run.signal(name);
@@ -188,7 +188,7 @@ fn behind_a_storm_signals_go_on_and_orphans_are_reaped() {
 
 #[test]
 fn real_time_signals_keep_their_values_behind_a_storm() {
-    let launch = foster().args(["--forward-to", "child", "--"]);
+    let launch = foster().arg("--");
     let mut run = in_storm(launch, "rawtrap", Place::Pid1);
     run.expect("trapping");
     // That of the storm.

@@ -31,6 +31,7 @@ fn options_without_meaning_on_windows_are_refused() {
         "--rewrite=TERM:INT",
         "--parent-death-signal=TERM",
         "--forward-to=child",
+        "--stop-to=leader",
         "--session",
         "--stop-signal=INT",
         "--keep-orphans",

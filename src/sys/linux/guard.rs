@@ -8,6 +8,8 @@ use nix::libc::{self, c_int};
 
 use foster::process::Pid;
 
+use super::kill::Record;
+
 /// A process and the group that it led, by a descriptor of the process (pidfd_open(2)): a signal
 /// cannot reach another, even when the id is somebody else's by now.
 pub struct Guard {
@@ -21,35 +23,70 @@ impl Guard {
     pub fn new(leader: Pid) -> Option<Guard> {
         // A kernel that does not know the flag says so before it looks for the descriptor. The
         // group itself is not asked: in a storm it has thousands of members.
-        if send(-1, 0, PROCESS_GROUP) != Err(Errno::EBADF) {
+        if send(-1, 0, ptr::null(), PROCESS_GROUP) != Err(Errno::EBADF) {
             return None;
         }
-        // SAFETY: these are system calls on numbers; the descriptor is new and ours, and closed
-        // when foster executes anything.
-        unsafe {
-            let descriptor = libc::syscall(libc::SYS_pidfd_open, leader.0, 0);
-            let descriptor = RawFd::try_from(descriptor).ok().filter(|fd| *fd >= 0)?;
-            Some(Guard { leader, descriptor: OwnedFd::from_raw_fd(descriptor) })
-        }
+        Some(Guard { leader, descriptor: open(leader)? })
     }
 
     /// Sends a signal to the process.
     pub fn signal(&self, signal: c_int) -> Result<(), Errno> {
-        send(self.descriptor.as_raw_fd(), signal, 0)
+        send(self.descriptor.as_raw_fd(), signal, ptr::null(), 0)
     }
 
     /// Sends a signal to all in the group.
     pub fn signal_group(&self, signal: c_int) -> Result<(), Errno> {
-        send(self.descriptor.as_raw_fd(), signal, PROCESS_GROUP)
+        send(self.descriptor.as_raw_fd(), signal, ptr::null(), PROCESS_GROUP)
+    }
+
+    /// The same, with a value.
+    pub fn queue_to_group(&self, record: &Record) -> Result<(), Errno> {
+        send(self.descriptor.as_raw_fd(), record.signal, record, PROCESS_GROUP)
+    }
+}
+
+/// Sends a signal to a process of which all but the id is known, once it has turned out to be the
+/// one that is meant.
+pub fn signal_checked(
+    pid: Pid,
+    signal: c_int,
+    is_meant: impl FnOnce() -> bool,
+) -> Result<(), Errno> {
+    let descriptor = open(pid);
+    if !is_meant() {
+        return Ok(());
+    }
+    let sent = descriptor.map(|it| send(it.as_raw_fd(), signal, ptr::null(), 0));
+    match sent {
+        Some(sent) if sent != Err(Errno::ENOSYS) => sent,
+        // There are no pidfds (before Linux 5.3), or no descriptor is left.
+        // SAFETY: these are numbers.
+        Some(_) | None => Errno::result(unsafe { libc::kill(pid.0 as i32, signal) }).map(drop),
+    }
+}
+
+/// pidfd_open(2).
+fn open(pid: Pid) -> Option<OwnedFd> {
+    // SAFETY: these are system calls on numbers; the descriptor is new and ours, and closed when
+    // foster executes anything.
+    unsafe {
+        let descriptor = libc::syscall(libc::SYS_pidfd_open, pid.0, 0);
+        let descriptor = RawFd::try_from(descriptor).ok().filter(|fd| *fd >= 0)?;
+        Some(OwnedFd::from_raw_fd(descriptor))
     }
 }
 
 /// pidfd_send_signal(2).
-fn send(descriptor: RawFd, signal: c_int, flags: c_int) -> Result<(), Errno> {
-    let info = ptr::null::<libc::siginfo_t>();
-    // SAFETY: these are numbers, and no record of what to send.
+fn send(
+    descriptor: RawFd,
+    signal: c_int,
+    record: *const Record,
+    flags: c_int,
+) -> Result<(), Errno> {
+    // SAFETY: these are numbers, and no record of what to send, or one that is at least as long as
+    // the 128 bytes that the kernel reads.
     let sent =
-        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, info, flags) };
+        unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, record, flags) };
     Errno::result(sent).map(drop)
 }
 

@@ -16,15 +16,15 @@ pub fn send(
     value: Option<u64>,
     guard: Option<&Guard>,
 ) -> Result<(), Errno> {
-    match (target, value, guard) {
-        (Target::Process(_), None, _) | (Target::Group(_), _, None) => send_on(target, signal),
-        (Target::Process(pid), Some(value), _) => match queue(pid, &Record::new(signal, value)) {
-            // Its user has as many signals pending as may be: without the value one more is taken
-            // all the same (kernel/signal.c).
-            Err(Errno::EAGAIN) => kill(pid.0 as i32, signal),
-            sent => sent,
-        },
-        (Target::Group(_), _, Some(guard)) => {
+    if let Some(value) = value
+        && queue(target, &Record::new(signal, value), guard).is_ok()
+    {
+        return Ok(());
+    }
+    // Its user has as many signals pending as may be: without the value one more is taken all the
+    // same (kernel/signal.c). Or nobody knows a way to send a value to a group.
+    match (target, guard) {
+        (Target::Group(_) | Target::Rest(_), Some(guard)) => {
             // The leader, where its group is empty, as below.
             let sent = match guard.signal_group(signal) {
                 Err(Errno::ESRCH) => guard.signal(signal),
@@ -33,6 +33,23 @@ pub fn send(
             match sent {
                 // All are gone, and the leader is reaped: as a zombie it would have taken it.
                 Err(Errno::ESRCH) => Ok(()),
+                sent => sent,
+            }
+        }
+        (Target::Process(_) | Target::Group(_) | Target::Rest(_), _) => send_on(target, signal),
+    }
+}
+
+/// Sends a signal and its value. To a group there is a way since Linux 6.9.
+fn queue(target: Target, record: &Record, guard: Option<&Guard>) -> Result<(), Errno> {
+    match (target, guard) {
+        (Target::Process(pid), _) => queue_to(pid, record),
+        (Target::Group(_) | Target::Rest(_), Some(guard)) => guard.queue_to_group(record),
+        (Target::Group(leader) | Target::Rest(leader), None) => {
+            let guard = Guard::new(leader).ok_or(Errno::ENOSYS)?;
+            match guard.queue_to_group(record) {
+                // The leader, where its group is empty, as below.
+                Err(Errno::ESRCH) => queue_to(leader, record),
                 sent => sent,
             }
         }
@@ -45,7 +62,7 @@ pub fn send(
 pub fn send_on(target: Target, signal: c_int) -> Result<(), Errno> {
     let (leader, id) = match target {
         Target::Process(pid) => (None, pid.0 as i32),
-        Target::Group(pid) => (Some(pid.0 as i32), -(pid.0 as i32)),
+        Target::Group(pid) | Target::Rest(pid) => (Some(pid.0 as i32), -(pid.0 as i32)),
     };
     match (kill(id, signal), leader) {
         // The leader has left its group empty, by a setpgid of its own: it is what is meant.
@@ -62,7 +79,7 @@ fn kill(id: i32, signal: c_int) -> Result<(), Errno> {
 }
 
 /// rt_sigqueueinfo(2).
-fn queue(pid: Pid, record: &Record) -> Result<(), Errno> {
+fn queue_to(pid: Pid, record: &Record) -> Result<(), Errno> {
     let record: *const Record = record;
     // SAFETY: the record is at least as long as the 128 bytes that the kernel reads.
     let sent = unsafe { libc::syscall(libc::SYS_rt_sigqueueinfo, pid.0, (*record).signal, record) };
@@ -72,8 +89,8 @@ fn queue(pid: Pid, record: &Record) -> Result<(), Errno> {
 /// A signal and its value as the kernel lays it out: signal, error, code, then pid, uid and value,
 /// where the value stands at the next place that fits a pointer.
 #[repr(C)]
-struct Record {
-    signal: i32,
+pub struct Record {
+    pub signal: i32,
     error: i32,
     code: i32,
     #[cfg(target_pointer_width = "64")]

@@ -221,8 +221,13 @@ impl Sys {
     }
 
     fn kill(&mut self, target: Target, signal: Signal, value: Option<u64>) -> Option<Event> {
-        let (Target::Process(pid) | Target::Group(pid)) = target;
-        let sent = kill::send(target, i32::from(signal.number()), value, self.reaper.guard_of(pid));
+        let number = i32::from(signal.number());
+        let sent = match target {
+            Target::Process(pid) | Target::Group(pid) => {
+                kill::send(target, number, value, self.reaper.guard_of(pid))
+            }
+            Target::Rest(leader) => self.children.signal_rest(leader, number, &mut self.list),
+        };
         sent.err().map(|error| Event::KillFailed { target, signal, os: error as i32 })
     }
 

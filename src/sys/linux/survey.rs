@@ -8,15 +8,16 @@ use std::mem;
 use std::ptr;
 use std::str::{self, FromStr};
 
-use nix::libc;
+use nix::errno::Errno;
+use nix::libc::{self, c_int};
 
 use foster::exit::ExitStatus;
-use foster::process::{Comm, Mark, Pid};
+use foster::process::{Comm, Mark, Pid, Target};
 use foster::supervisor::{Event, Survivor};
 
-use super::file;
 use super::mark::{Budget, Marks, Stat};
 use super::reap::{self, waitid};
+use super::{file, guard, kill};
 
 /// What a survey is to look for. The lists are in order of pid.
 pub struct Look<'a> {
@@ -139,6 +140,42 @@ impl Children {
         events.push(Event::Surveyed { whole: whole && !budget.is_spent(), groups });
     }
 
+    /// Sends a signal to all in a group but its leader, each once: looked for until nobody new is
+    /// found, as they may fork meanwhile, or there are too many. `list` is room for their ids.
+    pub fn signal_rest(
+        &mut self,
+        leader: Pid,
+        signal: c_int,
+        list: &mut Vec<Pid>,
+    ) -> Result<(), Errno> {
+        if !self.has_proc() {
+            return kill::send_on(Target::Group(leader), signal);
+        }
+        let is_member = |pid| Stat::of(pid).is_some_and(|stat| stat.group == leader && !stat.dead);
+        list.clear();
+        let mut all = Ok(());
+        for _ in 0..MOST_LISTS {
+            let known = list.len();
+            for_each_process(|pid| {
+                let is_new = pid != leader && !is_among(&pid, &list[..known]);
+                if is_new && is_member(pid) {
+                    list.push(pid);
+                    match guard::signal_checked(pid, signal, || is_member(pid)) {
+                        // It has just ended.
+                        Ok(()) | Err(Errno::ESRCH) => {}
+                        failed => all = failed,
+                    }
+                }
+                list.len() < MOST_CHILDREN
+            });
+            if list.len() == known || list.len() == MOST_CHILDREN {
+                break;
+            }
+            list.sort_unstable();
+        }
+        all
+    }
+
     /// Tells of these children, see [`Children::survey`].
     fn look_at(
         &mut self,
@@ -232,7 +269,8 @@ fn is_among(pid: &Pid, sorted: &[Pid]) -> bool {
 /// How many children one list takes: without end, a fork bomb's would take foster's memory.
 const MOST_CHILDREN: usize = 1 << 16;
 
-/// How many lists there are at the most for one survey: signals wait for its end.
+/// How many lists there are at the most for one survey, or one signal to the rest of a group: other
+/// signals wait for its end.
 const MOST_LISTS: u32 = 8;
 
 /// How a child ended, if it has; `Some(None)` where it is no child, or nobody can tell.

@@ -213,6 +213,14 @@ fn words_of_a_choice() {
     value("--forward-to", "FOSTER_FORWARD_TO", "everyone", &write);
     let meant = format!("{forward}: did you mean child?");
     value("--forward-to", "FOSTER_FORWARD_TO", "chidl", &meant);
+    let stop = "is none of leader-first, group and leader";
+    value("--stop-to", "FOSTER_STOP_TO", "all", &format!("{stop}: write one of them"));
+    value(
+        "--stop-to",
+        "FOSTER_STOP_TO",
+        "leader-frist",
+        &format!("{stop}: did you mean leader-first?"),
+    );
     let format = "is neither text nor json";
     value("--log-format", "FOSTER_LOG_FORMAT", "xml", &format!("{format}: write one of them"));
     value("--log-format", "FOSTER_LOG_FORMAT", "jsn", &format!("{format}: did you mean json?"));
@@ -300,6 +308,7 @@ fn options_without_meaning_on_windows() {
     for option in [
         "--stop-signal=INT",
         "--forward-to=child",
+        "--stop-to=leader",
         "--rewrite=TERM:INT",
         "--parent-death-signal=INT",
         "--session",
@@ -312,9 +321,13 @@ fn options_without_meaning_on_windows() {
         let line = format!("{name}: it has no meaning on Windows: leave it out");
         refused(&World::windows(), &["foster", option, "app"], &line);
     }
-    for variable in
-        ["FOSTER_STOP_SIGNAL", "FOSTER_FORWARD_TO", "FOSTER_REWRITE", "FOSTER_KEEP_ORPHANS"]
-    {
+    for variable in [
+        "FOSTER_STOP_SIGNAL",
+        "FOSTER_STOP_TO",
+        "FOSTER_FORWARD_TO",
+        "FOSTER_REWRITE",
+        "FOSTER_KEEP_ORPHANS",
+    ] {
         let line = format!("{variable}: it has no meaning on Windows: leave it out");
         refused(&World::windows().with(variable, "1"), &["foster", "app"], &line);
     }

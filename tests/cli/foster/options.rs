@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use foster::config::{
     Argv, Config, ForwardTo, INIT_STOP_REQUESTS, JobControl, Leftovers, Level, LogFormat,
-    MACHINE_STOP_REQUESTS, Restart, SUPERVISOR_STOP_REQUESTS, Session,
+    MACHINE_STOP_REQUESTS, Restart, SUPERVISOR_STOP_REQUESTS, Session, StopTo,
 };
 use foster::signal::{Signal, SignalSet};
 
@@ -61,7 +61,8 @@ fn a_command_runs_once_with_the_defaults_of_an_init() {
     assert_eq!(config.stop.requests, INIT_STOP_REQUESTS);
     assert_eq!(config.stop.signal, None);
     assert_eq!(config.stop.timeout, Some(Duration::from_secs(10)));
-    assert_eq!(config.forward.to, ForwardTo::Group);
+    assert_eq!(config.stop.to, StopTo::LeaderFirst);
+    assert_eq!(config.forward.to, ForwardTo::Child);
     assert_eq!(format!("{:?}", config.forward.rewrites), "{}");
     assert!(config.success.contains(0) && !config.success.contains(1));
     assert_eq!(config.leftovers, Leftovers::Kill { orphans: true });
@@ -273,6 +274,31 @@ fn forward_to() {
 }
 
 #[test]
+fn stop_to() {
+    for (text, to) in [
+        ("leader-first", StopTo::LeaderFirst),
+        ("group", StopTo::Group),
+        ("leader", StopTo::Leader),
+    ] {
+        assert_eq!(by_both("--stop-to", "FOSTER_STOP_TO", text, |c| c.stop.to), to);
+        let service = ["foster", "--stop-to", text, "--wrap", "app"];
+        assert_eq!(World::new().config(&service).stop.to, to);
+    }
+    command_line_wins("--stop-to", "group", "FOSTER_STOP_TO", "leader");
+}
+
+#[test]
+fn a_command_is_stopped_leader_first_and_services_as_groups() {
+    let world = World::new();
+    let stop = |args: &[&str]| world.config(args).stop.to;
+    assert_eq!(stop(&["foster", "--restart", "always", "app"]), StopTo::LeaderFirst);
+    assert_eq!(stop(&["foster", "--wrap", "app"]), StopTo::Group);
+    assert_eq!(stop(&["foster", "--restart", "never", "--wrap", "app"]), StopTo::Group);
+    // On Windows a console event is for a group, and there is nobody to send it to but that.
+    assert_eq!(World::windows().config(&["foster", "app"]).stop.to, StopTo::Group);
+}
+
+#[test]
 fn rewrite() {
     let table = |config: &Config| format!("{:?}", config.forward.rewrites);
     let one = by_both("--rewrite", "FOSTER_REWRITE", "TERM:QUIT", table);
@@ -385,6 +411,7 @@ fn an_empty_variable_is_as_good_as_none() {
         "FOSTER_MAX_RESTARTS",
         "FOSTER_STOP_SIGNAL",
         "FOSTER_STOP_TIMEOUT",
+        "FOSTER_STOP_TO",
         "FOSTER_FORWARD_TO",
         "FOSTER_REWRITE",
         "FOSTER_SUCCESS",

@@ -160,8 +160,7 @@ Services:
                             on, or none (APP_PORT; default 3000)
   --app-host ADDR           their HOST (APP_HOST; default 127.0.0.1)
 Restarts:
-  --restart* WHEN           never, on-failure or always; default always for
-                            --wrap, never for COMMAND
+  --restart* WHEN           never (COMMAND), on-failure or always (--wrap)
   --backoff* DUR            delay of the first restart; it doubles (500ms)
   --backoff-max* DUR        the longest delay (10s)
   --healthy-after* DUR      a run of this length starts the row anew (10s)
@@ -170,9 +169,10 @@ Restarts:
 Stopping:
   --stop-signal* SIG        what a stop sends (the signal received, or TERM)
   --stop-timeout* DUR       from there to SIGKILL, or infinity (10s)
+  --stop-to* WHOM           leader-first (COMMAND), group (--wrap) or leader
   --keep-orphans*           spare what a run left behind outside its group
 Signals and processes:
-  --forward-to* WHOM        group or child: who gets signals (group)
+  --forward-to* WHOM        child or group: who gets other signals (child)
   --rewrite* FROM:TO        pass FROM on as TO, or drop it for 0; repeatable
   --session                 give COMMAND a session of its own, as --wrap has
   --no-subreaper            do not adopt orphans where foster is not PID 1

@@ -150,6 +150,10 @@ fn kill(target: Target, signal: Signal) -> Action {
     Action::Kill { target, signal, value: None }
 }
 
+fn process(pid: u32) -> Target {
+    Target::Process(Pid(pid))
+}
+
 fn group(pid: u32) -> Target {
     Target::Group(Pid(pid))
 }

@@ -22,7 +22,7 @@ fn every_signal_but_stop_requests_goes_on_to_every_service() {
             sim.pass(s(1));
             sim.new_deeds();
             sim.gets(signal);
-            let to = (2..2 + count).map(|pid| kill(group(pid), signal));
+            let to = (2..2 + count).map(|pid| kill(process(pid), signal));
             assert_eq!(sim.deeds(), to.collect::<Vec<_>>());
         }
     }
@@ -65,22 +65,26 @@ fn a_signal_is_rewritten_or_dropped() {
 
 #[test]
 fn real_time_signals_go_on_one_by_one_in_order_with_their_values() {
-    let mut config = supervisor(1);
-    config.forward.to = ForwardTo::Child;
-    let mut sim = world(config, [behaves(Manner::Ignore)]);
-    let signal = Signal::RTMIN;
-    for value in 0..200 {
-        sim.together(Op::Signal(signal, Some(value), false));
+    for to in [ForwardTo::Child, ForwardTo::Group] {
+        let mut config = supervisor(1);
+        config.forward.to = to;
+        let mut sim = world(config, [behaves(Manner::Ignore)]);
+        let signal = Signal::RTMIN;
+        for value in 0..200 {
+            sim.together(Op::Signal(signal, Some(value), false));
+        }
+        sim.pass(s(0));
+        let got = &sim.world.kernel.get(Pid(2)).expect("it runs").got;
+        assert_eq!(*got, (0..200).map(|value| (signal, Some(value))).collect::<Vec<_>>());
     }
-    sim.pass(s(0));
-    let got = &sim.world.kernel.get(Pid(2)).expect("it runs").got;
-    assert_eq!(*got, (0..200).map(|value| (signal, Some(value))).collect::<Vec<_>>());
 }
 
 #[test]
 fn what_is_left_of_a_group_still_gets_signals_during_a_stop() {
+    let mut config = supervisor(1);
+    config.forward.to = ForwardTo::Group;
     let run = runs().forks(Offspring::Member, Manner::Ignore);
-    let mut sim = world(supervisor(1), [run]);
+    let mut sim = world(config, [run]);
     sim.gets(Signal::TERM);
     assert_eq!(sim.living(), [3]);
     sim.gets(Signal::USR1);
@@ -153,18 +157,18 @@ fn a_signal_may_go_before_it_is_told_only_where_nothing_else_follows_from_it() {
         way
     };
     let way = ways(init()).expect("there is one");
-    assert_eq!(way.target, group(2));
+    assert_eq!(way.target, process(2));
     let kept = [Signal::HUP, Signal::USR1, Signal::WINCH];
     assert!(kept.iter().all(|signal| way.signals.contains(*signal)));
     let special = [Signal::CONT, Signal::TSTP, Signal::TTIN, Signal::PIPE, Signal::CHLD];
     assert!(!special.iter().any(|signal| way.signals.contains(*signal)));
 
     let mut config = init();
-    config.forward.to = ForwardTo::Child;
+    config.forward.to = ForwardTo::Group;
     config.forward.rewrites.set(Signal::HUP, Some(Signal::USR1));
     config.forward.rewrites.set(Signal::USR2, None);
     let way = ways(config).expect("there is one");
-    assert_eq!(way.target, Target::Process(Pid(2)));
+    assert_eq!(way.target, group(2));
     assert!(![Signal::HUP, Signal::USR2].iter().any(|signal| way.signals.contains(*signal)));
 
     let mut config = init();
@@ -177,11 +181,11 @@ fn a_signal_may_go_before_it_is_told_only_where_nothing_else_follows_from_it() {
 
 #[test]
 fn nothing_but_reports_follows_from_telling_a_signal_that_has_gone_its_way() {
-    let mut to_child = init();
-    to_child.forward.to = ForwardTo::Child;
+    let mut to_group = init();
+    to_group.forward.to = ForwardTo::Group;
     let mut own = supervisor(1);
     own.session = Session::Own;
-    for config in [init(), to_child, supervisor(1), own] {
+    for config in [init(), to_group, supervisor(1), own] {
         let mut sim = world(config, [behaves(Manner::Ignore)]);
         sim.pass(s(1));
         let Way { target, signals } = sim.machine.way().expect("there is one");

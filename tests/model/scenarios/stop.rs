@@ -2,6 +2,8 @@
 
 use super::*;
 
+use foster::config::StopTo;
+
 #[test]
 fn a_stop_sends_the_signal_that_asked_and_a_cont_behind_it() {
     for asks in [Signal::TERM, Signal::INT, Signal::QUIT] {
@@ -13,6 +15,100 @@ fn a_stop_sends_the_signal_that_asked_and_a_cont_behind_it() {
         assert_eq!(deeds[..2], [kill(group(2), asks), kill(group(2), Signal::CONT)]);
         assert_eq!(sim.ended, Some(0));
     }
+}
+
+/// A command whose leader and its only member take a stop like this, being asked for one.
+fn asked(to: StopTo, leader: Manner, member: Manner) -> Sim {
+    let mut config = init();
+    config.stop.to = to;
+    let mut sim = world(config, [behaves(leader).forks(Offspring::Member, member)]);
+    sim.pass(s(1));
+    sim.new_deeds();
+    sim.gets(Signal::TERM);
+    sim
+}
+
+#[test]
+fn a_command_is_stopped_leader_first_and_what_it_leaves_when_it_has_ended() {
+    let mut sim = asked(StopTo::LeaderFirst, Manner::Tidy(s(2), 0), Manner::Tidy(s(1), 0));
+    assert_eq!(init().stop.to, StopTo::LeaderFirst);
+    assert_eq!(sim.deeds(), [kill(process(2), Signal::TERM), kill(process(2), Signal::CONT)]);
+    sim.pass(ms(1999));
+    assert_eq!(sim.got(Pid(3)), [], "the leader may look after it");
+    sim.new_deeds();
+    sim.pass(ms(1));
+    let to_group = [Signal::TERM, Signal::CONT].map(|signal| kill(group(2), signal));
+    assert_eq!(sim.deeds()[..3], [&[Action::Hold { pid: Pid(2) }], &to_group[..]].concat());
+    assert_eq!(sim.got(Pid(3)), [Signal::TERM, Signal::CONT]);
+    sim.pass(s(1));
+    assert_eq!((sim.ended, sim.at()), (Some(0), 4000));
+}
+
+#[test]
+fn a_leader_that_waits_for_the_rest_of_its_group_gets_it_asked_after_half_of_the_time() {
+    let mut sim = asked(StopTo::LeaderFirst, Manner::Ignore, Manner::Tidy(s(1), 0));
+    sim.pass(s(5) - Duration::from_nanos(1));
+    assert_eq!(sim.got(Pid(3)), []);
+    sim.new_deeds();
+    sim.pass(Duration::from_nanos(1));
+    let to_rest = [Signal::TERM, Signal::CONT].map(|it| kill(Target::Rest(Pid(2)), it));
+    assert_eq!(sim.new_deeds(), to_rest);
+    assert_eq!(sim.got(Pid(2)), [Signal::TERM, Signal::CONT], "a second one may mean more");
+    // Nobody asks the rest twice.
+    sim.happens(Op::Behave(1, Manner::Ignore));
+    sim.happens(Op::Exit(0, 0));
+    assert_eq!(sim.got(Pid(3)), [Signal::TERM, Signal::CONT]);
+    sim.pass(s(4));
+    assert_eq!((sim.ended, sim.at()), (Some(0), 7000));
+}
+
+#[test]
+fn without_a_deadline_there_is_no_half_of_it() {
+    let mut config = init();
+    config.stop.timeout = None;
+    let mut sim = world(config, [behaves(Manner::Ignore).forks(Offspring::Member, Manner::Ignore)]);
+    sim.gets(Signal::TERM);
+    sim.pass(s(1_000_000));
+    assert_eq!(sim.got(Pid(3)), []);
+    sim.happens(Op::Exit(0, 0));
+    assert_eq!(sim.got(Pid(3)), [Signal::TERM, Signal::CONT]);
+}
+
+#[test]
+fn where_a_stop_is_for_the_leader_alone_the_rest_is_waited_for_and_killed_at_the_deadline() {
+    let mut sim = asked(StopTo::Leader, Manner::Tidy(s(1), 0), Manner::Ignore);
+    sim.pass(s(1));
+    assert_eq!(sim.got(Pid(3)), []);
+    sim.gets(Signal::TERM);
+    assert_eq!(sim.got(Pid(3)), [], "nobody is left who could be asked");
+    sim.pass(ms(8_999));
+    assert_eq!((sim.ended, sim.living()), (None, vec![3]));
+    sim.pass(ms(1));
+    assert_eq!((sim.ended, sim.at(), sim.living()), (Some(0), 11_000, vec![]));
+}
+
+#[test]
+fn a_request_that_is_repeated_goes_to_the_leader_while_it_lives() {
+    for to in [StopTo::LeaderFirst, StopTo::Leader] {
+        let mut sim = asked(to, Manner::Ignore, Manner::Ignore);
+        sim.gets(Signal::TERM);
+        sim.pass(s(6));
+        sim.gets(Signal::TERM);
+        assert_eq!(sim.got(Pid(2)), [Signal::TERM, Signal::CONT, Signal::TERM, Signal::TERM]);
+        let asked = if to == StopTo::Leader { 0 } else { 2 };
+        assert_eq!(sim.got(Pid(3)).len(), asked);
+        sim.happens(Op::Exit(0, 0));
+        sim.gets(Signal::TERM);
+        let repeated = if to == StopTo::Leader { 0 } else { 3 };
+        assert_eq!(sim.got(Pid(3)).len(), repeated);
+    }
+}
+
+#[test]
+fn a_service_is_stopped_as_a_group() {
+    assert_eq!(supervisor(1).stop.to, StopTo::Group);
+    let sim = asked(StopTo::Group, Manner::Ignore, Manner::Ignore);
+    assert_eq!([sim.got(Pid(2)), sim.got(Pid(3))], [[Signal::TERM, Signal::CONT]; 2]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! | instruction | what it does |
 //! | --- | --- |
 //! | `await=NAME` | blocks the signal and waits for one, then goes on; block it before to lose none |
+//! | `tell=NAME` | sends the signal to each of its children |
 //! | `sleep=MS` | waits so long |
 //! | `blockall` | blocks every signal, those that the C library hides too |
 //! | `rawignore=N,...`, `rawblock=N,...` | the same for signals by number, hidden ones too |
@@ -40,6 +41,7 @@ use crate::signals;
 pub fn run(verb: &str, value: &OsStr) -> bool {
     match verb {
         "await" => await_signal(signals::number(&value.to_string_lossy())),
+        "tell" => tell(signals::number(&value.to_string_lossy())),
         "sleep" => std::thread::sleep(Duration::from_millis(number(value))),
         "blockall" => drop(change_mask(libc::SIG_SETMASK, u64::MAX)),
         "rawblock" => drop(change_mask(libc::SIG_BLOCK, bits(value))),
@@ -115,6 +117,14 @@ pub fn ignore(number: i32) {
     unsafe {
         let none = std::ptr::null_mut::<u64>();
         libc::syscall(libc::SYS_rt_sigaction, number, action.as_ptr(), none, 8_usize);
+    }
+}
+
+fn tell(number: i32) {
+    let children = std::fs::read_to_string("/proc/thread-self/children").expect("/proc is mounted");
+    for pid in children.split_whitespace() {
+        // SAFETY: these are numbers.
+        unsafe { libc::kill(pid.parse().expect("a number"), number) };
     }
 }
 
