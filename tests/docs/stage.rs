@@ -83,9 +83,10 @@ impl Stage {
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
     }
 
-    /// Runs a script; what it starts with `--wrap` and without `--restart` runs once.
+    /// Runs a script; what it starts with `--wrap` and without `--restart` ends with success, and so
+    /// runs once.
     pub fn rehearse(&self, script: &str) -> Outcome {
-        self.run(self.command("sh").args(["-euc", script]).env("FOSTER_RESTART", "never"))
+        self.run(self.command("sh").args(["-euc", script]).env("FOSTER_RESTART", "on-failure"))
     }
 
     /// Runs a command line of a container: foster under one of its names, and paths of an image.
@@ -93,7 +94,7 @@ impl Stage {
         let bin = self.0.join("bin");
         let words: Vec<String> = words.iter().map(|word| here(word, &bin)).collect();
         let mut command = self.command(&words[0]);
-        command.args(&words[1..]).env("FOSTER_RESTART", "never");
+        command.args(&words[1..]).env("FOSTER_RESTART", "on-failure");
         let here = |(name, value): &(String, String)| (name.clone(), here(value, &bin));
         self.run(command.envs(environment.iter().map(here)))
     }
