@@ -1,14 +1,14 @@
 //! "A log line never blocks", and a closed or broken stderr does no harm.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixListener;
 
 use nix::libc;
 
 use crate::inheritance::WITHOUT_SIGNALFD;
-use crate::subject::{Folder, binary, foster, limit_memory, probe_line, quick, wrapped};
+use crate::subject::{Folder, binary, foster, kill, limit_memory, probe_line, quick, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
 use crate::support::{Launch, Place, Status};
@@ -25,14 +25,100 @@ fn a_full_pipe_that_nobody_reads_does_no_harm_on_a_system_without_proc() {
     see_to_all_with_a_full_pipe(" proc=none");
 }
 
+#[test]
+fn a_full_pipe_that_foster_may_not_open_again_does_no_harm() {
+    // The FIFO and the pipe are root's, who started what became nobody before it became foster.
+    for more in [" uid=65534", " uid=65534 deny=signalfd4,timerfd_create:ENOSYS"] {
+        see_to_all_with_a_full_pipe(more);
+        see_to_all_with(&format!("close=2 fullpipe{more}"));
+    }
+    see_to_all_with("close=2 fullpipe proc=none");
+    see_to_all_with("close=2 fullpipe deny=pwritev2:ENOSYS");
+    see_to_all_with("close=2 fullpipe uid=65534 deny=pwritev2,timer_create:ENOSYS");
+}
+
+/// foster as nobody, who may not open root's FIFO again, with a trace of what it writes and how.
+fn traced(fifo: &str, more: &[&str]) -> Launch {
+    let strace = ["-qq", "-e", "trace=poll,ppoll,write,pwritev2,timer_create", "-o"];
+    let launch = Launch::new("strace").args(strace).args(more).arg(binary());
+    launch.inheriting(&format!("close=2 open={fifo} uid=65534"))
+}
+
+#[test]
+fn who_fills_the_pipe_once_it_says_that_there_is_room_does_not_hold_up_a_stop() {
+    let folder = Folder::new();
+    let (fifo, trace) = (folder.fifo("stderr"), folder.word("trace"));
+    // Of the first line, which is the one of the start.
+    let late = "inject=poll,ppoll:delay_exit=700000:when=1";
+    let launch = traced(&fifo, &[&trace, "-e", late]).args(["-v", "--stop-timeout", "1s", "--"]);
+    let mut run = launch.probe("trap").start();
+    run.expect("trapping");
+    let foster = run.child();
+    // strace keeps it between poll and write. It is so for a moment at each of these calls' begin.
+    let mut looks = 0;
+    until("it is never held up", || {
+        let held = procfs::stat(foster).is_some_and(|stat| stat.state == 't');
+        looks = if held { looks + 1 } else { 0 };
+        (looks == 50).then_some(())
+    });
+    let mut options = File::options();
+    let mut writer = options.write(true).custom_flags(libc::O_NONBLOCK).open(&fifo).expect("it");
+    for size in [4096, 1] {
+        while writer.write(&vec![b'x'; size]).is_ok() {}
+    }
+    kill(foster, libc::SIGTERM);
+    run.expect("got TERM");
+    assert_eq!(run.wait_for_status(), Status::Code(137));
+    let trace = fs::read_to_string(&trace).expect("strace writes");
+    let write = trace.lines().find(|line| line.starts_with("write(2,")).expect("a write");
+    assert!(write.contains("(To be restarted") || write.contains("EINTR"), "{trace}");
+}
+
+#[test]
+fn a_terminal_that_is_held_back_does_not_hold_up_a_stop_of_a_foster_that_may_not_open_it() {
+    // The terminal is root's; what became nobody may neither open it again nor know when it is read.
+    let script = "close=2 open=/dev/tty uid=65534";
+    let launch = foster().args(["-vvv", "--stop-timeout", "1s", "--"]).probe("trap");
+    let mut run = launch.inheriting(script).place(Place::TerminalLeader).start();
+    run.expect("trapping");
+    for _ in 0..2000 {
+        run.signal("USR1");
+        run.expect("got USR1");
+    }
+    run.signal("TERM");
+    assert_eq!(run.wait_for_status(), Status::Code(137));
+}
+
+#[test]
+fn a_pipe_is_asked_not_to_wait_each_time_and_is_not_opened_again() {
+    let folder = Folder::new();
+    let trace = folder.word("trace");
+    let calls = "trace=poll,ppoll,openat,write,pwritev2";
+    let launch = Launch::new("strace").args(["-qq", "-e", calls, "-o", &trace]).arg(binary());
+    let output = launch.args(["-v", "--"]).probe("exit=7").output();
+    assert!(output.stderr.contains("exited with status 7"), "{output:?}");
+    let trace = fs::read_to_string(&trace).expect("strace writes");
+    let lines: Vec<&str> = trace.lines().filter(|line| line.starts_with("pwritev2(2,")).collect();
+    assert!(lines.iter().all(|line| line.contains("RWF_NOWAIT")), "{trace}");
+    if lines.iter().any(|line| line.contains("EOPNOTSUPP")) {
+        eprintln!("skipped: this kernel has no such writes to pipes (Linux 6.5)");
+        return;
+    }
+    assert!(lines.len() == 2 && !trace.contains("/proc/self/fd"), "{trace}");
+    assert!(!trace.contains("write(2,") && !trace.contains("poll("), "{trace}");
+}
+
 fn see_to_all_with_a_full_pipe(more: &str) {
     let folder = Folder::new();
     let pipe = folder.fifo("stderr");
-    let script = format!("close=2 full={pipe}{more}");
+    see_to_all_with(&format!("close=2 full={pipe}{more}"));
+}
+
+fn see_to_all_with(script: &str) {
     let launch = foster()
         .args(["-vvv", "--forward-to", "group", "--"])
         .probe("block=USR1 fork { trap=app } orphans=200 say=made pause");
-    let mut run = launch.inheriting(&script).place(Place::Pid1).start();
+    let mut run = launch.inheriting(script).place(Place::Pid1).start();
     run.expect_all(&["app trapping", "made"]);
     for _ in 0..50 {
         run.signal("USR1");

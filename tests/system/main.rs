@@ -27,6 +27,7 @@ mod marks;
 mod memory;
 mod options;
 mod orphans;
+mod own_doing;
 mod real_time;
 mod settling;
 mod shell;

@@ -2,20 +2,23 @@
 //!
 //! stderr can be a pipe that is full and that nobody reads: a log line that waited for it would
 //! stop the forwarding and the reaping. And to make stderr itself non-blocking would make it so
-//! for everybody who has it too (open(2): the flag belongs to the open file). So a pipe or a
-//! terminal is opened once more, by its name in /proc, and where that cannot be had it is asked
-//! whether it takes a line before it gets one.
+//! for everybody who has it too (open(2): the flag belongs to the open file). So a pipe is asked not
+//! to wait this once (pwritev2(2) with `RWF_NOWAIT`, Linux 6.5). A terminal, a FIFO or an older pipe
+//! is opened once more, by its name in /proc. Where that cannot be had (no /proc, or foster may not:
+//! it is another user by now), it is asked whether it takes a line before it gets one. Somebody else
+//! may fill it up in between: a timer ends that wait.
 
 use std::cell::Cell;
 use std::ffi::CStr;
 use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
+use nix::errno::Errno;
 use nix::libc;
 
 use foster::cli::Stream;
 
-use super::file;
+use super::{bounded, file};
 
 /// A stream for log lines: each is written at once, or dropped and counted.
 pub struct LogWriter {
@@ -32,9 +35,11 @@ enum Door {
     Own(OwnedFd),
     /// A socket, for which a flag says not to wait.
     Socket,
+    /// A pipe, for which another does.
+    Pipe,
     /// The stream itself: a plain file, which never makes anyone wait for a reader.
     Plain,
-    /// The stream itself, once it says that it takes something.
+    /// The stream itself, once it says that it takes something, and for a short time.
     Ask,
 }
 
@@ -44,9 +49,19 @@ impl LogWriter {
         LogWriter { stream: descriptor(stream), door: Door::Unknown, dropped: Cell::new(0) }
     }
 
+    /// Says whether all of it was written.
     fn put(&mut self, line: &[u8]) -> bool {
         if let Door::Unknown = self.door {
             self.door = find_door(self.stream);
+        }
+        if let Door::Pipe = self.door {
+            match write_at_once(self.stream, line) {
+                // It is a FIFO, or the kernel does not know how.
+                Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL | Errno::EPERM) => {
+                    self.door = find_way_round(self.stream, libc::S_IFIFO);
+                }
+                written => return written == Ok(line.len()),
+            }
         }
         let (bytes, length) = (line.as_ptr().cast(), line.len());
         // SAFETY: the buffer is readable for its length.
@@ -57,10 +72,11 @@ impl LogWriter {
                     libc::send(self.stream, bytes, length, libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL)
                 }
                 Door::Ask if !takes_a_line(self.stream) => -1,
-                Door::Plain | Door::Ask | Door::Unknown => libc::write(self.stream, bytes, length),
+                Door::Ask => bounded::write(self.stream, line),
+                Door::Plain | Door::Pipe | Door::Unknown => libc::write(self.stream, bytes, length),
             }
         };
-        written >= 0
+        usize::try_from(written) == Ok(length)
     }
 }
 
@@ -108,12 +124,30 @@ pub fn say(stream: Stream, text: &str) {
 fn find_door(stream: RawFd) -> Door {
     match file::kind(stream) {
         libc::S_IFSOCK => Door::Socket,
-        kind @ (libc::S_IFIFO | libc::S_IFCHR) => open_again(stream)
-            // Where /proc is not foster's own, that may have been something else.
-            .filter(|file| file::kind(file.as_raw_fd()) == kind)
-            .map_or(Door::Ask, Door::Own),
+        libc::S_IFIFO => Door::Pipe,
+        libc::S_IFCHR => find_way_round(stream, libc::S_IFCHR),
         _ => Door::Plain,
     }
+}
+
+fn find_way_round(stream: RawFd, kind: libc::mode_t) -> Door {
+    open_again(stream)
+        // Where /proc is not foster's own, that may have been something else.
+        .filter(|file| file::kind(file.as_raw_fd()) == kind)
+        .map_or(Door::Ask, Door::Own)
+}
+
+/// Writes where the stream is, if that needs no wait.
+fn write_at_once(stream: RawFd, line: &[u8]) -> Result<usize, Errno> {
+    let piece = libc::iovec { iov_base: line.as_ptr().cast_mut().cast(), iov_len: line.len() };
+    // In two halves, of which the kernel takes as many as it needs.
+    let here: libc::c_long = -1;
+    // SAFETY: it is one piece, as the count says, which is readable for its length.
+    let written = unsafe {
+        let (call, piece) = (libc::SYS_pwritev2, &raw const piece);
+        libc::syscall(call, stream, piece, 1 as libc::c_long, here, here, libc::RWF_NOWAIT)
+    };
+    Errno::result(written).map(|written| written as usize)
 }
 
 fn open_again(stream: RawFd) -> Option<OwnedFd> {

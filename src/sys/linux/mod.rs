@@ -3,6 +3,7 @@
 
 mod aside;
 mod boot;
+mod bounded;
 mod entry;
 mod file;
 mod guard;

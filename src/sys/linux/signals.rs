@@ -19,7 +19,7 @@ use foster::driver::SIGNALS_AT_ONCE;
 use foster::signal::Signal;
 use foster::supervisor::{Event, Signalled, Way};
 
-use super::kill;
+use super::{bounded, kill};
 
 /// Signals, as they come in.
 pub struct Signals {
@@ -65,7 +65,28 @@ impl Record {
         let (pid, value) = unsafe { (info.si_pid(), info.si_value().sival_ptr as u64) };
         Record { signal: info.si_signo, code: info.si_code, pid, value }
     }
+
+    /// Whether the kernel sent it for foster's own doing: a write to a pipe that nobody reads, or to a
+    /// file that is as large as it may be; the use of all the processor's time that foster may have.
+    #[inline(always)]
+    fn is_own(&self, own_pid: u32) -> bool {
+        if OWN & bit(self.signal.clamp(1, 64)) == 0 {
+            return false;
+        }
+        match self.signal {
+            // As if foster had sent it itself, which it never does.
+            libc::SIGPIPE | libc::SIGXFSZ => {
+                self.code == libc::SI_USER && self.pid as u32 == own_pid
+            }
+            libc::SIGXCPU => self.code == libc::SI_KERNEL,
+            signal => bounded::is_timers(signal, self.code),
+        }
+    }
 }
+
+/// What may be foster's own doing; the last interrupts a log line.
+const OWN: u64 =
+    bit(libc::SIGPIPE) | bit(libc::SIGXFSZ) | bit(libc::SIGXCPU) | bit(bounded::SIGNAL);
 
 impl Signals {
     /// Opens the source. All signals are blocked already.
@@ -168,9 +189,12 @@ impl Signals {
                 return Some(batch);
             }
             self.handed += 1;
+            // SAFETY: it is of a signal that has come.
+            let own = unsafe { Record::of(&info) }.is_own(self.own_pid);
             let goes = |way: &Way| {
                 let signal = Signal::new(info.si_signo);
-                info.si_code != libc::SI_QUEUE && signal.is_some_and(|it| way.signals.contains(it))
+                let goes = signal.is_some_and(|it| way.signals.contains(it));
+                goes && info.si_code != libc::SI_QUEUE && !own
             };
             let passed = way.filter(goes).map(|Way { target, .. }| {
                 let sent = kill::send_on(target, info.si_signo);
@@ -270,9 +294,8 @@ impl Signals {
             batch.child = true;
             return;
         }
-        // The kernel sends a SIGPIPE for foster's own writes to a pipe that nobody reads.
-        let own = record.code == libc::SI_USER && record.pid as u32 == self.own_pid;
-        if signal == Signal::PIPE && own {
+        // It concerns none of those that foster runs.
+        if record.is_own(self.own_pid) {
             return;
         }
         events.push(Event::Signal(Signalled {

@@ -20,12 +20,14 @@
 //! | `proc=none`, `proc=outer` | from then on /proc is empty, or what the last mount hid |
 //! | `proc=hidepid` | from then on /proc hides who is another user's |
 //! | `full=PATH` | opens a FIFO that nobody reads as the lowest free descriptor, and fills it up |
+//! | `fullpipe` | the same with a pipe without a name, whose other end stays open |
+//! | `brokenpipe` | writes to a pipe that nobody reads |
 //! | `processes` | prints `1 S foster`: pid, state and name of every other process |
 //! | `eat=N` | fills N MiB of memory |
 //! | `socket=PATH` | connects to a socket in the file system with the lowest free descriptor |
 
 use std::ffi::{CString, OsStr};
-use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
@@ -64,6 +66,9 @@ pub fn run(verb: &str, value: &OsStr) -> bool {
         }
         "proc" => change_proc(&value.to_string_lossy()),
         "full" => fill(value),
+        "fullpipe" => fill_pipe(),
+        "brokenpipe" => break_pipe(),
+        "burn" => burn(Duration::from_millis(number(value))),
         "processes" => processes(),
         "eat" => drop(std::hint::black_box(vec![1_u8; (number(value) as usize) << 20])),
         "socket" => {
@@ -184,6 +189,8 @@ fn limit(text: &str) {
         "nofile" => libc::RLIMIT_NOFILE,
         "nproc" => libc::RLIMIT_NPROC,
         "sigpending" => libc::RLIMIT_SIGPENDING,
+        "fsize" => libc::RLIMIT_FSIZE,
+        "cpu" => libc::RLIMIT_CPU,
         "locks" => libc::RLIMIT_LOCKS,
         _ => fail(&format!("no such limit here: {name}")),
     };
@@ -327,4 +334,44 @@ fn fill(path: &OsStr) {
             while unistd::write(&fills, &vec![b'x'; size]).is_ok() {}
         }
     }
+}
+
+fn fill_pipe() {
+    let mut ends = [0; 2];
+    // SAFETY: `ends` takes the two descriptors, which are new and ours.
+    unsafe {
+        libc::pipe(ends.as_mut_ptr());
+        let reader = libc::fcntl(ends[0], libc::F_DUPFD, 20);
+        let writer = libc::fcntl(ends[1], libc::F_DUPFD, 20);
+        libc::close(ends[0]);
+        libc::close(ends[1]);
+        let lowest = OwnedFd::from_raw_fd(libc::dup(writer));
+        libc::close(writer);
+        if reader < 0 {
+            fail(&format!("cannot make a pipe: {}", Errno::last()));
+        }
+        let fd = lowest.as_raw_fd();
+        libc::fcntl(fd, libc::F_SETFL, libc::O_NONBLOCK);
+        for size in [4096, 1] {
+            while unistd::write(&lowest, &vec![b'x'; size]).is_ok() {}
+        }
+        libc::fcntl(fd, libc::F_SETFL, 0);
+        let _ = lowest.into_raw_fd();
+    }
+}
+
+fn burn(time: Duration) {
+    let used = || {
+        let mut used = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: `used` takes the answer.
+        unsafe { libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut used) };
+        Duration::new(used.tv_sec as u64, used.tv_nsec as u32)
+    };
+    while used() < time {}
+}
+
+fn break_pipe() {
+    let (reader, writer) = unistd::pipe().expect("a pipe");
+    drop(reader);
+    let _ = unistd::write(&writer, b"x");
 }

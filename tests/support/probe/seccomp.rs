@@ -165,6 +165,8 @@ fn number(name: &str) -> i64 {
         "close_range" => libc::SYS_close_range,
         "pipe2" => libc::SYS_pipe2,
         "getrandom" => libc::SYS_getrandom,
+        "pwritev2" => libc::SYS_pwritev2,
+        "timer_create" => libc::SYS_timer_create,
         _ => script::fail(&format!("no such system call here: {name}")),
     }
 }
