@@ -211,6 +211,8 @@ impl<'a> Draft<'a> {
                 continue;
             }
             match self.surroundings.variable(row.variable) {
+                // Kubernetes sets it for every pod beside a Service named `app` or `wrap`.
+                Some(value) if !row.variable.starts_with("FOSTER_") && is_services(&value) => {}
                 // Empty is as good as unset; but an empty command line is a mistake.
                 Some(value) if !value.is_empty() || row.id == Id::Wrap => {
                     self.inherited |= 1 << row.id as u64;
@@ -301,7 +303,7 @@ impl<'a> Draft<'a> {
                 }
             }
             Id::LogFormat => self.format = value::log_format(text)?,
-            Id::Verbose if !text.is_empty() => self.filter = Some(text.to_owned()),
+            Id::Verbose if !text.is_empty() => self.filter = Some(value::log_filter(text)?),
             Id::Verbose => {
                 self.level = Some(match self.level {
                     None | Some(Level::Error | Level::Warn) => Level::Info,
@@ -438,6 +440,12 @@ impl<'a> Draft<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether a variable has the form of those by which Kubernetes names a Service's address.
+fn is_services(value: &OsStr) -> bool {
+    let value = value.as_encoded_bytes();
+    ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme.as_bytes()))
 }
 
 fn say(text: String) -> Say {

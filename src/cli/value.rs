@@ -107,6 +107,78 @@ pub(super) fn success(text: &str, platform: Platform) -> Result<u32, Wrong> {
     }
 }
 
+/// Reads a filter of env_logger's syntax, `LEVEL`, `TARGET=LEVEL,...` or either and `/TEXT`, with the
+/// levels' names as others write them too. It comes out as env_logger takes it: that would tell of a
+/// mistake by itself, on a stderr that may be full or gone.
+pub(super) fn log_filter(text: &str) -> Result<String, Wrong> {
+    let (parts, words) = match text.split_once('/') {
+        None => (text, None),
+        Some((_, words)) if words.contains('/') => {
+            return Err("is no filter, it has two of /: leave one out".into());
+        }
+        Some((parts, words)) => (parts, Some(words)),
+    };
+    let mut filter = String::new();
+    for part in parts.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (target, level) = match part.split_once('=') {
+            None => match log_level(part) {
+                Some(level) => ("", level),
+                // There is no other target than foster: another word is a slip.
+                None if part == "foster" || part.starts_with("foster::") => (part, "trace"),
+                None => return Err(no_level(part)),
+            },
+            Some((target, level)) => match level.trim() {
+                "" => (target.trim(), "trace"),
+                level => (target.trim(), log_level(level).ok_or_else(|| no_level(level))?),
+            },
+        };
+        let glue =
+            [if filter.is_empty() { "" } else { "," }, if target.is_empty() { "" } else { "=" }];
+        filter.extend([glue[0], target, glue[1], level]);
+    }
+    if let Some(words) = words {
+        filter.extend(["/", words]);
+    }
+    Ok(filter)
+}
+
+fn no_level(written: &str) -> Wrong {
+    let lower = written.to_ascii_lowercase();
+    let meant = nearest(&lower, LOG_LEVELS.iter().map(|(name, _)| *name));
+    let why = ["is no filter, ", &quoted(OsStr::new(written)), " is no level"].concat();
+    let how = ": write off, error, warn, info, debug or trace, or foster=LEVEL";
+    wrong(&why, how, meant)
+}
+
+fn log_level(name: &str) -> Option<&'static str> {
+    let found = LOG_LEVELS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    found.map(|(_, level)| *level)
+}
+
+/// Names of levels, env_logger's and others', and what env_logger calls them.
+const LOG_LEVELS: [(&str, &str); 20] = [
+    ("off", "off"),
+    ("error", "error"),
+    ("warn", "warn"),
+    ("info", "info"),
+    ("debug", "debug"),
+    ("trace", "trace"),
+    ("none", "off"),
+    ("quiet", "off"),
+    ("silent", "off"),
+    ("emerg", "error"),
+    ("alert", "error"),
+    ("crit", "error"),
+    ("critical", "error"),
+    ("fatal", "error"),
+    ("err", "error"),
+    ("warning", "warn"),
+    ("notice", "info"),
+    ("information", "info"),
+    ("verbose", "debug"),
+    ("all", "trace"),
+];
+
 /// Reads the first of the services' ports; none for `none`.
 pub(super) fn app_port(text: &str) -> Result<Option<u16>, Wrong> {
     if text.trim() == "none" {

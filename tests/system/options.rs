@@ -340,6 +340,20 @@ fn foster_log_is_a_filter_and_the_command_line_beats_it() {
 }
 
 #[test]
+fn a_bad_filter_is_told_by_foster_alone_and_ends_it_with_125() {
+    let line = "foster: FOSTER_LOG: 'inof' is no filter, 'inof' is no level: did you mean info?\n";
+    let output = foster().env("FOSTER_LOG", "inof").probe("exit=3").output();
+    assert_eq!((output.code(), output.stderr.as_str(), output.stdout.as_str()), (125, line, ""));
+    for odd in ["close=2 open=/dev/full", "close=2"] {
+        for filter in ["inof", "warn,foster=3", "a/b/c", "warning", "other=info"] {
+            let launch = foster().env("FOSTER_LOG", filter).probe("exit=3").inheriting(odd);
+            let expected = if ["warning", "other=info"].contains(&filter) { 3 } else { 125 };
+            assert_eq!(launch.output().code(), expected, "{odd}: {filter}");
+        }
+    }
+}
+
+#[test]
 fn each_variable_of_the_environment_has_the_effect_of_its_option() {
     let run = wrapped("say=run exit=3").env("FOSTER_RESTART", "never").output();
     assert_eq!((run.code(), run.stdout.as_str()), (3, "run\n"));

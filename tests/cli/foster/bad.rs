@@ -229,6 +229,23 @@ fn words_of_a_choice() {
 }
 
 #[test]
+fn log_filters() {
+    let how = "write off, error, warn, info, debug or trace, or foster=LEVEL";
+    for (text, wrong) in [
+        ("loud", format!("is no filter, 'loud' is no level: {how}")),
+        ("inof", "is no filter, 'inof' is no level: did you mean info?".into()),
+        ("warn,foster=Debgu", "is no filter, 'Debgu' is no level: did you mean debug?".into()),
+        ("foster=info=debug", format!("is no filter, 'info=debug' is no level: {how}")),
+        ("mio", format!("is no filter, 'mio' is no level: {how}")),
+        ("3", format!("is no filter, '3' is no level: {how}")),
+        ("info/a/b", "is no filter, it has two of /: leave one out".into()),
+    ] {
+        let line = format!("FOSTER_LOG: '{text}' {wrong}");
+        refused(&World::new().with("FOSTER_LOG", text), &["foster", "app"], &line);
+    }
+}
+
+#[test]
 fn rewrites() {
     let signal = "is no signal: write it like TERM, SIGTERM, 15 or RTMIN+3";
     for (text, wrong) in [

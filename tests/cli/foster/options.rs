@@ -399,6 +399,55 @@ fn the_filter_of_the_environment_yields_to_the_command_line() {
 }
 
 #[test]
+fn a_filter_takes_the_usual_names_of_levels_in_any_case() {
+    let filter =
+        |text: &str| World::new().with("FOSTER_LOG", text).config(&["foster", "app"]).log.filter;
+    for (text, read) in [
+        ("off error warn info debug trace", None),
+        ("none quiet silent", Some("off")),
+        ("err emerg alert crit critical fatal", Some("error")),
+        ("warning WARNING Warning", Some("warn")),
+        ("notice information INFO", Some("info")),
+        ("verbose Debug", Some("debug")),
+        ("all", Some("trace")),
+    ] {
+        for name in text.split(' ') {
+            let read = read.unwrap_or(name);
+            assert_eq!(filter(name).as_deref(), Some(read), "{name}");
+            let (target, expected) = (format!("foster={name}"), format!("foster={read}"));
+            assert_eq!(filter(&target).as_deref(), Some(&*expected));
+        }
+    }
+    for (text, read) in [
+        (" warning , foster = all ", "warn,foster=trace"),
+        ("foster", "foster=trace"),
+        ("foster=", "foster=trace"),
+        ("other=info,foster::x", "other=info,foster::x=trace"),
+        ("info/started", "info/started"),
+        ("/started", "/started"),
+        (",", ""),
+    ] {
+        assert_eq!(filter(text).as_deref(), Some(read), "{text}");
+    }
+}
+
+#[test]
+fn what_kubernetes_sets_for_a_service_of_a_name_like_ours_is_not_ours() {
+    for value in ["tcp://10.0.0.1:8080", "udp://10.0.0.1:53", "sctp://[fd00::1]:9"] {
+        let world = World::new().with("APP_PORT", value).with("APP_HOST", value);
+        let config = world.with("WRAP_CMD", value).config(&["foster", "--wrap", "app"]);
+        let plain = World::new().config(&["foster", "--wrap", "app"]);
+        assert_eq!(config.services, plain.services, "{value}");
+        // Nor is it a command line to keep running, where there is none.
+        let world = World::new().with("WRAP_CMD", value);
+        assert!(world.say(&["foster"]).text.starts_with("foster: no command: "), "{value}");
+        // What bears our name is ours.
+        let told = World::new().with("FOSTER_BACKOFF", value).say(&["foster", "app"]);
+        assert_eq!(told.code, 125, "{value}");
+    }
+}
+
+#[test]
 fn an_empty_variable_is_as_good_as_none() {
     let mut world = World::new();
     for name in [
