@@ -405,7 +405,7 @@ impl Supervisor {
     }
 
     /// Tells every service that waited what the survey found of it. One that is not whole may have
-    /// missed others; the end that made it so is told too, and asks for the next.
+    /// missed others: then there is another.
     fn surveyed(&mut self, whole: bool, groups: bool, now: Instant) {
         for index in 0..self.services.len() {
             let service = &mut self.services[index];
@@ -415,6 +415,8 @@ impl Supervisor {
                 self.step(ServiceId(index as u32), Input::Surveyed(remains), now);
             }
         }
+        let looks_for_all = self.services.iter().any(Service::is_cleaning);
+        self.outbox.survey_due |= !whole && (looks_for_all || self.machine.awaits_survey());
         if whole || self.machine.has_found() {
             self.clear_machine(machine::Input::Surveyed, now);
         }

@@ -25,6 +25,7 @@ mod leftovers;
 mod log;
 mod marks;
 mod memory;
+mod no_proc;
 mod options;
 mod orphans;
 mod own_doing;

@@ -205,6 +205,7 @@ impl Sys {
                 if terminal.is_some() {
                     self.terminal.was_given(pid);
                 }
+                self.children.made(pid);
                 if let Err(place) = self.leaders.binary_search(&pid) {
                     self.leaders.insert(place, pid);
                 }
@@ -307,7 +308,8 @@ impl Sys {
         let may_find = !self.adopts || held.len() < self.leaders.len() || self.children.any_alive();
         if may_find {
             let (leaders, adopts) = (&self.leaders, self.adopts);
-            let look = Look { leaders, held, marks: marks.then_some(&self.marks), adopts };
+            let marks = marks.then_some(&self.marks);
+            let look = Look { leaders, held, marks, adopts, reaped: self.reaper.reaped_so_far() };
             self.children.survey(&look, &mut self.list, events);
         } else {
             events.push(Event::Surveyed { whole: true, groups: true });

@@ -48,6 +48,8 @@ pub struct Reaper {
     reaps_first: bool,
     /// The one that was.
     reaped: Option<Pid>,
+    /// How many were reaped altogether.
+    total: u64,
     /// Zombies that stay, in order of pid.
     held: Vec<Pid>,
 }
@@ -92,6 +94,7 @@ impl Reaper {
             rested_at: Instant::ZERO,
             reaps_first: false,
             reaped: None,
+            total: 0,
             held: Vec::new(),
         }
     }
@@ -118,6 +121,7 @@ impl Reaper {
                 let fate = reap_or_tell(self.interest & libc::WSTOPPED);
                 if let Some(Fate::Exited(pid, _)) = fate {
                     self.batch += 1;
+                    self.total += 1;
                     if self.batch <= most && !leaders.contains(&pid) {
                         self.row += 1;
                         self.orphans += 1;
@@ -181,6 +185,7 @@ impl Reaper {
             self.reaped = None;
         } else {
             self.batch += 1;
+            self.total += 1;
             // It cannot fail: the child was seen as a zombie, and nobody else reaps.
             let _ = waitid(libc::P_PID, pid.0, libc::WEXITED | libc::WNOHANG);
         }
@@ -224,6 +229,11 @@ impl Reaper {
     /// Whether there is a guard.
     pub fn has_guard(&self) -> bool {
         self.guard.is_some()
+    }
+
+    /// How many children were reaped until now.
+    pub fn reaped_so_far(&self) -> u64 {
+        self.total
     }
 
     /// Leaves a zombie be. It ends the row: others are found by surveys now.

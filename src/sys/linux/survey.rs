@@ -1,10 +1,12 @@
 //! Who lives: foster's children, and what is left of process groups, read from /proc.
 //!
-//! Where /proc cannot be read, or is that of another PID namespace, children are found by asking
-//! the kernel about every process id that may be a child's.
+//! Where /proc cannot be read, or is that of another PID namespace, the kernel is asked: about a
+//! group by one call, and about each process id that may be a child's. There can be millions of these,
+//! when ids have begun anew; then one survey goes through some of them and the next through more.
 
 use std::io;
 use std::mem;
+use std::ops::RangeInclusive;
 use std::ptr;
 use std::str::{self, FromStr};
 
@@ -29,21 +31,45 @@ pub struct Look<'a> {
     pub marks: Option<&'a Marks>,
     /// Whether orphans come to foster.
     pub adopts: bool,
+    /// How many children have been reaped until now.
+    pub reaped: u64,
 }
 
 /// Foster's children.
 pub struct Children {
     own_pid: Pid,
-    /// Whether /proc can be read and is that of foster's own PID namespace; looked at once.
-    proc: Option<bool>,
-    /// The newest process id when it was asked for last, and whether it was ever less than before.
+    /// Whether /proc could be read and was that of foster's own PID namespace at the last survey: it
+    /// may be mounted later, or unmounted.
+    has_proc: bool,
+    /// The newest process id that is known.
     newest: Pid,
+    /// Whether ids have begun anew since foster's own start.
     ids_began_anew: bool,
+    sweep: Sweep,
+}
+
+/// How far all ids have been asked about.
+struct Sweep {
+    /// The next one to ask about.
+    next: u32,
+    /// How many children had been reaped when the first one was asked about.
+    reaped: u64,
+    /// Whether nobody who has ended was found since.
+    is_clean: bool,
+    /// Who was found.
+    found: Vec<Pid>,
 }
 
 impl Children {
     pub fn new(own_pid: Pid) -> Children {
-        Children { own_pid, proc: None, newest: own_pid, ids_began_anew: false }
+        let sweep = Sweep { next: FIRST_PID, reaped: 0, is_clean: true, found: Vec::new() };
+        Children { own_pid, has_proc: false, newest: own_pid, ids_began_anew: false, sweep }
+    }
+
+    /// Takes in the id of a process that was just made.
+    pub fn made(&mut self, pid: Pid) {
+        self.ids_began_anew |= pid < self.newest;
+        self.newest = pid;
     }
 
     /// Whether any child lives. One system call, and most often the answer is no.
@@ -56,10 +82,10 @@ impl Children {
     /// Lists all children, dead and alive, behind what stands there; says whether these are all.
     fn list(&mut self, list: &mut Vec<Pid>) -> bool {
         let most = list.len() + MOST_CHILDREN;
-        if !self.has_proc() {
-            self.list_by_asking(list);
-            return list.len() < most;
+        if !self.has_proc {
+            return self.list_by_asking(list) && list.len() < most;
         }
+        let known = list.len();
         let mut pid = 0;
         let read = file::for_each_piece(c"/proc/thread-self/children", |piece| {
             for byte in piece {
@@ -82,7 +108,10 @@ impl Children {
                 });
             }
             // No descriptor is free.
-            Err(_) => self.list_by_asking(list),
+            Err(_) => {
+                list.truncate(known);
+                return self.list_by_asking(list) && list.len() < most;
+            }
         }
         list.len() < most
     }
@@ -99,12 +128,22 @@ impl Children {
     pub fn survey(&mut self, look: &Look<'_>, list: &mut Vec<Pid>, events: &mut Vec<Event>) {
         list.clear();
         let mut budget = Budget::new();
+        self.has_proc = self.finds_proc();
+        let begins = self.sweep.next == FIRST_PID || self.has_proc;
+        if begins {
+            (self.sweep.next, self.sweep.is_clean) = (FIRST_PID, true);
+            self.sweep.reaped = look.reaped;
+            self.sweep.found.clear();
+        }
+        // Those who were found in an earlier part of a sweep are told of with each further one.
+        list.extend_from_slice(&self.sweep.found);
         let mut all_listed = self.list(list);
+        let is_swept = self.sweep.next != FIRST_PID || !begins;
         // Room for the next one too.
         list.reserve(list.len());
         let mut found = self.look_at(list, look, &mut budget, events);
         let (mut adopted_any, mut lists) = (found.adopted, 1);
-        while found.ended && lists < MOST_LISTS {
+        while found.ended && lists < MOST_LISTS && !is_swept {
             let known = list.len();
             list.sort_unstable();
             all_listed &= self.list(list);
@@ -116,11 +155,22 @@ impl Children {
             list.drain(..known);
             lists += 1;
         }
+        if is_swept {
+            // With the last part all are told of, if nobody has left others meanwhile.
+            self.sweep.is_clean &= !found.ended && self.sweep.reaped == look.reaped;
+            self.sweep.found.clone_from(list);
+            all_listed = self.sweep.next == FIRST_PID && self.sweep.is_clean;
+        } else if !self.has_proc && all_listed && !found.ended && !adopted_any {
+            // Only an id behind the newest can have been missed.
+            let missed = look.leaders.len() == look.held.len() && self.any_alive();
+            self.ids_began_anew |= missed;
+            all_listed = !missed;
+        }
+        let whole = all_listed && !found.ended;
         // A member whose parent lives outside its group descends from something adopted: where
         // foster adopts and nothing lives, there is none.
-        let whole = all_listed && !found.ended;
         let may_be_more = !look.adopts || adopted_any || !whole;
-        let looks_on = !look.held.is_empty() && may_be_more && self.has_proc();
+        let looks_on = !look.held.is_empty() && may_be_more && self.has_proc;
         if looks_on {
             list.sort_unstable();
             for_each_process(|pid| {
@@ -136,7 +186,14 @@ impl Children {
                 true
             });
         }
-        let groups = whole || looks_on;
+        if !self.has_proc {
+            for group in look.held.iter().copied().filter(|group| has_living_child(*group)) {
+                // Who it is nobody has asked; that there is one is told in any case.
+                let (pid, name, mark) = (group, Comm::default(), Mark::None);
+                events.push(Event::Survivor(Survivor { pid, name, group, mark, adopted: false }));
+            }
+        }
+        let groups = whole || looks_on || !self.has_proc;
         events.push(Event::Surveyed { whole: whole && !budget.is_spent(), groups });
     }
 
@@ -148,7 +205,7 @@ impl Children {
         signal: c_int,
         list: &mut Vec<Pid>,
     ) -> Result<(), Errno> {
-        if !self.has_proc() {
+        if !self.finds_proc() {
             return kill::send_on(Target::Group(leader), signal);
         }
         let is_member = |pid| Stat::of(pid).is_some_and(|stat| stat.group == leader && !stat.dead);
@@ -202,7 +259,7 @@ impl Children {
                     found.adopted = true;
                     // SAFETY: getpgid(2) takes any number.
                     let group = Pid(unsafe { libc::getpgid(pid.0 as i32) } as u32);
-                    let has_proc = self.has_proc();
+                    let has_proc = self.has_proc;
                     let mark = look
                         .marks
                         .map_or(Mark::Unreadable, |marks| marks.of(pid, has_proc, budget));
@@ -224,33 +281,51 @@ impl Children {
         found
     }
 
-    fn has_proc(&mut self) -> bool {
-        let own = self.own_pid;
-        let is_ours = || {
-            let mut room = [0; 16];
-            file::read_link(c"/proc/self", &mut room).and_then(number) == Some(own.0)
-        };
-        *self.proc.get_or_insert_with(is_ours)
+    /// Whether /proc is there, and foster's own.
+    fn finds_proc(&self) -> bool {
+        let mut room = [0; 16];
+        file::read_link(c"/proc/self", &mut room).and_then(number) == Some(self.own_pid.0)
     }
 
     /// Finds children without /proc: the kernel says of an id whether it is a child's. Children
     /// are younger than foster, so that their ids lie between its own and the newest, until ids
-    /// begin anew.
-    fn list_by_asking(&mut self, list: &mut Vec<Pid>) {
+    /// begin anew. Says whether no other id can be a child's.
+    fn list_by_asking(&mut self, list: &mut Vec<Pid>) -> bool {
         let newest = newest_pid();
-        if let Some(pid) = newest {
-            self.ids_began_anew |= pid < self.newest;
-            self.newest = pid;
+        if let Some(newest) = newest {
+            self.made(newest);
         }
-        let range = match newest {
-            Some(newest) if !self.ids_began_anew => self.own_pid.0 + 1..=newest.0,
-            _ => 2..=LARGEST_PID,
-        };
-        let is_child = |pid: &u32| {
-            waitid(libc::P_PID, *pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).is_ok()
-        };
-        list.extend(range.filter(is_child).map(Pid));
+        let first = self.own_pid.0 + 1;
+        // Where there is no room for a process, not many can have been made since.
+        let last = newest.map_or(self.newest.0.saturating_add(MANY), |newest| newest.0);
+        if self.ids_began_anew || last.saturating_sub(first) >= MOST_ASKED {
+            return self.ask_some(list);
+        }
+        ask(first..=last, list);
+        newest.is_some()
     }
+
+    /// Lists the children among the next of all ids; says whether these were all ids.
+    fn ask_some(&mut self, list: &mut Vec<Pid>) -> bool {
+        let first = self.sweep.next;
+        let last = LARGEST_PID.min(first + (MOST_ASKED - 1));
+        ask(first..=last, list);
+        self.sweep.next = if last == LARGEST_PID { FIRST_PID } else { last + 1 };
+        first == FIRST_PID && last == LARGEST_PID
+    }
+}
+
+/// Lists those of these ids that are children's.
+fn ask(range: RangeInclusive<u32>, list: &mut Vec<Pid>) {
+    let is_child = |pid: &u32| {
+        waitid(libc::P_PID, *pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).is_ok()
+    };
+    list.extend(range.filter(is_child).map(Pid));
+}
+
+/// Whether any child in this group lives, which is asked as in [`Children::any_alive`].
+fn has_living_child(group: Pid) -> bool {
+    waitid(libc::P_PGID, group.0, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).is_ok()
 }
 
 /// What was found among some children.
@@ -265,6 +340,15 @@ struct Found {
 fn is_among(pid: &Pid, sorted: &[Pid]) -> bool {
     sorted.binary_search(pid).is_ok()
 }
+
+/// About how many ids one survey asks: it takes some tens of milliseconds.
+const MOST_ASKED: u32 = 1 << 17;
+
+/// How many processes may have been made since the newest one that is known.
+const MANY: u32 = 1 << 12;
+
+/// The first id that may be a child's.
+const FIRST_PID: u32 = 2;
 
 /// How many children one list takes: without end, a fork bomb's would take foster's memory.
 const MOST_CHILDREN: usize = 1 << 16;
