@@ -1,7 +1,7 @@
 //! A pseudo-terminal: the test holds the master, the subject has the slave.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
@@ -41,6 +41,18 @@ impl Terminal {
     pub fn type_text(&mut self, text: &str) {
         let master = self.master.as_mut().expect("the terminal is there");
         master.write_all(text.as_bytes()).expect("the terminal takes input");
+    }
+
+    /// Takes what was written to the terminal, so that it never stands full.
+    pub fn discard_output(&mut self) {
+        let master = self.master.as_mut().expect("the terminal is there");
+        let mut waiting: libc::c_int = 0;
+        // SAFETY: FIONREAD writes the number that it is given.
+        while unsafe { libc::ioctl(master.as_raw_fd(), libc::FIONREAD, &raw mut waiting) } == 0
+            && waiting > 0
+        {
+            let _ = master.read(&mut [0; 4096]);
+        }
     }
 
     /// Changes the size, which sends WINCH to the foreground group.

@@ -14,6 +14,7 @@ mod support;
 mod subject;
 
 mod bad_input;
+mod completions;
 mod demo;
 mod early;
 mod environment;
