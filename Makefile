@@ -9,6 +9,8 @@ LINKS   ?= $(shell cat .ci/links)
 PLACE    = DESTDIR='$(DESTDIR)' prefix='$(prefix)' LINKS='$(LINKS)' BINARY='$(BINARY)' .ci/place
 BENCH    = cargo run -q --release --manifest-path tests/bench/Cargo.toml --
 INSTALL  = .ci/install
+# A package of its own does not go into the crate of another.
+CLONED   = @[ -e tests/$(1)/Cargo.toml ] || { echo "tests/$(1) is not part of the crate: make this in a clone" >&2; exit 1; }
 PROVE   := test-fresh test-valgrind test-static test-asan test-arch test-containers test-boot deny fuzz miri msrv
 
 help: ## list the targets
@@ -49,6 +51,7 @@ static: ## build the static binary for ARCH: one of x86_64, aarch64, armv7, risc
 	@$(INSTALL) std zig
 	@.ci/static $(ARCH)
 test-bench: ## the format of the benchmark and its own tests: it is a package of its own
+	$(call CLONED,bench)
 	cargo fmt --manifest-path tests/bench/Cargo.toml --check
 	cargo test -q --manifest-path tests/bench/Cargo.toml
 test-static: static ## run tests/system, tests/chaos and tests/compat on the static binary
@@ -76,6 +79,7 @@ prove-long: static
 	CHAOS_SECONDS=60 cargo test --test chaos
 	$(STATIC) CHAOS_SECONDS=60 FOSTER_UNDER_TEST="$$foster" cargo test --test chaos storm
 fuzz: ## each fuzz target for FUZZ_SECONDS, a minute unless told (installs cargo-fuzz)
+	$(call CLONED,fuzz)
 	@$(INSTALL) fuzz
 	.ci/fuzz
 deny: ## licences, sources and duplicates of crates, and advisories (installs cargo-deny)
@@ -96,13 +100,17 @@ size: ## hold the static binary to its budget, and print what is largest in it
 dist: ## pack the static binaries for ARCHES with man page, completions, links and checksums
 	@$(INSTALL) std zig
 	@.ci/dist $(ARCHES)
+package: ## pack the crate, and see that what is packed is whole
+	@.ci/package
 test-arch: ## the static binaries of the other architectures, under qemu-user
 	@$(INSTALL) std zig qemu-user
 	.ci/arch $(filter-out x86_64,$(ARCHES))
 bench: ## measure foster beside its peers, and write docs/BENCHMARKS.md (minutes)
+	$(call CLONED,bench)
 	@$(INSTALL) std zig peers bench
 	$(STATIC) peers=$$(.ci/peers) && $(BENCH) --foster "$$foster" --musl "$$peers" --docs docs
 bench-check: ## the same in short: fails when a ratio is clearly lost
+	$(call CLONED,bench)
 	@$(INSTALL) std zig peers bench
 	$(STATIC) $(BENCH) --foster "$$foster" --check
 install: ## build foster and install it with its links (DESTDIR, prefix, LINKS, BINARY)
@@ -111,4 +119,4 @@ uninstall: ## remove what make install put in place (DESTDIR, prefix, LINKS)
 	@$(PLACE) uninstall
 
 .PHONY: help build demo test check msrv pure test-compat test-theirs static test-bench test-static test-asan test-valgrind test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
-  test-arch bench bench-check install uninstall test-fresh
+  test-arch bench bench-check package install uninstall test-fresh
