@@ -463,9 +463,9 @@ impl Config {
 /// needs them.
 pub const INIT_STOP_REQUESTS: SignalSet = SignalSet::of(&[Signal::TERM]);
 
-/// What stops foster when it keeps services up.
+/// What stops foster when it keeps services up; PWR is what an init is told when the power fails.
 pub const SUPERVISOR_STOP_REQUESTS: SignalSet =
-    SignalSet::of(&[Signal::TERM, Signal::INT, Signal::QUIT]);
+    SignalSet::of(&[Signal::TERM, Signal::INT, Signal::QUIT, Signal::PWR]);
 
 /// What stops foster where it is the init of a machine, besides the above: Ctrl-Alt-Del comes as
 /// INT, and the power failure as PWR.

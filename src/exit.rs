@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::signal::Signal;
+use crate::signal::{Signal, SignalSet};
 
 /// foster's own failure, bad usage included (as env(1) and timeout(1) have it).
 pub const OWN_FAILURE: u32 = 125;
@@ -35,11 +35,13 @@ impl ExitStatus {
         }
     }
 
-    /// Whether it ended by this signal, or with the 128+n by which a shell passes that on; or by
-    /// a console event, which is what any signal becomes on Windows.
+    /// Whether it ended by one of these signals, or with the 128+n by which a shell passes that on;
+    /// or by a console event, which is what any signal becomes on Windows.
     #[must_use]
-    pub fn is_death_by(self, signal: Signal) -> bool {
-        self.code() == ExitStatus::Signal(signal).code() || self == ExitStatus::Code(CONTROL_C_EXIT)
+    pub fn is_death_by(self, signals: SignalSet) -> bool {
+        let number = self.code().checked_sub(128).and_then(|number| number.try_into().ok());
+        number.and_then(Signal::new).is_some_and(|signal| signals.contains(signal))
+            || self == ExitStatus::Code(CONTROL_C_EXIT)
     }
 }
 
@@ -110,14 +112,21 @@ mod tests {
     fn a_death_by_signal_is_128_and_its_number() {
         assert_eq!(ExitStatus::Signal(Signal::TERM).code(), 143);
         assert_eq!(ExitStatus::Code(3).code(), 3);
-        assert!(ExitStatus::Code(143).is_death_by(Signal::TERM));
-        assert!(!ExitStatus::Code(143).is_death_by(Signal::KILL));
+        let set = SignalSet::of(&[Signal::TERM, Signal::RTMAX]);
+        for status in [ExitStatus::Code(143), ExitStatus::Signal(Signal::TERM)] {
+            assert!(status.is_death_by(set));
+            assert!(!status.is_death_by(SignalSet::of(&[Signal::KILL])));
+        }
+        assert!(ExitStatus::Code(192).is_death_by(set));
+        for code in [0, 15, 127, 128, 137, 193, 255] {
+            assert!(!ExitStatus::Code(code).is_death_by(set), "{code}");
+        }
     }
 
     #[test]
     fn a_console_event_is_what_any_signal_becomes_on_windows() {
         let status = ExitStatus::Code(0xC000_013A);
-        assert!(status.is_death_by(Signal::TERM) && status.is_death_by(Signal::INT));
+        assert!(status.is_death_by(SignalSet::of(&[Signal::TERM])));
         assert_eq!(status.code(), 3_221_225_786);
         assert_eq!(status.to_string(), "exited with status 0xC000013A");
         assert_eq!(ExitStatus::Code(255).to_string(), "exited with status 255");

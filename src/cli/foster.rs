@@ -389,7 +389,11 @@ impl<'a> Draft<'a> {
         if let Some(host) = self.app_host {
             config.app_host = host.into();
         }
-        config.stop.signal = self.stop_signal;
+        if let Some(signal) = self.stop_signal {
+            // Who is told to stop a container by it sends it to foster.
+            config.stop.requests.insert(signal);
+            config.stop.signal = Some(signal);
+        }
         config.stop.timeout = self.stop_timeout;
         if let Some(to) = self.stop_to {
             config.stop.to = to;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Config, ServiceConfig};
 use crate::process::{OsError, ServiceId, Target};
-use crate::supervisor::Report;
+use crate::supervisor::{EndCause, KillCause, Report};
 
 /// A report in foster's words.
 pub(super) struct Message<'a> {
@@ -27,9 +27,14 @@ fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result 
             let command = Command { config, id: service };
             write!(out, "cannot start {}: {command}: {error}", name(service))
         }
-        Report::Ended { service, pid, status, asked, crash: _ } => {
-            let asked = if asked { ", as asked" } else { "" };
-            write!(out, "{} (pid {pid}) {status}{asked}", name(service))
+        Report::Ended { service, pid, status, cause } => {
+            let why = match cause {
+                EndCause::Unasked { .. } => "",
+                EndCause::Asked => ", as asked",
+                EndCause::Killed(KillCause::Late) => ", as it had not stopped in time",
+                EndCause::Killed(KillCause::Hurried) => ", as SIGINT came twice",
+            };
+            write!(out, "{} (pid {pid}) {status}{why}", name(service))
         }
         Report::RestartDue { service, delay, restarts } => {
             let delay = Short(delay);

@@ -50,9 +50,13 @@ impl Supervisor {
         }
         let sent = self.config.forward.rewrites.get(signal);
         match sent {
-            Some(sent) if self.asks_to_stop(signal, sent) => {
+            Some(sent) if self.asks_to_stop(signal, sent) && !is_resize(signalled) => {
                 self.report_received(signal, Some(sent));
-                let sent = self.machine.asked_by(signal, &self.config).unwrap_or(sent);
+                let sent = match self.machine.asked_by(signal, &self.config) {
+                    Some(sent) => sent,
+                    None if FOR_FOSTER.contains(sent) => Signal::TERM,
+                    None => sent,
+                };
                 self.stop(Some(signal), sent, now);
             }
             Some(sent) => self.forward(signalled, sent),
@@ -208,6 +212,16 @@ const SPECIAL: SignalSet = SignalSet::of(&[
     Signal::TTIN,
     Signal::TTOU,
 ]);
+
+/// Whether the terminal tells of its new size: that asks nobody to stop, even where WINCH is the
+/// stop signal.
+fn is_resize(signalled: Signalled) -> bool {
+    signalled.signal == Signal::WINCH && signalled.by_kernel
+}
+
+/// Requests to stop that are meant for an init, and would mean something else to a service, or
+/// nothing: it gets TERM in their stead.
+const FOR_FOSTER: SignalSet = SignalSet::of(&[Signal::PWR]);
 
 /// What the terminal sends to its whole foreground group, for a key or a change of size, and what
 /// is not sent again. The TSTP of Ctrl-Z is: a CONT from before it, passed on a moment too late,

@@ -29,7 +29,7 @@ use crate::time::Instant;
 pub use action::Action;
 pub use event::{Event, Signalled, Survivor};
 pub use forward::Way;
-pub use report::Report;
+pub use report::{EndCause, KillCause, Report};
 pub use service::{Leader, Next, Remains, Rest, State};
 
 use deadline::{Deadlines, earlier};

@@ -34,10 +34,8 @@ pub enum Report {
         pid: Pid,
         /// How.
         status: ExitStatus,
-        /// Whether it was asked to.
-        asked: bool,
-        /// Whether it ended, unasked, without the success that would have been the end of it.
-        crash: bool,
+        /// Why.
+        cause: EndCause,
     },
     /// A service will be started again.
     RestartDue {
@@ -149,6 +147,29 @@ pub enum Report {
     NotReaper,
 }
 
+/// Why a service's first process ended, as far as foster knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum EndCause {
+    /// Nobody asked it to, or it ended by something else than that.
+    Unasked {
+        /// Whether it ended without the success that would have been the end of it.
+        crash: bool,
+    },
+    /// It was asked to stop.
+    Asked,
+    /// foster sent SIGKILL.
+    Killed(KillCause),
+}
+
+/// Why foster sends SIGKILL to a service that it stops.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum KillCause {
+    /// It has not stopped in time.
+    Late,
+    /// SIGINT came twice: it gets no time.
+    Hurried,
+}
+
 impl Report {
     /// How grave it is.
     #[must_use]
@@ -157,12 +178,12 @@ impl Report {
             Report::StartFailed { .. } | Report::GaveUp { .. } | Report::Unkillable { .. } => {
                 Level::Error
             }
-            Report::Ended { crash: true, .. }
+            Report::Ended { cause: EndCause::Unasked { crash: true }, .. }
             | Report::Killing { .. }
             | Report::KillFailed { .. }
             | Report::NotReaper => Level::Warn,
             Report::Started { .. }
-            | Report::Ended { crash: false, .. }
+            | Report::Ended { .. }
             | Report::RestartDue { .. }
             | Report::StopRequested { .. }
             | Report::KillingOrphan { .. }

@@ -34,7 +34,7 @@ use crate::time::Instant;
 
 use super::action::Action;
 use super::deadline::earlier;
-use super::report::Report;
+use super::report::{EndCause, KillCause, Report};
 use super::restart::{self, Restarts, Verdict};
 use super::{Outbox, Shutdown};
 
@@ -71,6 +71,8 @@ pub enum State {
         pid: Pid,
         /// Whether that lives.
         leader: Leader,
+        /// Why.
+        why: KillCause,
         /// When not even foster waits any longer.
         give_up_at: Instant,
         /// When to look again who is left of the group, where no event would tell.
@@ -270,8 +272,8 @@ impl Service {
             State::Stopping { pid, leader, rest, kill_at, look_at } => {
                 self.stopping(pid, (leader, rest), (kill_at, look_at), input, cx)
             }
-            State::Killing { pid, leader, give_up_at, look_at } => {
-                self.killing(pid, leader, (give_up_at, look_at), input, cx)
+            State::Killing { pid, leader, why, give_up_at, look_at } => {
+                self.killing(pid, (leader, why), (give_up_at, look_at), input, cx)
             }
             State::Cleaning { give_up_at, next } => self.cleaning(give_up_at, next, input, cx),
             State::Backoff { retry_at } => self.backing_off(retry_at, input, cx),
@@ -300,7 +302,7 @@ impl Service {
                 cx.report(Report::Started { service: self.id, pid });
                 // A stop may have been asked for while the start was under way.
                 if cx.shutdown.is_killing() {
-                    self.kill(pid, Leader::Alive, cx)
+                    self.kill(pid, Leader::Alive, KillCause::Hurried, cx)
                 } else if cx.shutdown.is_requested() {
                     self.stop(pid, cx)
                 } else {
@@ -330,10 +332,11 @@ impl Service {
     fn up(&mut self, pid: Pid, since: Instant, input: Input, cx: &mut Context<'_>) -> State {
         match input {
             Input::Stop(_) => self.stop(pid, cx),
-            Input::Kill => self.kill(pid, Leader::Alive, cx),
+            Input::Kill => self.kill(pid, Leader::Alive, KillCause::Hurried, cx),
             Input::Exited(status) => {
                 let crash = restart::is_crash(status.code(), cx.config);
-                cx.report(Report::Ended { service: self.id, pid, status, asked: false, crash });
+                let cause = EndCause::Unasked { crash };
+                cx.report(Report::Ended { service: self.id, pid, status, cause });
                 // The group first: its id is taken as long as the leader is a zombie.
                 self.end_group(pid, cx);
                 cx.reap(pid);
@@ -370,8 +373,10 @@ impl Service {
                 }
                 State::Stopping { pid, leader, rest, kill_at, look_at }
             }
-            Input::Kill => self.kill(pid, leader, cx),
-            Input::Timeout if kill_at.is_some_and(|at| at <= cx.now) => self.kill(pid, leader, cx),
+            Input::Kill => self.kill(pid, leader, KillCause::Hurried, cx),
+            Input::Timeout if kill_at.is_some_and(|at| at <= cx.now) => {
+                self.kill(pid, leader, KillCause::Late, cx)
+            }
             Input::Timeout => {
                 let (half, look) = (cx.is_due(rest), look_at.is_some_and(|at| at <= cx.now));
                 if half {
@@ -389,7 +394,7 @@ impl Service {
             }
             Input::Exited(status) => {
                 self.code = cx.shutdown.code_after_stop(status, cx.config);
-                if !self.outlives_leader(pid, status, cx) {
+                if !self.outlives_leader(pid, status, cx.cause_in_stop(status), cx) {
                     return State::Down;
                 }
                 if let Rest::Spared { .. } = rest {
@@ -420,7 +425,7 @@ impl Service {
     fn killing(
         &mut self,
         pid: Pid,
-        leader: Leader,
+        (leader, why): (Leader, KillCause),
         (give_up_at, look_at): (Instant, Option<Instant>),
         input: Input,
         cx: &mut Context<'_>,
@@ -430,8 +435,11 @@ impl Service {
                 if !cx.config.supervised {
                     self.code = cx.config.success.fold(status.code());
                 }
-                if self.outlives_leader(pid, status, cx) {
-                    State::Killing { pid, leader: Leader::Dead(status), give_up_at, look_at }
+                let killed = status == ExitStatus::Signal(Signal::KILL);
+                let cause = if killed { EndCause::Killed(why) } else { cx.cause_in_stop(status) };
+                if self.outlives_leader(pid, status, cause, cx) {
+                    let leader = Leader::Dead(status);
+                    State::Killing { pid, leader, why, give_up_at, look_at }
                 } else {
                     State::Down
                 }
@@ -444,7 +452,7 @@ impl Service {
                 }
             }
             Input::Surveyed(remains) => {
-                State::Killing { pid, leader, give_up_at, look_at: cx.look_at(remains) }
+                State::Killing { pid, leader, why, give_up_at, look_at: cx.look_at(remains) }
             }
             Input::Timeout if give_up_at <= cx.now => {
                 cx.report(Report::Unkillable { service: self.id });
@@ -456,11 +464,11 @@ impl Service {
             }
             Input::Timeout => {
                 cx.outbox.survey_due = true;
-                State::Killing { pid, leader, give_up_at, look_at: None }
+                State::Killing { pid, leader, why, give_up_at, look_at: None }
             }
             // There is nothing harder than SIGKILL.
             Input::Stop(_) | Input::Kill | Input::Spawned(..) | Input::SpawnFailed(_) => {
-                State::Killing { pid, leader, give_up_at, look_at }
+                State::Killing { pid, leader, why, give_up_at, look_at }
             }
         }
     }
@@ -531,7 +539,7 @@ impl Service {
     }
 
     /// Sends SIGKILL to the whole group.
-    fn kill(&mut self, pid: Pid, leader: Leader, cx: &mut Context<'_>) -> State {
+    fn kill(&mut self, pid: Pid, leader: Leader, why: KillCause, cx: &mut Context<'_>) -> State {
         cx.report(Report::Killing { service: self.id });
         let target = cx.group_of(pid);
         if matches!(target, Target::Group(_)) || leader == Leader::Alive {
@@ -542,14 +550,19 @@ impl Service {
             self.code = ExitStatus::Signal(Signal::KILL).code();
         }
         cx.outbox.survey_due |= leader != Leader::Alive;
-        State::Killing { pid, leader, give_up_at: cx.now + KILL_PATIENCE, look_at: None }
+        State::Killing { pid, leader, why, give_up_at: cx.now + KILL_PATIENCE, look_at: None }
     }
 
     /// Sees to a leader that ended while it was being stopped; says whether the service goes on
     /// until its group is gone.
-    fn outlives_leader(&mut self, pid: Pid, status: ExitStatus, cx: &mut Context<'_>) -> bool {
-        let (asked, crash) = (true, false);
-        cx.report(Report::Ended { service: self.id, pid, status, asked, crash });
+    fn outlives_leader(
+        &mut self,
+        pid: Pid,
+        status: ExitStatus,
+        cause: EndCause,
+        cx: &mut Context<'_>,
+    ) -> bool {
+        cx.report(Report::Ended { service: self.id, pid, status, cause });
         let waits = match cx.config.leftovers {
             Leftovers::Kill { .. } => true,
             Leftovers::Leave | Leftovers::Signal(_) => false,
@@ -621,6 +634,16 @@ impl Context<'_> {
     fn ask(&mut self, target: Target) {
         self.send(target, self.shutdown.signal());
         self.send(target, Signal::CONT);
+    }
+
+    /// Why one ended that was asked to: a signal that foster did not send is somebody else's doing.
+    fn cause_in_stop(&self, status: ExitStatus) -> EndCause {
+        match status {
+            ExitStatus::Signal(_) if !self.shutdown.has_ended(status) => {
+                EndCause::Unasked { crash: false }
+            }
+            ExitStatus::Signal(_) | ExitStatus::Code(_) => EndCause::Asked,
+        }
     }
 
     /// Who gets a request to stop, if anyone does.

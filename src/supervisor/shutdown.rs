@@ -2,12 +2,14 @@
 
 use crate::config::Config;
 use crate::exit::ExitStatus;
-use crate::signal::Signal;
+use crate::signal::{Signal, SignalSet};
 
 /// How far the stop of foster has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shutdown {
     phase: Phase,
+    /// The signals that services got to stop them.
+    sent: SignalSet,
     /// How many SIGINTs asked for it: the second one kills.
     interrupts: u32,
     /// The code of the first service that did not end well.
@@ -49,14 +51,23 @@ impl Shutdown {
         self.interrupts += u32::from(signal == Some(Signal::INT));
         match self.phase {
             Phase::Running => {
-                self.phase = Phase::Stopping(config.stop.signal.unwrap_or(sent));
+                let sent = config.stop.signal.unwrap_or(sent);
+                self.sent.insert(sent);
+                self.phase = Phase::Stopping(sent);
                 Request::Begin
             }
             Phase::Stopping(sent) if signal == Some(Signal::INT) && self.interrupts >= 2 => {
                 self.phase = Phase::Killing(sent);
                 Request::Kill
             }
-            Phase::Stopping(_) | Phase::Killing(_) => Request::Repeat,
+            Phase::Stopping(_) => {
+                // One more service that gave up sends nothing.
+                if signal.is_some() {
+                    self.sent.insert(sent);
+                }
+                Request::Repeat
+            }
+            Phase::Killing(_) => Request::Repeat,
         }
     }
 
@@ -98,9 +109,14 @@ impl Shutdown {
         self.code.unwrap_or(0)
     }
 
+    /// Whether a service ended by one of the signals that were sent to stop it.
+    pub(super) fn has_ended(&self, status: ExitStatus) -> bool {
+        status.is_death_by(self.sent)
+    }
+
     /// The code of a service that is down after having been asked to stop.
     pub(super) fn code_after_stop(&self, status: ExitStatus, config: &Config) -> u32 {
-        if config.supervised && status.is_death_by(self.signal()) {
+        if config.supervised && self.has_ended(status) {
             return 0;
         }
         config.success.fold(status.code())

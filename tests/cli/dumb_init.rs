@@ -7,7 +7,7 @@ use foster::config::{
 use foster::exit::ExitStatus;
 use foster::process::{Pid, SpawnError, SpawnErrorKind, Target};
 use foster::signal::{Signal, SignalSet};
-use foster::supervisor::Report;
+use foster::supervisor::{EndCause, Report};
 
 use crate::world::{SERVICE, World, said, words};
 
@@ -227,8 +227,12 @@ fn what_dumb_init_cannot_have_ends_it_with_1() {
 fn reports_are_lines_only_where_debugging_is_on() {
     let (pid, signal) = (Pid(12), Signal::TERM);
     let target = Target::Group(pid);
-    let exited =
-        |status| Report::Ended { service: SERVICE, pid, status, asked: false, crash: false };
+    let exited = |status| Report::Ended {
+        service: SERVICE,
+        pid,
+        status,
+        cause: EndCause::Unasked { crash: false },
+    };
     for (args, report, lines) in [
         (
             &["-v", "app"][..],

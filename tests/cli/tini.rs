@@ -7,7 +7,7 @@ use foster::config::{
 use foster::exit::ExitStatus;
 use foster::process::{Pid, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
-use foster::supervisor::Report;
+use foster::supervisor::{EndCause, Report};
 
 use crate::world::{SERVICE, World, lines, said, words};
 
@@ -190,8 +190,12 @@ fn help_and_licence_go_to_stdout() {
 fn reports_are_tinis_lines_at_their_levels_on_their_streams() {
     let (pid, signal) = (Pid(12), Signal::TERM);
     let target = Target::Process(pid);
-    let exited =
-        |status| Report::Ended { service: SERVICE, pid, status, asked: false, crash: false };
+    let exited = |status| Report::Ended {
+        service: SERVICE,
+        pid,
+        status,
+        cause: EndCause::Unasked { crash: false },
+    };
     let reaped = Report::Reaped { pid, status: ExitStatus::Code(0) };
     let esrch = Report::KillFailed { target, signal, os: 3 };
     let out = |text: &str| Some((Stream::Out, text.to_owned()));

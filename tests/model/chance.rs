@@ -240,7 +240,16 @@ impl Dice {
 
     fn signal(&mut self) -> Op {
         // Stops are rare, or every world would be short.
-        let stops = [Signal::TERM, Signal::INT, Signal::INT, Signal::QUIT];
+        let stops = [
+            Signal::TERM,
+            Signal::INT,
+            Signal::INT,
+            Signal::QUIT,
+            Signal::PWR,
+            Signal::INT,
+            Signal::INT,
+            Signal::TERM,
+        ];
         let signal = match self.between(0, 19) {
             0 => *self.pick(&stops),
             1..5 => Signal::CONT,
@@ -249,7 +258,7 @@ impl Dice {
             12..15 => Signal::RTMIN,
             _ => {
                 let any = self.between(1, 64) as i32;
-                Signal::new(any).filter(|s| !UNSENT.contains(s)).unwrap_or(Signal::PWR)
+                Signal::new(any).filter(|s| !UNSENT.contains(s)).unwrap_or(Signal::WINCH)
             }
         };
         let value = signal.is_real_time().then(|| u64::from(self.between(0, 9)));
@@ -258,8 +267,15 @@ impl Dice {
 }
 
 /// What foster cannot catch, what it is not told, and what stops it.
-const UNSENT: [Signal; 6] =
-    [Signal::KILL, Signal::STOP, Signal::CHLD, Signal::TERM, Signal::INT, Signal::QUIT];
+const UNSENT: [Signal; 7] = [
+    Signal::KILL,
+    Signal::STOP,
+    Signal::CHLD,
+    Signal::TERM,
+    Signal::INT,
+    Signal::QUIT,
+    Signal::PWR,
+];
 
 /// The fuzz target depends on it.
 #[test]

@@ -30,6 +30,8 @@ pub struct Judge {
     gave_up: Vec<u32>,
     interrupts: u32,
     overlook: SignalSet,
+    /// The signals that were sent to stop services.
+    sent: SignalSet,
     /// Signals that are to go out before foster may rest.
     owed: Vec<(Target, Signal, Option<u64>)>,
     /// Whose deaths were told and not yet answered.
@@ -120,6 +122,7 @@ impl Judge {
             gave_up: Vec::new(),
             interrupts: 0,
             overlook: SignalSet::EMPTY,
+            sent: SignalSet::EMPTY,
             owed: Vec::new(),
             told: Vec::new(),
             reaped_first: false,
@@ -403,7 +406,7 @@ impl Judge {
             let since = run.since;
             return self.ended(service, status.code(), since, now);
         }
-        let by_request = stop_signal.is_some_and(|signal| status.is_death_by(signal));
+        let by_request = status.is_death_by(self.sent);
         account.code = match config.supervised {
             true if run.killed => 128 + 9,
             true if by_request => 0,
@@ -468,7 +471,9 @@ impl Judge {
         let Some(sent) = self.config.forward.rewrites.get(signal) else { return };
         let requests = self.config.stop.requests;
         let again = self.stop.is_some() && signal == Signal::INT;
-        if !(requests.contains(signal) || requests.contains(sent) || again) {
+        // A window that changes its size asks nobody to stop.
+        let resize = signal == Signal::WINCH && signalled.by_kernel;
+        if resize || !(requests.contains(signal) || requests.contains(sent) || again) {
             let keys = [Signal::INT, Signal::QUIT, Signal::WINCH];
             let by_key = signalled.by_kernel && keys.contains(&signal);
             return self.owe_all(sent, signalled.value, by_key);
@@ -479,6 +484,8 @@ impl Judge {
                 self.machine.how = Some(how);
                 Signal::TERM
             }
+            // It is meant for foster, and says nothing to a service.
+            None if sent == Signal::PWR => Signal::TERM,
             None => sent,
         };
         match &mut self.stop {
@@ -487,6 +494,7 @@ impl Judge {
             // There is nothing harder than SIGKILL.
             Some(stop) if stop.at_once => {}
             Some(_) => {
+                self.sent.insert(sent);
                 for index in 0..self.services.len() {
                     if self.services[index].run.is_some_and(|run| !run.killed) {
                         self.owe_request(ServiceId(index as u32), sent);
@@ -501,6 +509,7 @@ impl Judge {
             return;
         }
         self.stop = Some(StopOrder { at: now, signal, at_once: false });
+        self.sent.insert(signal);
         let timeout = self.config.stop.timeout;
         for index in 0..self.services.len() {
             self.services[index].due = None;
@@ -823,7 +832,8 @@ impl Judge {
     pub fn fingerprint(&self, now: Instant, out: &mut String) {
         let _ = write!(
             out,
-            "{:?}{:?}{:?}{}{:?}{:?}{}{}",
+            "{:?}{:?}{:?}{:?}{}{:?}{:?}{}{}",
+            self.sent,
             self.stop.map(|stop| (now.since(stop.at), stop.signal, stop.at_once)),
             self.gave_up,
             self.owed,

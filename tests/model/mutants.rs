@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 52] = [
+const MUTANTS: [Mutant; 55] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -142,6 +142,24 @@ const MUTANTS: [Mutant; 52] = [
         "ForwardTo::Child => !shared,",
     ),
     (
+        "only the first stop signal counts as one",
+        "shutdown.rs",
+        "                if signal.is_some() {\n",
+        "                if false {\n",
+    ),
+    (
+        "a service gets the PWR that is meant for its init",
+        "forward.rs",
+        "None if FOR_FOSTER.contains(sent) => Signal::TERM,",
+        "None if false => Signal::TERM,",
+    ),
+    (
+        "a window that changes its size stops services",
+        "forward.rs",
+        "self.asks_to_stop(signal, sent) && !is_resize(signalled)",
+        "self.asks_to_stop(signal, sent)",
+    ),
+    (
         "SIGKILL comes a moment too late",
         "service.rs",
         "timeout.map(|timeout| cx.now + timeout)",
@@ -222,8 +240,8 @@ const MUTANTS: [Mutant; 52] = [
     (
         "init ends with 0 when it was stopped",
         "shutdown.rs",
-        "if config.supervised && status.is_death_by",
-        "if status.is_death_by",
+        "if config.supervised && self.has_ended(status)",
+        "if self.has_ended(status)",
     ),
     (
         "the last bad status counts and not the first",

@@ -169,6 +169,9 @@ impl Setup {
         config.backoff.healthy_after = self.healthy_after;
         config.backoff.max_restarts = self.max_restarts;
         config.stop.signal = self.stop_signal;
+        if let Some(signal) = self.stop_signal {
+            config.stop.requests.insert(signal);
+        }
         config.stop.timeout = self.stop_timeout;
         config.stop.to = self.stop_to;
         config.forward.to = self.forward_to;

@@ -34,6 +34,47 @@ fn term_stops_an_init() {
 }
 
 #[test]
+fn the_stop_signal_is_a_request_too_with_a_deadline() {
+    for signal in ["WINCH", "QUIT", "USR1", "RTMIN+3"] {
+        for launch in [wrapped("trap"), foster().probe("trap")] {
+            let launch = launch.env("FOSTER_STOP_SIGNAL", signal);
+            let mut run = launch.env("FOSTER_STOP_TIMEOUT", "100ms").start();
+            run.expect("trapping");
+            let name = if signal == "RTMIN+3" { "37" } else { signal };
+            run.signal(name);
+            run.expect_all(&[&format!("got {name}"), "got CONT"]);
+            assert_eq!(run.wait().code(), 137, "{signal}");
+        }
+    }
+}
+
+#[test]
+fn a_power_failure_stops_services_by_term() {
+    let mut run = wrapped("block=PWR say=up pause").start();
+    run.expect("up");
+    run.signal("PWR");
+    let output = run.wait();
+    assert_eq!(output.code(), 0);
+    assert!(output.stderr.contains("was killed by SIGTERM, as asked"), "{output:?}");
+}
+
+#[test]
+fn the_end_by_sigkill_is_said_as_it_was() {
+    let mut run = wrapped("ignore=TERM say=up pause").args(["--stop-timeout", "50ms"]).start();
+    run.expect("up");
+    run.signal("TERM");
+    let late = run.wait().stderr;
+    assert!(late.contains("was killed by SIGKILL, as it had not stopped in time"), "{late}");
+    let mut run = wrapped("trap").start();
+    run.expect("trapping");
+    run.signal("INT");
+    run.expect("got CONT");
+    run.signal("INT");
+    let hurried = run.wait().stderr;
+    assert!(hurried.contains("was killed by SIGKILL, as SIGINT came twice"), "{hurried}");
+}
+
+#[test]
 fn after_a_stop_request_nothing_is_started_any_more() {
     // Ends by itself, while another one takes its time over the stop.
     let launch = foster().args(["--backoff", "1ms", "--backoff-max", "1ms", "--wrap"]);

@@ -255,6 +255,20 @@ fn stop_signal() {
 }
 
 #[test]
+fn the_stop_signal_is_a_request_to_stop() {
+    for text in ["WINCH", "QUIT", "USR1", "RTMIN+3", "TERM"] {
+        let signal = text.parse().expect("it is a signal");
+        let asking = SignalSet::of(&[signal]);
+        let requests = by_both("--stop-signal", "FOSTER_STOP_SIGNAL", text, |c| c.stop.requests);
+        assert_eq!(requests, INIT_STOP_REQUESTS.union(asking), "{text}");
+        let config = World::new().config(&["foster", "--stop-signal", text, "--wrap", "app"]);
+        assert_eq!(config.stop.requests, SUPERVISOR_STOP_REQUESTS.union(asking), "{text}");
+    }
+    assert!(SUPERVISOR_STOP_REQUESTS.contains(Signal::PWR));
+    assert!(!INIT_STOP_REQUESTS.contains(Signal::PWR));
+}
+
+#[test]
 fn stop_timeout() {
     for (text, timeout) in
         [("30s", Some(Duration::from_secs(30))), ("0", Some(Duration::ZERO)), ("infinity", None)]

@@ -7,7 +7,7 @@ use foster::config::Config;
 use foster::exit::ExitStatus;
 use foster::process::{Pid, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
-use foster::supervisor::Report;
+use foster::supervisor::{EndCause, KillCause, Report};
 
 use crate::world::{self, World};
 
@@ -48,6 +48,8 @@ fn every_report_has_a_line() {
     let error = |kind, os| SpawnError { kind, os, pid: None };
     let not_found = error(SpawnErrorKind::NotFound, 2);
     let no_shell = error(SpawnErrorKind::NoShell, 2);
+    let killed = ExitStatus::Signal(Signal::KILL);
+    let [late, hurried] = [KillCause::Late, KillCause::Hurried].map(EndCause::Killed);
     for (report, line) in [
         (Report::Started { service, pid }, "app (pid 12) started"),
         (
@@ -60,7 +62,7 @@ fn every_report_has_a_line() {
              program itself: foster -- COMMAND [ARG]...",
         ),
         (
-            Report::Ended { service, pid, status, asked: false, crash: true },
+            Report::Ended { service, pid, status, cause: EndCause::Unasked { crash: true } },
             "app (pid 12) exited with status 3",
         ),
         (
@@ -68,10 +70,17 @@ fn every_report_has_a_line() {
                 service: shell,
                 pid,
                 status: ExitStatus::Signal(signal),
-                asked: true,
-                crash: false,
+                cause: EndCause::Asked,
             },
             "exit (pid 12) was killed by SIGTERM, as asked",
+        ),
+        (
+            Report::Ended { service, pid, status: killed, cause: late },
+            "app (pid 12) was killed by SIGKILL, as it had not stopped in time",
+        ),
+        (
+            Report::Ended { service, pid, status: killed, cause: hurried },
+            "app (pid 12) was killed by SIGKILL, as SIGINT came twice",
         ),
         (
             Report::RestartDue { service, delay, restarts: 2 },

@@ -101,6 +101,21 @@ fn a_status_is_that_of_the_stop_signal_that_was_sent() {
 }
 
 #[test]
+fn every_stop_signal_that_was_sent_counts() {
+    let mut sim = world(supervisor(1), [behaves(Manner::Ignore)]);
+    sim.gets(Signal::INT);
+    sim.happens(Op::Behave(0, Manner::Default));
+    sim.gets(Signal::TERM);
+    assert_eq!(sim.ended, Some(0), "and not 143");
+    // One that was not sent does not.
+    let mut sim = world(supervisor(1), [behaves(Manner::Tidy(s(1), 143))]);
+    sim.gets(Signal::INT);
+    sim.gets(Signal::QUIT);
+    sim.pass(s(1));
+    assert_eq!(sim.ended, Some(143));
+}
+
+#[test]
 fn what_gave_up_counts_even_where_another_ended_worse_before() {
     let mut config = supervisor(2);
     config.backoff.max_restarts = Some(1);

@@ -3,6 +3,7 @@
 use super::*;
 
 use foster::config::StopTo;
+use foster::supervisor::{EndCause, KillCause};
 
 #[test]
 fn a_stop_sends_the_signal_that_asked_and_a_cont_behind_it() {
@@ -119,6 +120,53 @@ fn the_stop_signal_is_sent_instead_where_one_is_set() {
     sim.pass(s(1));
     sim.gets(Signal::TERM);
     assert_eq!(sim.got(Pid(2)), [Signal::USR1, Signal::CONT]);
+}
+
+#[test]
+fn the_stop_signal_is_a_request_to_stop_by_the_command_line() {
+    // What `--stop-signal` sets; tests/cli has the command line itself.
+    for signal in [Signal::WINCH, Signal::QUIT, Signal::USR1, Signal::RTMIN] {
+        for mut config in [supervisor(1), init()] {
+            config.stop.signal = Some(signal);
+            config.stop.requests.insert(signal);
+            let mut sim = world(config, [behaves(Manner::Ignore)]);
+            sim.pass(s(1));
+            sim.gets(signal);
+            assert_eq!(sim.got(Pid(2)), [signal, Signal::CONT], "{signal}");
+            sim.pass(s(10));
+            assert_eq!((sim.ended, sim.at()), (Some(137), 11_000), "{signal}");
+        }
+    }
+}
+
+#[test]
+fn a_window_that_changes_its_size_asks_nobody_to_stop() {
+    let mut config = supervisor(1);
+    config.stop.signal = Some(Signal::WINCH);
+    config.stop.requests.insert(Signal::WINCH);
+    let mut sim = world(config, [behaves(Manner::Ignore)]);
+    sim.happens(Op::Signal(Signal::WINCH, None, true));
+    assert_eq!((sim.got(Pid(2)), sim.machine.is_stopping()), (vec![Signal::WINCH], false));
+}
+
+#[test]
+fn a_power_failure_stops_services_by_term() {
+    let mut sim = world(supervisor(1), [behaves(Manner::Ignore)]);
+    sim.gets(Signal::PWR);
+    sim.gets(Signal::PWR);
+    assert_eq!(sim.got(Pid(2)), [Signal::TERM, Signal::CONT, Signal::TERM]);
+    // A signal that was chosen is sent as ever.
+    for signal in [Signal::QUIT, Signal::PWR] {
+        let mut config = supervisor(1);
+        config.stop.signal = Some(signal);
+        let mut sim = world(config, [behaves(Manner::Ignore)]);
+        sim.gets(Signal::PWR);
+        assert_eq!(sim.got(Pid(2)), [signal, Signal::CONT]);
+    }
+    // A command knows best what it means.
+    let mut sim = world(init(), [behaves(Manner::Ignore)]);
+    sim.gets(Signal::PWR);
+    assert_eq!((sim.got(Pid(2)), sim.machine.is_stopping()), (vec![Signal::PWR], false));
 }
 
 #[test]
@@ -317,6 +365,47 @@ fn a_second_sigterm_is_passed_on_and_kills_nobody() {
     sim.gets(Signal::TERM);
     assert_eq!(sim.got(Pid(2)), [Signal::TERM, Signal::CONT, Signal::TERM]);
     assert_eq!(sim.ended, None);
+}
+
+#[test]
+fn an_end_is_said_as_it_was() {
+    let cause = |sim: &Sim| {
+        let mut causes = sim.reports().into_iter().filter_map(|report| match report {
+            Report::Ended { cause, .. } => Some(cause),
+            _ => None,
+        });
+        causes.next_back().expect("it has ended")
+    };
+    let asked = |manner| {
+        let mut sim = world(supervisor(1), [behaves(manner)]);
+        sim.pass(s(1));
+        sim.gets(Signal::INT);
+        sim
+    };
+    assert_eq!(cause(&asked(Manner::Default)), EndCause::Asked);
+    let mut sim = asked(Manner::Tidy(s(1), 3));
+    sim.pass(s(1));
+    assert_eq!(cause(&sim), EndCause::Asked);
+    let mut sim = asked(Manner::Ignore);
+    sim.pass(s(10));
+    assert_eq!(cause(&sim), EndCause::Killed(KillCause::Late));
+    let mut sim = asked(Manner::Ignore);
+    sim.gets(Signal::INT);
+    assert_eq!(cause(&sim), EndCause::Killed(KillCause::Hurried));
+    // Somebody else's.
+    for signal in [Signal::KILL, Signal::HUP] {
+        let mut sim = asked(Manner::Tidy(s(2), 0));
+        sim.happens(Op::Behave(0, Manner::Default));
+        sim.happens(Op::Die(0, signal));
+        assert_eq!(cause(&sim), EndCause::Unasked { crash: false }, "{signal}");
+    }
+    // It was on its way out by itself when SIGKILL came.
+    let mut sim = asked(Manner::Ignore);
+    sim.world.judge.hung = true;
+    sim.happens(Op::Linger(0));
+    sim.pass(s(11));
+    sim.happens(Op::Finish(0));
+    assert_eq!(cause(&sim), EndCause::Asked);
 }
 
 #[test]
