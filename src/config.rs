@@ -358,6 +358,11 @@ pub struct Log {
     pub filter: Option<String>,
     /// A line for a person, or one for a machine.
     pub format: LogFormat,
+    /// Whether a line for a person begins with the time.
+    pub time: bool,
+    /// Whether more was asked for: foster's own version, and the words of what it runs, in which
+    /// there may be secrets.
+    pub verbose: bool,
     /// Lines to say before all others, where debugging is on (dumb-init).
     pub opening: &'static [&'static str],
     /// Whether an orphan that is reaped is worth a warning (tini -w).
@@ -431,6 +436,8 @@ impl Config {
                 level: Level::Warn,
                 filter: None,
                 format: LogFormat::Text,
+                time: false,
+                verbose: false,
                 opening: &[],
                 warn_of_orphans: false,
                 warnings: Vec::new(),

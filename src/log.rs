@@ -4,44 +4,61 @@
 
 use std::cell::OnceCell;
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::rc::Rc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use env_logger::{Builder, Logger, Target};
 use log::{LevelFilter, Log as _, Record};
 
-use foster::cli::{self, Stream};
+use foster::cli::{self, Line, Note, Notice, Said, Stream, Style, Surroundings as _};
 use foster::config::{Config, Level, LogFormat, Voice};
 use foster::process::Pid;
 use foster::supervisor::Report;
+use foster::time::Timestamp;
 
-use crate::sys::LogWriter;
+use crate::sys::{LogWriter, World};
 
 /// Where reports go.
 pub struct Log {
     config: Rc<Config>,
+    world: World,
     own_pid: Pid,
-    logger: OnceCell<Logger>,
+    out: OnceCell<Out>,
     /// The most that can be said, known without setting up the logger where no filter is given.
     level: LevelFilter,
 }
 
+/// What foster's own lines go through, and how they look.
+struct Out {
+    logger: Logger,
+    style: Style,
+}
+
 impl Log {
     /// A log for this configuration; nothing is written yet.
-    pub fn new(config: Rc<Config>, own_pid: Pid) -> Log {
+    pub fn new(config: Rc<Config>, world: World) -> Log {
         let level = level_filter(config.log.level);
-        let mut log = Log { config, own_pid, logger: OnceCell::new(), level };
+        let own_pid = world.own_pid();
+        let mut log = Log { config, world, own_pid, out: OnceCell::new(), level };
         if log.config.log.filter.is_some() {
-            log.level = log.logger().filter();
+            log.level = log.out().logger.filter();
         }
         log
     }
 
-    /// Says what the reader of the command line has to warn of.
-    pub fn warnings(&self) {
+    /// Says first of all who speaks, where more was asked for, and then what the reader of the
+    /// command line has to warn of.
+    pub fn begin(&self) {
+        if self.is_verbose(self.level) {
+            let pid = self.own_pid;
+            let place = if pid == Pid(1) { "as PID " } else { "with pid " };
+            let version = env!("CARGO_PKG_VERSION");
+            let message = format_args!("foster {version} begins {place}{pid}");
+            self.note(Notice::Begun, Some(pid), message);
+        }
         for warning in &self.config.log.warnings {
-            self.say(Level::Warn, format_args!("{warning}"));
+            self.say(Notice::Doubtful, format_args!("{warning}"));
         }
     }
 
@@ -51,7 +68,8 @@ impl Log {
         if config.log.voice != Voice::Foster {
             cli::render(config, report, own_pid, &mut write_line);
         } else if self.says(report) {
-            cli::render(config, report, own_pid, &mut |_, line| self.log(report.level(), line));
+            let style = self.out().style;
+            self.log(report.level(), &Said { config, report, style });
         }
     }
 
@@ -65,91 +83,136 @@ impl Log {
         says
     }
 
-    /// Says what the machine knows nothing of: that foster did something for itself, or that
-    /// something failed which it will try again or do without.
-    pub fn say(&self, level: Level, what: fmt::Arguments<'_>) {
+    /// Says what the machine knows nothing of.
+    pub fn say(&self, notice: Notice, message: fmt::Arguments<'_>) {
+        self.note(notice, None, message);
+    }
+
+    /// What is said last of all, as a line that the caller writes whole.
+    #[cfg_attr(windows, allow(dead_code, reason = "no machine has this for its init"))]
+    pub fn last_line(&self, notice: Notice, message: fmt::Arguments<'_>) -> String {
+        let style = self.out().style;
+        let what = Note { style, notice, pid: None, message };
+        let (now, level) = (now(style), notice.level());
+        format!("{}\n", Line { style, now, level, what: &what })
+    }
+
+    fn note(&self, notice: Notice, pid: Option<Pid>, message: fmt::Arguments<'_>) {
+        let level = notice.level();
         if self.config.log.voice == Voice::Foster && self.level >= level_filter(level) {
-            self.log(level, what);
+            let style = self.out().style;
+            self.log(level, &Note { style, notice, pid, message });
         }
     }
 
-    fn log(&self, level: Level, what: fmt::Arguments<'_>) {
-        let level = level_filter(level).to_level().unwrap_or(log::Level::Error);
-        self.logger().log(&Record::builder().level(level).target("foster").args(what).build());
+    /// Whether more was asked for than what a service does: by an option, or by a filter that is
+    /// after the reasons for it.
+    fn is_verbose(&self, level: LevelFilter) -> bool {
+        let log = &self.config.log;
+        log.verbose || log.filter.is_some() && level >= LevelFilter::Debug
     }
 
-    fn logger(&self) -> &Logger {
-        self.logger.get_or_init(|| {
+    fn log(&self, level: Level, what: &dyn fmt::Display) {
+        let out = self.out();
+        let line = Line { style: out.style, now: now(out.style), level, what };
+        let level = level_filter(level).to_level().unwrap_or(log::Level::Error);
+        let mut record = Record::builder();
+        out.logger.log(&record.level(level).target("foster").args(format_args!("{line}")).build());
+    }
+
+    fn out(&self) -> &Out {
+        self.out.get_or_init(|| {
             let mut builder = Builder::new();
             match &self.config.log.filter {
                 Some(filter) => builder.parse_filters(filter),
                 None => builder.filter_level(level_filter(self.config.log.level)),
             };
-            match self.config.log.format {
-                LogFormat::Text => builder.format(|out, record| {
-                    let level = lower_case(record.level());
-                    writeln!(out, "foster: {level}: {}", record.args())
-                }),
-                LogFormat::Json => builder.format(|out, record| {
-                    let time = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-                    let (seconds, millis) = (time.as_secs(), time.subsec_millis());
-                    let level = lower_case(record.level());
-                    write!(out, r#"{{"time":{seconds}.{millis:03},"level":"{level}","#)?;
-                    writeln!(out, r#""message":"{}"}}"#, Escaped(record.args()))
-                }),
+            let writer = LogWriter::new(Stream::Err);
+            let is_set = |name| self.world.variable(name).filter(|value| !value.is_empty());
+            let style = Style {
+                colour: is_set("NO_COLOR").is_none()
+                    && is_set("TERM").is_none_or(|kind| kind != "dumb")
+                    && writer.shows_colours(),
+                ..Style::of(&self.config)
             };
-            builder.target(Target::Pipe(Box::new(LogWriter::new(Stream::Err)))).build()
+            // The line is made where more is known of it than a record holds.
+            builder.format(|out, record| writeln!(out, "{}", record.args()));
+            let writer = Counting { writer, style, dropped: 0 };
+            let logger = builder.target(Target::Pipe(Box::new(writer))).build();
+            let words = self.is_verbose(logger.filter());
+            Out { logger, style: Style { words, ..style } }
         })
     }
 }
 
-/// A text as the inside of a JSON string.
-struct Escaped<'a>(&'a fmt::Arguments<'a>);
+/// A writer that says how many lines were lost before.
+struct Counting {
+    writer: LogWriter,
+    style: Style,
+    dropped: u64,
+}
 
-impl fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        struct Escape<'a, 'b>(&'a mut fmt::Formatter<'b>);
-        impl fmt::Write for Escape<'_, '_> {
-            fn write_str(&mut self, text: &str) -> fmt::Result {
-                for c in text.chars() {
-                    match c {
-                        '"' | '\\' => write!(self.0, "\\{c}")?,
-                        '\n' => self.0.write_str("\\n")?,
-                        c if c < ' ' => write!(self.0, "\\u{:04x}", u32::from(c))?,
-                        c => self.0.write_char(c)?,
-                    }
-                }
-                Ok(())
+impl io::Write for Counting {
+    /// Takes a whole line, or drops it: this never fails, and never waits.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        if self.dropped > 0 {
+            let (style, notice) = (self.style, Notice::LinesDropped);
+            let message = format_args!("{} log lines dropped", self.dropped);
+            let what = &Note { style, notice, pid: None, message };
+            let (now, level) = (now(style), notice.level());
+            let mut text = Buffer::default();
+            let fits = writeln!(text, "{}", Line { style, now, level, what });
+            if fits.is_ok() && self.writer.put(&text.bytes[..text.length]) {
+                self.dropped = 0;
             }
         }
-        Escape(f).write_fmt(*self.0)
+        if self.dropped > 0 || !self.writer.put(line) {
+            self.dropped += 1;
+        }
+        Ok(line.len())
     }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The time, where a line of this style has it: most have not.
+fn now(style: Style) -> Timestamp {
+    match style.format {
+        LogFormat::Text if !style.time => Timestamp::default(),
+        LogFormat::Text | LogFormat::Json => wall_clock(),
+    }
+}
+
+/// What the wall clock shows. One that is set to before 1970 shows its beginning.
+pub fn wall_clock() -> Timestamp {
+    Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
 /// Writes a line as one piece. Only one with an uncommonly long name in it allocates.
 fn write_line(stream: Stream, line: fmt::Arguments<'_>) {
     let mut writer = LogWriter::new(stream);
-    let mut short = Line::default();
-    let written = match writeln!(short, "{line}") {
-        Ok(()) => writer.write_all(&short.bytes[..short.length]),
-        Err(fmt::Error) => writer.write_all(format!("{line}\n").as_bytes()),
+    let mut short = Buffer::default();
+    match writeln!(short, "{line}") {
+        Ok(()) => writer.put(&short.bytes[..short.length]),
+        Err(fmt::Error) => writer.put(format!("{line}\n").as_bytes()),
     };
-    written.unwrap_or_default();
 }
 
 /// A line in memory that is never allocated, if it fits.
-struct Line {
+struct Buffer {
     bytes: [u8; 512],
     length: usize,
 }
 
-impl Default for Line {
+impl Default for Buffer {
     fn default() -> Self {
-        Line { bytes: [0; 512], length: 0 }
+        Buffer { bytes: [0; 512], length: 0 }
     }
 }
 
-impl fmt::Write for Line {
+impl fmt::Write for Buffer {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         let room = self.bytes[self.length..].get_mut(..text.len()).ok_or(fmt::Error)?;
         room.copy_from_slice(text.as_bytes());
@@ -165,15 +228,5 @@ fn level_filter(level: Level) -> LevelFilter {
         Level::Info => LevelFilter::Info,
         Level::Debug => LevelFilter::Debug,
         Level::Trace => LevelFilter::Trace,
-    }
-}
-
-fn lower_case(level: log::Level) -> &'static str {
-    match level {
-        log::Level::Error => "error",
-        log::Level::Warn => "warning",
-        log::Level::Info => "info",
-        log::Level::Debug => "debug",
-        log::Level::Trace => "trace",
     }
 }

@@ -22,7 +22,7 @@ fn run(args: Vec<OsString>, world: sys::World) -> u32 {
     };
     let mut platform = match sys::Sys::new(Rc::clone(&config), world) {
         Ok(platform) => platform,
-        Err(error) => return sys::say_last(world, &error.say(&config)),
+        Err(error) => return sys::say_last(world, &error.say(&config, &world)),
     };
     let mut supervisor = Supervisor::new(config, platform.facts());
     let code = driver::run(&mut supervisor, &mut platform);

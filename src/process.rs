@@ -74,6 +74,19 @@ impl fmt::Debug for Comm {
     }
 }
 
+/// Which run of a service, counted from 1; a start that fails is one too.
+///
+/// Nothing follows from it but what is told: so `Debug` does not show it, and two machines that
+/// differ in nothing else are the same to a search.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct RunNumber(pub u32);
+
+impl fmt::Debug for RunNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("_")
+    }
+}
+
 /// One run of a service, as its processes carry it in their environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunId {

@@ -61,6 +61,32 @@ impl fmt::Display for Instant {
     }
 }
 
+/// A point on the wall clock, which is for people and logs alone: so long after 1970 began in UTC.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timestamp(pub Duration);
+
+impl fmt::Display for Timestamp {
+    /// As RFC 3339 has it, with milliseconds: `2026-11-23T05:06:07.089Z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let seconds = self.0.as_secs();
+        let (days, rest) = (seconds / 86_400, seconds % 86_400);
+        // Years that begin in March have the odd day at their end. All 400 years have the same
+        // 146,097 days, from March of the year 0, which was 719,468 days before 1970.
+        let day = days + 719_468;
+        let (era, day) = (day / 146_097, day % 146_097);
+        let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+        let day = day - (365 * year + year / 4 - year / 100);
+        // Five months in a row, from March on, have 153 days.
+        let month = (5 * day + 2) / 153;
+        let day = day - (153 * month + 2) / 5 + 1;
+        let (next, month) = if month < 10 { (0, month + 3) } else { (1, month - 9) };
+        let year = era * 400 + year + next;
+        let (hour, minute, second) = (rest / 3600, rest / 60 % 60, rest % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
+        write!(f, ".{:03}Z", self.0.subsec_millis())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +109,24 @@ mod tests {
         assert_eq!(rested_at(9_000), 9_000 + 10_000);
         // The clock that is read may be a little behind.
         assert_eq!(rested_at(900), 900);
+    }
+
+    #[test]
+    fn a_timestamp_is_that_of_the_calendar() {
+        let text = |seconds, millis: u32| {
+            Timestamp(Duration::new(seconds, millis * 1_000_000)).to_string()
+        };
+        assert_eq!(text(0, 0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(text(951_782_399, 999), "2000-02-28T23:59:59.999Z");
+        assert_eq!(text(951_782_400, 7), "2000-02-29T00:00:00.007Z");
+        assert_eq!(text(1_795_410_367, 89), "2026-11-23T05:06:07.089Z");
+        assert_eq!(text(4_107_542_400, 0), "2100-03-01T00:00:00.000Z");
+        // Each day of some centuries, as another has it.
+        for day in 0..130_000 {
+            let since = Duration::from_secs(day * 86_400 + day % 86_400);
+            let other = humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since);
+            assert_eq!(Timestamp(since).to_string(), other.to_string());
+        }
     }
 
     #[test]

@@ -47,7 +47,7 @@ _foster() {
         mapfile -t COMPREPLY < <(compgen -W '--wrap --name --app-port --app-host --restart --backoff
             --backoff-max --healthy-after --max-restarts --success --stop-signal --stop-timeout
             --stop-to --keep-orphans --forward-to --rewrite --session --no-subreaper
-            --parent-death-signal --boot --no-boot --log-format -v -vv -vvv -q --as -h --help -V --version --' -- "$word")
+            --parent-death-signal --boot --no-boot --log-format --log-time -v -vv -vvv -q --as -h --help -V --version --' -- "$word")
     else
         _foster_command "$COMP_CWORD"
     fi

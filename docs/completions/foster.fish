@@ -32,6 +32,7 @@ complete -c foster -l parent-death-signal -x -a '(__foster_signals)' -d "get thi
 complete -c foster -l boot -d 'be the init of a whole machine'
 complete -c foster -l no-boot -d 'do not be the init of a whole machine'
 complete -c foster -l log-format -x -a 'text json' -d 'the form of a line'
+complete -c foster -l log-time -d 'let each line begin with the time'
 complete -c foster -s v -d 'say more'
 complete -c foster -s q -d 'say errors only'
 complete -c foster -l as -x -a 'tini dumb-init catatonit' -d 'be another init'

@@ -80,11 +80,11 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
         out(Stream::Err, format_args!("{label} (catatonit:{pid}): {line}"));
     };
     match *report {
-        Report::Started { service, pid } => {
+        Report::Started { service, pid, .. } => {
             let program = Program { config, id: service };
             say_as(own_pid, Level::Debug, format_args!("pid1 ({pid}) spawned: {program}"));
         }
-        Report::StartFailed { service, error } => {
+        Report::StartFailed { service, error, .. } => {
             let (program, why) = (Program { config, id: service }, OsError(error.os));
             match error.pid {
                 // catatonit's child is a process like any other until it fails, and says so

@@ -105,7 +105,7 @@ pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
             lines.spawned(pid);
             lines.has_session();
         }
-        Report::StartFailed { service, error } => {
+        Report::StartFailed { service, error, .. } => {
             let (program, why) = (Program { config, id: service }, OsError(error.os));
             lines.opening();
             let Some(pid) = error.pid else {

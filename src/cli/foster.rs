@@ -44,6 +44,7 @@ enum Id {
     ForwardTo,
     Rewrite,
     LogFormat,
+    LogTime,
     Verbose,
     Quiet,
     Session,
@@ -70,24 +71,58 @@ struct Row {
 /// Parses foster's own command line.
 pub(super) fn parse(args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
     let mut draft = Draft::new(surroundings);
-    let said = draft.read_arguments(args).and_then(|said| match said {
+    let mut parser = Parser::from_iter(args);
+    let said = draft.read_arguments(&mut parser).and_then(|said| match said {
         None => draft.read_environment().map(|()| None),
         Some(say) => Ok(Some(say)),
     });
-    match said {
-        Ok(Some(say)) => Outcome::Say(say),
+    let (format, has_command) = (draft.format, draft.command.is_some());
+    let refusal = match said {
+        Ok(Some(say)) => return Outcome::Say(say),
         Ok(None) => {
             let warnings = draft.unused();
             match draft.finish() {
                 Ok(mut config) => {
                     config.log.warnings = warnings;
-                    Outcome::Run(Rc::new(config))
+                    return Outcome::Run(Rc::new(config));
                 }
-                Err(refusal) => refusal.into(),
+                Err(refusal) => refusal,
             }
         }
-        Err(refusal) => refusal.into(),
+        Err(refusal) => refusal,
+    };
+    // What stands behind the mistake counts too: whoever reads the line may be a machine.
+    let _ = parser.optional_value();
+    let rest = parser.raw_args();
+    // Behind a command stands what is its own.
+    let rest = rest.ok().filter(|_| !has_command);
+    let rest = rest.as_ref().map_or(&[][..], |rest| rest.as_slice());
+    refusal.say(log_format(rest, format, surroundings), surroundings).into()
+}
+
+/// The form of the line that refuses a command line, where so much of it was not read, and this was
+/// said before.
+pub(super) fn log_format(
+    rest: &[OsString],
+    before: Option<LogFormat>,
+    surroundings: &dyn Surroundings,
+) -> LogFormat {
+    let row = row(Id::LogFormat);
+    let mut words = rest.iter().map(|word| word.to_str().unwrap_or_default());
+    let mut format = before;
+    while let Some(word) = words.next().filter(|word| *word != "--") {
+        let given = match word.strip_prefix("--").and_then(|word| word.strip_prefix(row.name)) {
+            Some("") => words.next(),
+            Some(rest) => rest.strip_prefix('='),
+            None => None,
+        };
+        format = given.and_then(|text| value::log_format(text).ok()).or(format);
     }
+    format.unwrap_or_else(|| {
+        let inherited = surroundings.variable(row.variable);
+        let text = inherited.as_deref().and_then(|text| text.to_str()).unwrap_or_default();
+        value::log_format(text).unwrap_or(LogFormat::Text)
+    })
 }
 
 /// What has been read so far.
@@ -118,8 +153,10 @@ struct Draft<'a> {
     subreaper: bool,
     parent_death_signal: Option<Signal>,
     boot: Option<bool>,
-    format: LogFormat,
+    format: Option<LogFormat>,
+    time: bool,
     level: Option<Level>,
+    verbose: bool,
     filter: Option<String>,
 }
 
@@ -147,15 +184,16 @@ impl<'a> Draft<'a> {
             subreaper: true,
             parent_death_signal: None,
             boot: None,
-            format: LogFormat::Text,
+            format: None,
+            time: false,
             level: None,
+            verbose: false,
             filter: None,
         }
     }
 
     /// Reads the options up to the command; stops early where there is only something to say.
-    fn read_arguments(&mut self, args: Vec<OsString>) -> Result<Option<Say>, Refusal> {
-        let mut parser = Parser::from_iter(args);
+    fn read_arguments(&mut self, parser: &mut Parser) -> Result<Option<Say>, Refusal> {
         loop {
             let row = match parser.next().map_err(misused)? {
                 None if self.name.is_empty() => return Ok(None),
@@ -302,9 +340,11 @@ impl<'a> Draft<'a> {
                     }
                 }
             }
-            Id::LogFormat => self.format = value::log_format(text)?,
+            Id::LogFormat => self.format = Some(value::log_format(text)?),
+            Id::LogTime => self.time = text.is_empty() || value::switch(text)?,
             Id::Verbose if !text.is_empty() => self.filter = Some(value::log_filter(text)?),
             Id::Verbose => {
+                self.verbose = true;
                 self.level = Some(match self.level {
                     None | Some(Level::Error | Level::Warn) => Level::Info,
                     Some(Level::Info) => Level::Debug,
@@ -416,7 +456,9 @@ impl<'a> Draft<'a> {
         }
         name::name_all(&mut config.services, self.surroundings.platform());
         config.log.filter = self.filter;
-        config.log.format = self.format;
+        config.log.format = self.format.unwrap_or(LogFormat::Text);
+        config.log.time = self.time;
+        config.log.verbose = self.verbose;
         Ok(config)
     }
 
@@ -525,7 +567,7 @@ const fn option(
 }
 
 /// All options, in the order of their ids.
-const OPTIONS: [Row; 27] = [
+const OPTIONS: &[Row] = &[
     option(Id::Name, "name", "", true, false),
     option(Id::Wrap, "wrap", "WRAP_CMD", true, false),
     option(Id::AppPort, "app-port", "APP_PORT", true, false),
@@ -543,6 +585,7 @@ const OPTIONS: [Row; 27] = [
     option(Id::ForwardTo, "forward-to", "FOSTER_FORWARD_TO", true, true),
     option(Id::Rewrite, "rewrite", "FOSTER_REWRITE", true, true),
     option(Id::LogFormat, "log-format", "FOSTER_LOG_FORMAT", true, false),
+    option(Id::LogTime, "log-time", "FOSTER_LOG_TIME", false, false),
     option(Id::Verbose, "verbose", "FOSTER_LOG", false, false),
     option(Id::Quiet, "quiet", "", false, false),
     option(Id::Session, "session", "", false, true),
@@ -589,7 +632,7 @@ mod tests {
             ("fish", include_str!("../../docs/completions/foster.fish"), "-s ", "-l "),
         ];
         for (place, text, short, long) in texts {
-            for row in &OPTIONS {
+            for row in OPTIONS {
                 let named = names(text, &[long, row.name].concat());
                 let letter = SHORT.iter().find(|(_, id)| *id == row.id);
                 let lettered =

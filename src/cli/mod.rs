@@ -8,6 +8,7 @@ mod catatonit;
 mod dumb_init;
 mod foster;
 mod getopt;
+mod json;
 mod kernel_line;
 mod name;
 mod near;
@@ -21,12 +22,16 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::config::{
-    Argv, Config, ForwardTo, Leftovers, STOP_TIMEOUT, ServiceConfig, Setup, Stop, StopTo, Voice,
+    Argv, Config, ForwardTo, Leftovers, LogFormat, STOP_TIMEOUT, ServiceConfig, Setup, Stop,
+    StopTo, Voice,
 };
 use crate::exit::OWN_FAILURE;
 use crate::process::Pid;
 use crate::signal::{Signal, SignalSet};
 use crate::supervisor::Report;
+use crate::time::Timestamp;
+
+pub use voice::{Line, Note, Notice, Said, Style};
 
 /// What the reader of a command line may ask about the world.
 pub trait Surroundings {
@@ -42,6 +47,10 @@ pub trait Surroundings {
     fn platform(&self) -> Platform;
     /// foster's own process id, for those who tell it in a message.
     fn own_pid(&self) -> Pid;
+    /// The wall clock, for lines that begin with the time.
+    fn now(&self) -> Timestamp {
+        Timestamp::default()
+    }
     /// Whether foster is PID 1 of a machine, not of a container and not an ordinary process.
     fn is_machine(&self) -> bool {
         false
@@ -133,7 +142,10 @@ fn parse_own(mut args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcom
         match take_name(&mut args) {
             Ok(Some(chosen)) => voice = chosen,
             Ok(None) => {}
-            Err(refusal) => return refusal.into(),
+            Err(refusal) => {
+                let format = foster::log_format(&args, None, surroundings);
+                return refusal.say(format, surroundings).into();
+            }
         }
     }
     match voice {
@@ -223,11 +235,12 @@ fn base_name(path: &[u8]) -> &[u8] {
 pub type Sink<'a> = dyn FnMut(Stream, fmt::Arguments<'_>) + 'a;
 
 /// Puts a report into lines of the configured voice; none where that voice says nothing at its
-/// level. foster's own voice always has one line, and only the message: the level, the prefix
-/// and the filter are the logger's.
+/// level. foster's own voice always has one, without what stands around it in a [`Line`].
 pub fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut Sink<'_>) {
     match config.log.voice {
-        Voice::Foster => out(Stream::Err, format_args!("{}", voice::Message { config, report })),
+        Voice::Foster => {
+            out(Stream::Err, format_args!("{}", Said { config, report, style: Style::of(config) }));
+        }
         Voice::Tini => tini::render(config, report, own_pid, out),
         Voice::DumbInit => dumb_init::render(config, report, out),
         Voice::Catatonit => catatonit::render(config, report, own_pid, out),
@@ -250,7 +263,8 @@ pub enum Need {
 /// What there is to say, in the configured voice, where foster cannot have something that it
 /// needs; `why` is the system's reason.
 #[must_use]
-pub fn cannot_have(config: &Config, need: Need, why: &str, own_pid: Pid) -> Say {
+pub fn cannot_have(config: &Config, need: Need, why: &str, surroundings: &dyn Surroundings) -> Say {
+    let own_pid = surroundings.own_pid();
     let tried = match need {
         Need::Machine => "be the init of a machine (--boot)",
         Need::ParentDeathSignal => "ask for a signal at the parent's death (prctl)",
@@ -259,7 +273,10 @@ pub fn cannot_have(config: &Config, need: Need, why: &str, own_pid: Pid) -> Say 
     };
     let own = format!("cannot {tried}: {why}");
     let (text, code) = match (config.log.voice, need) {
-        (Voice::Foster, _) => (format!("foster: {own}; nothing was started"), OWN_FAILURE),
+        (Voice::Foster, _) => {
+            let what = own + "; nothing was started";
+            return not_run(config.log.format, Notice::NotSetUp, &what, surroundings);
+        }
         (Voice::Tini, Need::Subreaper) => {
             (tini::fatal(own_pid, &format!("Failed to register as child subreaper: {why}")), 1)
         }
@@ -280,10 +297,44 @@ pub fn cannot_have(config: &Config, need: Need, why: &str, own_pid: Pid) -> Say 
     Say { stream: Stream::Err, text: text + "\n", code }
 }
 
+/// What there is to say, in foster's own voice, where it runs nothing.
+#[must_use]
+pub fn not_run(
+    format: LogFormat,
+    notice: Notice,
+    why: &str,
+    surroundings: &dyn Surroundings,
+) -> Say {
+    let text = match format {
+        LogFormat::Text => ["foster: ", why, "\n"].concat(),
+        LogFormat::Json => {
+            let style = Style { format, time: true, colour: false, words: false };
+            let what = Note { style, notice, pid: None, message: format_args!("{why}") };
+            let (now, level) = (surroundings.now(), notice.level());
+            format!("{}\n", Line { style, now, level, what: &what })
+        }
+    };
+    Say { stream: Stream::Err, text, code: OWN_FAILURE }
+}
+
 /// The line for a command line that foster does not accept, without `foster: ` and newline.
 struct Refusal(String);
 
+impl Refusal {
+    /// What there is to say.
+    fn say(&self, format: LogFormat, surroundings: &dyn Surroundings) -> Say {
+        not_run(format, Notice::Misused, &self.0, surroundings)
+    }
+}
+
+impl From<Say> for Outcome {
+    fn from(say: Say) -> Outcome {
+        Outcome::Say(say)
+    }
+}
+
 impl From<Refusal> for Outcome {
+    /// In the words of one that foster stands in for there is no JSON.
     fn from(Refusal(why): Refusal) -> Outcome {
         let text = ["foster: ", &why, "\n"].concat();
         Outcome::Say(Say { stream: Stream::Err, text, code: OWN_FAILURE })

@@ -57,7 +57,8 @@ fn name_of(service: &ServiceConfig, platform: Platform) -> Box<str> {
         program(words, platform).unwrap_or_default()
     };
     let path = program.strip_suffix(b"\"").unwrap_or(program);
-    let name = path.rsplit(|byte| b"/\\".contains(byte)).next().unwrap_or_default();
+    let separates = |byte: &u8| *byte == b'/' || *byte == b'\\' && platform == Platform::Windows;
+    let name = path.rsplit(separates).next().unwrap_or_default();
     let mut shown = OneLine(if name.is_empty() { path } else { name }).to_string();
     if service.in_shell {
         shown.retain(|letter| !"'\"\\$(){}`@^%".contains(letter));
@@ -86,7 +87,7 @@ fn program<'a>(
     tokens: &mut dyn Iterator<Item = Token<'a>>,
     platform: Platform,
 ) -> Option<&'a [u8]> {
-    let (mut first, mut builtin) = (None, None);
+    let (mut first, mut minor, mut builtin) = (None, None, None);
     let mut place = Place::Command(None);
     let (mut in_exec, mut positional, mut skips, mut semicolon) = (false, 0, false, false);
     for token in tokens {
@@ -196,15 +197,17 @@ fn program<'a>(
                 str::from_utf8(word).is_ok_and(|word| wrap::is_cmd_builtin(word.trim_matches('@')))
             }
         };
-        if is_builtin {
-            builtin.get_or_insert(word);
-        } else if in_exec {
+        if in_exec {
             return Some(word);
+        } else if is_builtin && is_one_of(MINOR) {
+            minor.get_or_insert(word);
+        } else if is_builtin {
+            builtin.get_or_insert(word);
         } else {
             first.get_or_insert(word);
         }
     }
-    first.or(builtin)
+    first.or(minor).or(builtin)
 }
 
 /// Whether a word is `NAME=value`.
@@ -346,8 +349,11 @@ const KEYWORDS: &str =
 /// What a shell does by itself, and what most often just prepares or ends what a line is about.
 const BUILTINS: &str = ". : [ [[ alias bg break cd continue declare dirs echo eval exit export false fg \
                         getopts hash jobs kill let local popd printf pushd pwd read readonly return \
-                        set shift shopt sleep source test times trap true type typeset ulimit umask \
+                        set shift shopt source test times trap true type typeset ulimit umask \
                         unalias unset wait";
+
+/// Those of the builtins that are programs too, and rather what a line is about than `cd` is.
+const MINOR: &str = "[ echo false kill printf pwd test true";
 
 /// What ends a command.
 const ENDS: &[u8] = b";&|()\n";
@@ -400,7 +406,10 @@ mod tests {
                 ("(cd /; app)", "app"),
                 ("! app", "app"),
                 ("trap 'kill $P' TERM; app & P=$!; wait", "app"),
-                ("sleep 1; echo starting; app", "app"),
+                ("echo starting; app", "app"),
+                ("cd /tmp && exec sleep 1", "sleep"),
+                ("cd /tmp && sleep 1", "sleep"),
+                ("while true; do sleep 1; done", "sleep"),
                 ("# first\napp", "app"),
                 ("exec >/var/log/x 2>&1; app", "app"),
                 ("exec 2>&1 app", "app"),
@@ -473,7 +482,13 @@ mod tests {
     fn a_line_without_a_program_is_called_by_its_first_builtin_or_the_shell() {
         expect(
             Platform::Linux,
-            &[("exit 3", "exit"), ("true; exit 3", "true"), ("A=1", "sh"), (";", "sh")],
+            &[
+                ("exit 3", "exit"),
+                ("cd /; true; exit 3", "true"),
+                ("cd / && echo x", "echo"),
+                ("A=1", "sh"),
+                (";", "sh"),
+            ],
         );
     }
 

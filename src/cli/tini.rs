@@ -130,8 +130,8 @@ fn exit_code(text: &[u8]) -> Option<u32> {
 pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut Sink<'_>) {
     let mut lines = Lines { out, own_pid, level: config.log.level };
     match *report {
-        Report::Started { service, pid } => lines.spawned(Program { config, id: service }, pid),
-        Report::StartFailed { service, error } => {
+        Report::Started { service, pid, .. } => lines.spawned(Program { config, id: service }, pid),
+        Report::StartFailed { service, error, .. } => {
             let (program, why) = (Program { config, id: service }, OsError(error.os));
             let Some(pid) = error.pid else {
                 return lines.say(Level::Error, format_args!("fork failed: {why}"));

@@ -3,31 +3,238 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
-use crate::config::{Config, ServiceConfig};
-use crate::process::{OsError, ServiceId, Target};
+use crate::config::{Config, Level, Log, LogFormat, ServiceConfig};
+use crate::process::{OsError, Pid, ServiceId, Target};
 use crate::supervisor::{EndCause, KillCause, Report};
+use crate::time::Timestamp;
 
-/// A report in foster's words.
-pub(super) struct Message<'a> {
-    pub(super) config: &'a Config,
-    pub(super) report: &'a Report,
+use super::json::Members;
+
+/// How the lines of foster's own voice look.
+#[derive(Clone, Copy, Debug)]
+pub struct Style {
+    /// A line for a person, or one for a machine.
+    pub format: LogFormat,
+    /// Whether one for a person begins with the time.
+    pub time: bool,
+    /// Whether one for a person is coloured.
+    pub colour: bool,
+    /// Whether a start is told with the words that are run.
+    pub words: bool,
 }
 
-impl fmt::Display for Message<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        foster(self.config, self.report, f)
+impl Style {
+    /// The style that is configured, without colours.
+    #[must_use]
+    pub fn of(config: &Config) -> Style {
+        let Log { format, time, verbose: words, .. } = config.log;
+        Style { format, time, colour: false, words }
     }
 }
 
-fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result {
-    let name = |id: ServiceId| Name { config, id };
+/// A whole line of foster's own voice, without its newline.
+pub struct Line<'a> {
+    /// How it looks.
+    pub style: Style,
+    /// When it is said.
+    pub now: Timestamp,
+    /// How grave it is.
+    pub level: Level,
+    /// What is said: a [`Said`] or a [`Note`] of the same style.
+    pub what: &'a dyn fmt::Display,
+}
+
+impl fmt::Debug for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Line { style, now, what, .. } = self;
+        let (level, colour) = match self.level {
+            Level::Error => ("error", "31"),
+            Level::Warn => ("warning", "33"),
+            Level::Info => ("info", "32"),
+            Level::Debug => ("debug", "36"),
+            Level::Trace => ("trace", "2"),
+        };
+        match style.format {
+            LogFormat::Json => write!(f, r#"{{"time":"{now}","level":"{level}"{what}}}"#),
+            LogFormat::Text => {
+                if style.time {
+                    write!(f, "{now} ")?;
+                }
+                let level = Coloured { what: level, colour: style.colour.then_some(colour) };
+                write!(f, "foster: {level}: {what}")
+            }
+        }
+    }
+}
+
+/// What foster says that the machine knows nothing of: what it does for itself, and what failed
+/// that it does without or tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// It begins.
+    Begun,
+    /// It mounted a file system that was missing.
+    Mounted,
+    /// It could not.
+    NotMounted,
+    /// A file system, swap or a disk could not be put away at the end of the machine.
+    NotPutAway,
+    /// The machine could not be ended.
+    NotEnded,
+    /// A child cannot be made in foster's own memory, so that each is forked.
+    NotShared,
+    /// The wait for events failed.
+    NotWaited,
+    /// A console event could not be sent.
+    NotBroken,
+    /// A program is a batch file by now, which cannot be given an argument safely.
+    UnsafeArgument,
+    /// Earlier lines could not be written.
+    LinesDropped,
+    /// The command line has something in it that does nothing, or not what it seems to.
+    Doubtful,
+    /// The command line is wrong.
+    Misused,
+    /// What foster needs could not be had.
+    NotSetUp,
+}
+
+impl Notice {
+    /// All of them.
+    pub const ALL: [Notice; 13] = [
+        Notice::Begun,
+        Notice::Mounted,
+        Notice::NotMounted,
+        Notice::NotPutAway,
+        Notice::NotEnded,
+        Notice::NotShared,
+        Notice::NotWaited,
+        Notice::NotBroken,
+        Notice::UnsafeArgument,
+        Notice::LinesDropped,
+        Notice::Doubtful,
+        Notice::Misused,
+        Notice::NotSetUp,
+    ];
+
+    /// Its name in JSON.
+    #[must_use]
+    pub fn event(self) -> &'static str {
+        match self {
+            Notice::Begun => "begun",
+            Notice::Mounted => "mounted",
+            Notice::NotMounted => "mount_failed",
+            Notice::NotPutAway => "put_away_failed",
+            Notice::NotEnded => "machine_end_failed",
+            Notice::NotShared => "share_failed",
+            Notice::NotWaited => "wait_failed",
+            Notice::NotBroken => "break_failed",
+            Notice::UnsafeArgument => "unsafe_argument",
+            Notice::LinesDropped => "lines_dropped",
+            Notice::Doubtful => "usage_warning",
+            Notice::Misused => "usage_error",
+            Notice::NotSetUp => "setup_failed",
+        }
+    }
+
+    /// How grave it is.
+    #[must_use]
+    pub fn level(self) -> Level {
+        match self {
+            Notice::Begun | Notice::Mounted => Level::Info,
+            Notice::NotMounted
+            | Notice::NotPutAway
+            | Notice::NotShared
+            | Notice::NotWaited
+            | Notice::NotBroken
+            | Notice::UnsafeArgument
+            | Notice::LinesDropped
+            | Notice::Doubtful => Level::Warn,
+            Notice::NotEnded | Notice::Misused | Notice::NotSetUp => Level::Error,
+        }
+    }
+}
+
+/// A notice, in this style.
+#[derive(Clone, Copy, Debug)]
+pub struct Note<'a> {
+    /// How it looks.
+    pub style: Style,
+    /// Which it is.
+    pub notice: Notice,
+    /// The process that it is about.
+    pub pid: Option<Pid>,
+    /// The words.
+    pub message: fmt::Arguments<'a>,
+}
+
+impl fmt::Display for Note<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.style.format {
+            LogFormat::Text => f.write_fmt(self.message),
+            LogFormat::Json => {
+                let members = Members { pid: self.pid, ..Members::named(self.notice.event()) };
+                members.write(&self.message, f)
+            }
+        }
+    }
+}
+
+/// A report, in foster's words and this style.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    /// What is run, and how.
+    pub config: &'a Config,
+    /// What happened.
+    pub report: &'a Report,
+    /// How it looks.
+    pub style: Style,
+}
+
+impl fmt::Display for Said<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.style.format {
+            LogFormat::Text => Message(self).fmt(f),
+            LogFormat::Json => Members::of(self.config, self.report).write(&Message(self), f),
+        }
+    }
+}
+
+/// The same as words alone.
+struct Message<'a>(&'a Said<'a>);
+
+impl fmt::Display for Message<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        foster(self.0, f)
+    }
+}
+
+fn foster(said: &Said<'_>, out: &mut dyn Write) -> fmt::Result {
+    let Said { config, report, style } = *said;
+    let name = |id: ServiceId| {
+        let name = config.services.get(id.index()).map_or("", |service| &service.name);
+        let colour = style.colour && style.format == LogFormat::Text;
+        Coloured { what: name, colour: colour.then_some("1") }
+    };
     match *report {
-        Report::Started { service, pid } => write!(out, "{} (pid {pid}) started", name(service)),
-        Report::StartFailed { service, error } => {
+        Report::Started { service, pid, .. } => {
+            write!(out, "{} (pid {pid}) started", name(service))?;
+            match config.services.get(service.index()).filter(|_| style.words) {
+                Some(service) => write!(out, "{}", Words(service)),
+                None => Ok(()),
+            }
+        }
+        Report::StartFailed { service, error, .. } => {
             let command = Command { config, id: service };
             write!(out, "cannot start {}: {command}: {error}", name(service))
         }
-        Report::Ended { service, pid, status, cause } => {
+        Report::Ended { service, pid, status, cause, .. } => {
             let why = match cause {
                 EndCause::Unasked { .. } => "",
                 EndCause::Asked => ", as asked",
@@ -50,13 +257,13 @@ fn foster(config: &Config, report: &Report, out: &mut dyn Write) -> fmt::Result 
         }
         Report::StopRequested { signal: Some(signal) } => write!(out, "{signal}: stopping"),
         Report::StopRequested { signal: None } => out.write_str("stopping"),
-        Report::Killing { service } => {
+        Report::Killing { service, .. } => {
             write!(out, "{} has not ended: sending SIGKILL", name(service))
         }
-        Report::Unkillable { service } => {
+        Report::Unkillable { service, .. } => {
             write!(out, "some of {} outlives SIGKILL: waiting no longer", name(service))
         }
-        Report::KillingOrphan { service, pid } => {
+        Report::KillingOrphan { service, pid, .. } => {
             write!(out, "killing process {pid}, which {} left behind", name(service))
         }
         Report::Spared { pid, name } => {
@@ -104,15 +311,36 @@ impl fmt::Display for Short {
     }
 }
 
-/// A service as its user thinks of it.
-struct Name<'a> {
-    config: &'a Config,
-    id: ServiceId,
+/// A word in a colour of terminals (ECMA-48, SGR), or in none.
+struct Coloured<'a> {
+    what: &'a str,
+    colour: Option<&'static str>,
 }
 
-impl fmt::Display for Name<'_> {
+impl fmt::Display for Coloured<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.config.services.get(self.id.index()).map_or("", |service| &service.name))
+        match self.colour {
+            Some(colour) => write!(f, "\x1b[{colour}m{}\x1b[0m", self.what),
+            None => f.write_str(self.what),
+        }
+    }
+}
+
+/// What is run, as it could be typed again, and whether a shell reads it.
+struct Words<'a>(&'a ServiceConfig);
+
+impl fmt::Display for Words<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.in_shell {
+            return write!(f, " by a shell: {}", OneLine(line(self.0)));
+        }
+        f.write_char(':')?;
+        for word in self.0.argv.words() {
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(byte);
+            let quote = if !word.is_empty() && word.iter().all(plain) { "" } else { "'" };
+            write!(f, " {quote}{}{quote}", OneLine(word))?;
+        }
+        Ok(())
     }
 }
 

@@ -373,7 +373,8 @@ impl Supervisor {
         let service = &mut self.services[id.index()];
         if let (State::Cleaning { .. }, Some(found)) = (service.state(), &mut service.survey) {
             *found = Remains::Adopted;
-            self.report(Report::KillingOrphan { service: id, pid });
+            let run = service.run_number();
+            self.report(Report::KillingOrphan { service: id, run, pid });
             let target = Target::Process(pid);
             self.outbox.push(Action::Kill { target, signal: Signal::KILL, value: None });
         }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::Level;
 use crate::exit::{ExitStatus, MachineEnd};
-use crate::process::{Comm, Pid, SpawnError, Target};
+use crate::process::{Comm, Pid, RunNumber, SpawnError, Target};
 use crate::signal::Signal;
 
 use super::ServiceId;
@@ -16,6 +16,8 @@ pub enum Report {
     Started {
         /// Which.
         service: ServiceId,
+        /// Which of its runs this is, counted from 1.
+        run: RunNumber,
         /// As whom.
         pid: Pid,
     },
@@ -23,6 +25,8 @@ pub enum Report {
     StartFailed {
         /// Which.
         service: ServiceId,
+        /// Which of its runs this is, counted from 1.
+        run: RunNumber,
         /// Why.
         error: SpawnError,
     },
@@ -30,6 +34,8 @@ pub enum Report {
     Ended {
         /// Which.
         service: ServiceId,
+        /// Which of its runs this is, counted from 1.
+        run: RunNumber,
         /// Who.
         pid: Pid,
         /// How.
@@ -62,16 +68,22 @@ pub enum Report {
     Killing {
         /// Which.
         service: ServiceId,
+        /// Which of its runs this is, counted from 1.
+        run: RunNumber,
     },
     /// Some of a service outlived even SIGKILL for as long as foster waits.
     Unkillable {
         /// Which.
         service: ServiceId,
+        /// Which of its runs this is, counted from 1.
+        run: RunNumber,
     },
     /// A process that a service left behind is killed.
     KillingOrphan {
         /// Whose.
         service: ServiceId,
+        /// Which of its runs this is, counted from 1.
+        run: RunNumber,
         /// Whom.
         pid: Pid,
     },

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Leftovers, Session, StopTo};
 use crate::exit::ExitStatus;
-use crate::process::{Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
+use crate::process::{Pid, RunId, RunNumber, ServiceId, SpawnError, SpawnErrorKind, Target};
 use crate::signal::Signal;
 use crate::time::Instant;
 
@@ -171,6 +171,8 @@ pub(super) struct Service {
     id: ServiceId,
     state: State,
     run: RunId,
+    /// Which run this is, or was.
+    number: RunNumber,
     restarts: Restarts,
     /// The code of its last run, as foster would end with it.
     code: u32,
@@ -187,6 +189,7 @@ impl Service {
             id,
             state: State::Starting,
             run: RunId::default(),
+            number: RunNumber(1),
             restarts: Restarts::default(),
             code: 0,
             survey: None,
@@ -204,6 +207,10 @@ impl Service {
 
     pub(super) fn run(&self) -> RunId {
         self.run
+    }
+
+    pub(super) fn run_number(&self) -> RunNumber {
+        self.number
     }
 
     /// Whether it is down for good.
@@ -299,7 +306,7 @@ impl Service {
             Input::Spawned(pid, run) => {
                 self.run = run;
                 self.halted = None;
-                cx.report(Report::Started { service: self.id, pid });
+                cx.report(Report::Started { service: self.id, run: self.number, pid });
                 // A stop may have been asked for while the start was under way.
                 if cx.shutdown.is_killing() {
                     self.kill(pid, Leader::Alive, KillCause::Hurried, cx)
@@ -310,7 +317,7 @@ impl Service {
                 }
             }
             Input::SpawnFailed(error) => {
-                cx.report(Report::StartFailed { service: self.id, error });
+                cx.report(Report::StartFailed { service: self.id, run: self.number, error });
                 let code = cx.config.start_failure.code(error);
                 let next = self.after_run(code, Duration::ZERO, cx);
                 if error.kind == SpawnErrorKind::Resources && error.pid.is_none() {
@@ -336,7 +343,7 @@ impl Service {
             Input::Exited(status) => {
                 let crash = restart::is_crash(status.code(), cx.config);
                 let cause = EndCause::Unasked { crash };
-                cx.report(Report::Ended { service: self.id, pid, status, cause });
+                cx.report(Report::Ended { service: self.id, run: self.number, pid, status, cause });
                 // The group first: its id is taken as long as the leader is a zombie.
                 self.end_group(pid, cx);
                 cx.reap(pid);
@@ -455,7 +462,7 @@ impl Service {
                 State::Killing { pid, leader, why, give_up_at, look_at: cx.look_at(remains) }
             }
             Input::Timeout if give_up_at <= cx.now => {
-                cx.report(Report::Unkillable { service: self.id });
+                cx.report(Report::Unkillable { service: self.id, run: self.number });
                 match leader {
                     Leader::Alive => cx.outbox.forget_leader(pid),
                     Leader::Dead(_) => cx.reap(pid),
@@ -484,7 +491,7 @@ impl Service {
         match input {
             Input::Surveyed(Remains::None) => self.proceed(next),
             Input::Timeout => {
-                cx.report(Report::Unkillable { service: self.id });
+                cx.report(Report::Unkillable { service: self.id, run: self.number });
                 self.proceed(next)
             }
             Input::Stop(_) | Input::Kill => State::Cleaning {
@@ -509,6 +516,7 @@ impl Service {
     fn backing_off(&mut self, retry_at: Instant, input: Input, cx: &mut Context<'_>) -> State {
         match input {
             Input::Timeout => {
+                self.number.0 = self.number.0.saturating_add(1);
                 cx.outbox.push(Action::Spawn { service: self.id });
                 State::Starting
             }
@@ -540,7 +548,7 @@ impl Service {
 
     /// Sends SIGKILL to the whole group.
     fn kill(&mut self, pid: Pid, leader: Leader, why: KillCause, cx: &mut Context<'_>) -> State {
-        cx.report(Report::Killing { service: self.id });
+        cx.report(Report::Killing { service: self.id, run: self.number });
         let target = cx.group_of(pid);
         if matches!(target, Target::Group(_)) || leader == Leader::Alive {
             cx.send(target, Signal::KILL);
@@ -562,7 +570,7 @@ impl Service {
         cause: EndCause,
         cx: &mut Context<'_>,
     ) -> bool {
-        cx.report(Report::Ended { service: self.id, pid, status, cause });
+        cx.report(Report::Ended { service: self.id, run: self.number, pid, status, cause });
         let waits = match cx.config.leftovers {
             Leftovers::Kill { .. } => true,
             Leftovers::Leave | Leftovers::Signal(_) => false,

@@ -169,7 +169,7 @@ fn a_machine_that_cannot_be_ended_says_why_and_stands_still_until_ctrl_alt_del()
     machine.expect("running");
     machine.expect("foster: info: powering off");
     machine.expect(
-        "foster: powering off failed: Operation not permitted; Ctrl-Alt-Del restarts the machine",
+        "foster: error: powering off failed: Operation not permitted; Ctrl-Alt-Del restarts the machine",
     );
     // The kernel shows all tasks, the first one first; had that ended, the kernel had panicked. Only
     // now may it say so much on the console: a line of its own could have broken one of foster's.

@@ -140,7 +140,7 @@ impl Machine {
         }
         emulator.arg("-kernel").arg(first_in(&kernel().join("boot"))).args(devices);
         // The kernel's test of its timer is a matter of milliseconds, which a busy host has not.
-        let options = "console=ttyS0 panic=-1 quiet no_timer_check";
+        let options = "console=ttyS0 panic=-1 quiet no_timer_check NO_COLOR=1";
         emulator.arg("-append").arg(format!("{options} {command_line}"));
         emulator.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         // SAFETY: between fork and exec there is one system call.

@@ -10,7 +10,7 @@ use foster::signal::{Signal, SignalSet};
 use foster::supervisor::{Action, Event, Facts, Report, Signalled, Supervisor};
 use foster::time::Instant;
 
-use crate::world::{SERVICE, World, said, words};
+use crate::world::{RUN, SERVICE, World, said, words};
 
 fn config(args: &[&str]) -> Config {
     World::new().config(&[&["catatonit"], args].concat())
@@ -156,7 +156,10 @@ fn reports_are_catatonits_lines_on_stderr() {
     let (pid, signal) = (Pid(12), Signal::TERM);
     let target = Target::Process(pid);
     for (report, line) in [
-        (Report::Started { service: SERVICE, pid }, "DEBUG (catatonit:7): pid1 (12) spawned: app"),
+        (
+            Report::Started { service: SERVICE, run: RUN, pid },
+            "DEBUG (catatonit:7): pid1 (12) spawned: app",
+        ),
         (
             Report::Reaped { pid, status: ExitStatus::Code(3) },
             "DEBUG (catatonit:7): child process 12 exited with code 3",
@@ -190,7 +193,7 @@ fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
     let told = |variable, os, pid| {
         let error = SpawnError { kind: SpawnErrorKind::NotFound, os, pid };
         let world = World::new().with(variable, "");
-        let report = Report::StartFailed { service: SERVICE, error };
+        let report = Report::StartFailed { service: SERVICE, run: RUN, error };
         said(&world.config(&["catatonit", "app"]), report).map(|(_, text)| text)
     };
     let spawned = "DEBUG (catatonit:7): pid1 (12) spawned: app\n";
@@ -211,7 +214,7 @@ fn what_catatonit_cannot_have_is_an_error_with_1() {
     ] {
         let text = format!("ERROR (catatonit:7): {text}\n");
         let expected = Say { stream: Stream::Err, text, code: 1 };
-        assert_eq!(cannot_have(&config(&["app"]), need, "why", Pid(7)), expected);
+        assert_eq!(cannot_have(&config(&["app"]), need, "why", &World::new()), expected);
     }
 }
 

@@ -9,7 +9,7 @@ use foster::process::{Pid, SpawnError, SpawnErrorKind, Target};
 use foster::signal::{Signal, SignalSet};
 use foster::supervisor::{EndCause, Report};
 
-use crate::world::{SERVICE, World, said, words};
+use crate::world::{RUN, SERVICE, World, said, words};
 
 fn config(args: &[&str]) -> Config {
     World::new().config(&[&["dumb-init"], args].concat())
@@ -186,7 +186,7 @@ fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
         let error = SpawnError { kind, os, pid };
         let config = World::new().with("DUMB_INIT_DEBUG", debug);
         let config = config.config(&["dumb-init", option, "app"]);
-        let (_, text) = said(&config, Report::StartFailed { service: SERVICE, error })?;
+        let (_, text) = said(&config, Report::StartFailed { service: SERVICE, run: RUN, error })?;
         Some(text.replace("[dumb-init] ", ""))
     };
     let not_found = (SpawnErrorKind::NotFound, 2, Some(Pid(12)));
@@ -220,7 +220,7 @@ fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
 fn what_dumb_init_cannot_have_ends_it_with_1() {
     let text = "[dumb-init] cannot read signals (signalfd): why\n".to_owned();
     let expected = Say { stream: Stream::Err, text, code: 1 };
-    assert_eq!(cannot_have(&config(&["app"]), Need::Signals, "why", Pid(7)), expected);
+    assert_eq!(cannot_have(&config(&["app"]), Need::Signals, "why", &World::new()), expected);
 }
 
 #[test]
@@ -229,6 +229,7 @@ fn reports_are_lines_only_where_debugging_is_on() {
     let target = Target::Group(pid);
     let exited = |status| Report::Ended {
         service: SERVICE,
+        run: RUN,
         pid,
         status,
         cause: EndCause::Unasked { crash: false },
@@ -236,12 +237,12 @@ fn reports_are_lines_only_where_debugging_is_on() {
     for (args, report, lines) in [
         (
             &["-v", "app"][..],
-            Report::Started { service: SERVICE, pid },
+            Report::Started { service: SERVICE, run: RUN, pid },
             &["Child spawned with PID 12.", "setsid complete."][..],
         ),
         (
             &["-vc", "app"],
-            Report::Started { service: SERVICE, pid },
+            Report::Started { service: SERVICE, run: RUN, pid },
             &["Child spawned with PID 12."],
         ),
         (
@@ -315,7 +316,7 @@ fn reports_are_lines_only_where_debugging_is_on() {
             &["Detached from controlling tty, ignoring the first SIGHUP and SIGCONT we receive."],
         ),
         (&["-v", "app"], Report::KillFailed { target, signal, os: 1 }, &[]),
-        (&["-v", "app"], Report::Killing { service: SERVICE }, &[]),
+        (&["-v", "app"], Report::Killing { service: SERVICE, run: RUN }, &[]),
     ] {
         let text = lines.iter().map(|line| format!("[dumb-init] {line}")).collect::<Vec<_>>();
         let expected = (!text.is_empty()).then(|| (Stream::Err, text.join("\n")));
@@ -326,7 +327,7 @@ fn reports_are_lines_only_where_debugging_is_on() {
 
 #[test]
 fn what_the_environment_chose_is_said_first_where_debugging_is_on() {
-    let started = Report::Started { service: SERVICE, pid: Pid(12) };
+    let started = Report::Started { service: SERVICE, run: RUN, pid: Pid(12) };
     let text = |debug: &str, setsid: &str, option: &str| {
         let world = World::new().with("DUMB_INIT_DEBUG", debug).with("DUMB_INIT_SETSID", setsid);
         said(&world.config(&["dumb-init", option, "app"]), started).map(|(_, text)| text)

@@ -9,7 +9,7 @@ use foster::process::{Pid, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
 use foster::supervisor::{EndCause, Report};
 
-use crate::world::{SERVICE, World, lines, said, words};
+use crate::world::{RUN, SERVICE, World, lines, said, words};
 
 fn config(args: &[&str]) -> Config {
     World::new().config(&[&["tini"], args].concat())
@@ -192,6 +192,7 @@ fn reports_are_tinis_lines_at_their_levels_on_their_streams() {
     let target = Target::Process(pid);
     let exited = |status| Report::Ended {
         service: SERVICE,
+        run: RUN,
         pid,
         status,
         cause: EndCause::Unasked { crash: false },
@@ -203,10 +204,10 @@ fn reports_are_tinis_lines_at_their_levels_on_their_streams() {
     for (verbosity, report, line) in [
         (
             "2",
-            Report::Started { service: SERVICE, pid },
+            Report::Started { service: SERVICE, run: RUN, pid },
             out("[INFO  tini (7)] Spawned child process 'app' with pid '12'"),
         ),
-        ("1", Report::Started { service: SERVICE, pid }, None),
+        ("1", Report::Started { service: SERVICE, run: RUN, pid }, None),
         (
             "2",
             exited(ExitStatus::Code(3)),
@@ -253,7 +254,7 @@ fn reports_are_tinis_lines_at_their_levels_on_their_streams() {
         ("0", Report::NotReaper, None),
         ("4", Report::Received { signal }, None),
         ("4", Report::Rewritten { from: Signal::TTIN, to: None }, None),
-        ("4", Report::Killing { service: SERVICE }, None),
+        ("4", Report::Killing { service: SERVICE, run: RUN }, None),
         ("4", Report::Suspending, None),
     ] {
         let config = World::new().with("TINI_VERBOSITY", verbosity).config(&["tini", "app"]);
@@ -265,7 +266,7 @@ fn reports_are_tinis_lines_at_their_levels_on_their_streams() {
 fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
     let failed = |os, pid| {
         let error = SpawnError { kind: SpawnErrorKind::NotFound, os, pid };
-        Report::StartFailed { service: SERVICE, error }
+        Report::StartFailed { service: SERVICE, run: RUN, error }
     };
     let at = |verbosity, report| {
         let world = World::new().with("TINI_VERBOSITY", verbosity);
@@ -296,7 +297,7 @@ fn what_tini_cannot_have_is_fatal_with_1() {
     ] {
         let text = format!("[FATAL tini (7)] {text}\n");
         let expected = Say { stream: Stream::Err, text, code: 1 };
-        assert_eq!(cannot_have(&config(&["app"]), need, "why", Pid(7)), expected);
+        assert_eq!(cannot_have(&config(&["app"]), need, "why", &World::new()), expected);
     }
 }
 

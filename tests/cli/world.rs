@@ -2,11 +2,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::rc::Rc;
+use std::time::Duration;
 
 use foster::cli::{self, Outcome, Platform, Say, Stream, Surroundings};
 use foster::config::Config;
-use foster::process::{Pid, ServiceId};
+use foster::process::{Pid, RunNumber, ServiceId};
 use foster::supervisor::Report;
+use foster::time::Timestamp;
 
 /// An environment, and a few programs on its PATH.
 pub struct World {
@@ -85,6 +87,10 @@ impl Surroundings for World {
         Pid(7)
     }
 
+    fn now(&self) -> Timestamp {
+        Timestamp(Duration::from_secs(7))
+    }
+
     fn is_machine(&self) -> bool {
         self.machine
     }
@@ -116,3 +122,6 @@ pub fn said(config: &Config, report: Report) -> Option<(Stream, String)> {
 
 /// The one service there is.
 pub const SERVICE: ServiceId = ServiceId(0);
+
+/// Its first run.
+pub const RUN: RunNumber = RunNumber(1);

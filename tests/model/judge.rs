@@ -65,6 +65,8 @@ pub struct Account {
     /// The group and the mark of its last run.
     last: Option<RunId>,
     pub restarts: u32,
+    /// How often it was to be started.
+    starts: u32,
     /// Not started before this.
     due: Option<Instant>,
     /// Not started ever again.
@@ -546,6 +548,7 @@ impl Judge {
     }
 
     fn may_start(&mut self, service: ServiceId, now: Instant, kernel: &Kernel) {
+        self.services[service.index()].starts += 1;
         let account = self.services[service.index()].clone();
         let stopping = self.stop.is_some();
         self.check(!stopping, || format!("{service:?} is started after a stop was asked for"));
@@ -776,6 +779,18 @@ impl Judge {
     }
 
     fn reported(&mut self, report: Report, now: Instant) {
+        if let Report::Started { service, run, .. }
+        | Report::StartFailed { service, run, .. }
+        | Report::Ended { service, run, .. }
+        | Report::Killing { service, run }
+        | Report::Unkillable { service, run }
+        | Report::KillingOrphan { service, run, .. } = report
+        {
+            let starts = self.services[service.index()].starts;
+            self.check(run.0 == starts, || {
+                format!("{report:?} of run {} instead of {starts}", run.0)
+            });
+        }
         match report {
             Report::RestartDue { service, delay, restarts } => {
                 let account = self.services[service.index()].clone();
@@ -785,7 +800,7 @@ impl Judge {
                     format!("{report:?} instead of {account:?}")
                 });
             }
-            Report::Unkillable { service } => {
+            Report::Unkillable { service, .. } => {
                 self.services[service.index()].unkillable = true;
                 let hung = self.hung;
                 self.check(hung, || format!("{service:?} is given up though it is mortal"));

@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 55] = [
+const MUTANTS: [Mutant; 56] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -267,6 +267,12 @@ const MUTANTS: [Mutant; 55] = [
         "cx.report(Report::RestartDue { service: self.id, delay, restarts });",
         "cx.outbox.push(Action::Spawn { service: self.id });
         cx.report(Report::RestartDue { service: self.id, delay, restarts });",
+    ),
+    (
+        "each run is told as the first one",
+        "service.rs",
+        "self.number.0 = self.number.0.saturating_add(1);",
+        "",
     ),
     (
         "foster looks who is left and does not move on the time of that",

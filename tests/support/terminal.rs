@@ -64,6 +64,15 @@ impl Terminal {
         assert_eq!(done, 0, "the size can be set");
     }
 
+    /// All that is shown, once nobody has the slave any more.
+    pub fn screen(&mut self) -> String {
+        let master = self.master.as_mut().expect("the terminal is there");
+        let mut shown = Vec::new();
+        // It ends with EIO.
+        let _ = master.read_to_end(&mut shown);
+        String::from_utf8_lossy(&shown).into_owned()
+    }
+
     /// Closes the master, as a window that is closed does.
     pub fn hang_up(&mut self) {
         self.master = None;

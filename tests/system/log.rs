@@ -8,6 +8,7 @@ use std::os::unix::net::UnixListener;
 use nix::libc;
 
 use crate::inheritance::WITHOUT_SIGNALFD;
+use crate::log_lines::member;
 use crate::subject::{Folder, binary, foster, kill, limit_memory, probe_line, quick, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
@@ -48,8 +49,8 @@ fn traced(fifo: &str, more: &[&str]) -> Launch {
 fn who_fills_the_pipe_once_it_says_that_there_is_room_does_not_hold_up_a_stop() {
     let folder = Folder::new();
     let (fifo, trace) = (folder.fifo("stderr"), folder.word("trace"));
-    // Of the first line, which is the one of the start.
-    let late = "inject=poll,ppoll:delay_exit=700000:when=1";
+    // Of the second line, which is the one of the start.
+    let late = "inject=poll,ppoll:delay_exit=700000:when=2";
     let launch = traced(&fifo, &[&trace, "-e", late]).args(["-v", "--stop-timeout", "1s", "--"]);
     let mut run = launch.probe("trap").start();
     run.expect("trapping");
@@ -70,7 +71,7 @@ fn who_fills_the_pipe_once_it_says_that_there_is_room_does_not_hold_up_a_stop() 
     run.expect("got TERM");
     assert_eq!(run.wait_for_status(), Status::Code(137));
     let trace = fs::read_to_string(&trace).expect("strace writes");
-    let write = trace.lines().find(|line| line.starts_with("write(2,")).expect("a write");
+    let write = trace.lines().rfind(|line| line.starts_with("write(2,")).expect("a write");
     assert!(write.contains("(To be restarted") || write.contains("EINTR"), "{trace}");
 }
 
@@ -104,7 +105,7 @@ fn a_pipe_is_asked_not_to_wait_each_time_and_is_not_opened_again() {
         eprintln!("skipped: this kernel has no such writes to pipes (Linux 6.5)");
         return;
     }
-    assert!(lines.len() == 2 && !trace.contains("/proc/self/fd"), "{trace}");
+    assert!(lines.len() == 3 && !trace.contains("/proc/self/fd"), "{trace}");
     assert!(!trace.contains("write(2,") && !trace.contains("poll("), "{trace}");
 }
 
@@ -188,10 +189,32 @@ fn what_does_nothing_is_warned_of_and_the_command_runs() {
 
 #[test]
 fn a_later_line_says_how_many_were_dropped() {
+    let lines = lines_after_a_full_pipe(&[]);
+    assert_eq!(lines[0], "foster: warning: 8 log lines dropped", "{lines:?}");
+    assert_eq!(lines[1], "foster: trace: received SIGUSR2", "{lines:?}");
+    assert!(lines[2].starts_with("foster: debug: passed SIGUSR2 on to process "), "{lines:?}");
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn that_lines_were_dropped_is_told_in_json_and_with_the_time_as_all_else() {
+    let lines = lines_after_a_full_pipe(&["--log-format", "json"]);
+    let [dropped, received, _] = &lines[..] else { panic!("{lines:?}") };
+    let told = ["level", "event", "message"].map(|key| member(dropped, key));
+    assert_eq!(told, ["warning", "lines_dropped", "8 log lines dropped"]);
+    assert_eq!(["event", "signal"].map(|key| member(received, key)), ["received", "SIGUSR2"]);
+    let lines = lines_after_a_full_pipe(&["--log-time"]);
+    assert!(lines[0].ends_with("Z foster: warning: 8 log lines dropped"), "{lines:?}");
+}
+
+/// What can be read of a log once its pipe, which was full from the start, is read: of the line that
+/// comes then, and of those that did not get through.
+fn lines_after_a_full_pipe(options: &[&str]) -> Vec<String> {
     let folder = Folder::new();
     let pipe = folder.fifo("stderr");
     let script = format!("close=2 full={pipe}");
-    let mut run = foster().args(["-vvv", "--"]).probe("trap").inheriting(&script).start();
+    let launch = foster().arg("-vvv").args(options).arg("--").probe("trap");
+    let mut run = launch.inheriting(&script).start();
     run.expect("trapping");
     for _ in 0..3 {
         run.signal("USR1");
@@ -199,7 +222,7 @@ fn a_later_line_says_how_many_were_dropped() {
     }
     let pid = run.pid();
     procfs::await_sleep(pid);
-    // The start, and for each signal that it came and went.
+    // The beginning, the start, and for each signal that it came and went.
     let mut reader = reader(&pipe);
     until("the pipe is full", || {
         let mut bytes = [0; 65536];
@@ -212,11 +235,7 @@ fn a_later_line_says_how_many_were_dropped() {
         let _ = reader.read_to_string(&mut text);
         text.contains("passed SIGUSR2").then_some(())
     });
-    let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines[0], "foster: warning: 7 log lines dropped", "{text}");
-    assert_eq!(lines[1], "foster: trace: received SIGUSR2", "{text}");
-    assert!(lines[2].starts_with("foster: debug: passed SIGUSR2 on to process "), "{text}");
-    assert_eq!(lines.len(), 3);
+    text.lines().map(str::to_owned).collect()
 }
 
 #[test]
@@ -293,7 +312,7 @@ fn a_socket_as_stderr_takes_lines_and_blocks_nobody() {
         run.expect("got USR1");
     }
     let first = BufReader::new(&stream).lines().next().expect("a line").expect("text");
-    assert!(first.starts_with("foster: info: probe (pid "), "{first}");
+    assert!(first.starts_with("foster: info: foster "), "{first}");
 }
 
 #[test]

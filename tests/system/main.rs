@@ -24,6 +24,7 @@ mod inheritance;
 mod install;
 mod leftovers;
 mod log;
+mod log_lines;
 mod marks;
 mod memory;
 mod no_proc;

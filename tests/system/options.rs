@@ -283,18 +283,6 @@ fn a_command_leads_a_group_and_with_session_a_session() {
 }
 
 #[test]
-fn log_format_json_is_one_object_a_line() {
-    let launch = foster().args(["--restart", "never", "--log-format", "json", "--wrap"]);
-    let output = launch.arg(probe_line("exit=3")).output();
-    let lines: Vec<&str> = output.stderr.lines().collect();
-    assert_eq!(lines.len(), 2, "{output:?}");
-    for line in &lines {
-        assert!(line.starts_with("{\"time\":") && line.ends_with("\"}"), "{line}");
-        assert!(line.contains("\"level\":\"info\",\"message\":\"probe (pid "), "{line}");
-    }
-}
-
-#[test]
 fn a_command_is_run_in_silence_and_a_service_with_its_starts_and_ends() {
     assert_eq!(foster().probe("exit=3").output().stderr, "");
     let launch = foster().args(["--restart", "never", "--wrap"]);

@@ -46,7 +46,8 @@ fn a_child_that_was_forked_fails_as_any_other() {
     assert!(under("catatonit", "./no-such").1.ends_with(none));
     // The file is looked for where the child is, not where foster has gone to.
     let output = forking().args(["--", "./text"]).directory(folder.path("")).output();
-    let text = "'./text': it is there, but its interpreter or loader is not";
+    let text =
+        "foster: error: cannot start text: './text': it is there, but its interpreter or loader";
     assert!(output.code() == 126 && output.stderr.contains(text), "{output:?}");
     let output = forking().args(["--", "/tmp"]).output();
     assert_eq!(output.code(), 126, "{output:?}");

@@ -16,8 +16,7 @@ use nix::mount::{MsFlags, mount, umount};
 use nix::sys::reboot::{RebootMode, reboot, set_cad_enabled};
 use nix::unistd;
 
-use foster::cli::Stream;
-use foster::config::Level;
+use foster::cli::{Notice, Stream};
 use foster::exit::MachineEnd;
 use foster::process::OsError;
 
@@ -63,16 +62,17 @@ pub fn set_up(log: &Log) {
     let _ = unistd::setsid();
     let devices = mount_missing(&DEVICES);
     take_console();
+    log.begin();
     for (wanted, mounted) in std::iter::once((&DEVICES, devices))
         .chain(FILE_SYSTEMS.iter().map(|wanted| (wanted, mount_missing(wanted))))
     {
         let (kind, place) = (Text(wanted.kind), Text(wanted.place));
         match mounted {
             Mounted::Before => {}
-            Mounted::Now => log.say(Level::Info, format_args!("mounted {kind} on {place}")),
+            Mounted::Now => log.say(Notice::Mounted, format_args!("mounted {kind} on {place}")),
             Mounted::Failed(errno) => {
                 log.say(
-                    Level::Warn,
+                    Notice::NotMounted,
                     format_args!("cannot mount {kind} on {place}: {}", OsError(errno as i32)),
                 );
             }
@@ -114,7 +114,7 @@ pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
     }
     let warn = |what: fmt::Arguments<'_>| {
         if let Some(log) = log {
-            log.say(Level::Warn, what);
+            log.say(Notice::NotPutAway, what);
         }
     };
     let mut patience = Patience::new(PATIENCE);
@@ -143,7 +143,12 @@ pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
         Ok(()) => "Ctrl-Alt-Del restarts the machine",
         Err(_) => "it can be switched off now",
     };
-    log::say(Stream::Err, &format!("foster: {how} failed: {why}; {way}\n"));
+    let message = format_args!("{how} failed: {why}; {way}");
+    let line = match log {
+        Some(log) => log.last_line(Notice::NotEnded, message),
+        None => format!("foster: error: {message}\n"),
+    };
+    log::say(Stream::Err, &line);
     loop {
         unistd::pause();
     }

@@ -8,9 +8,7 @@
 //! it is another user by now), it is asked whether it takes a line before it gets one. Somebody else
 //! may fill it up in between: a timer ends that wait.
 
-use std::cell::Cell;
 use std::ffi::CStr;
-use std::io::{self, Write};
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -20,11 +18,10 @@ use foster::cli::Stream;
 
 use super::{bounded, file};
 
-/// A stream for log lines: each is written at once, or dropped and counted.
+/// A stream for log lines.
 pub struct LogWriter {
     stream: RawFd,
     door: Door,
-    dropped: Cell<u64>,
 }
 
 /// The way to a stream that does not block.
@@ -46,11 +43,22 @@ enum Door {
 impl LogWriter {
     /// A writer to this stream.
     pub fn new(stream: Stream) -> LogWriter {
-        LogWriter { stream: descriptor(stream), door: Door::Unknown, dropped: Cell::new(0) }
+        LogWriter { stream: descriptor(stream), door: Door::Unknown }
     }
 
-    /// Says whether all of it was written.
-    fn put(&mut self, line: &[u8]) -> bool {
+    /// Whether it is a terminal, which shows colours.
+    pub fn shows_colours(&self) -> bool {
+        // SAFETY: isatty(3) takes any number.
+        unsafe { libc::isatty(self.stream) == 1 }
+    }
+
+    /// Writes a whole line at once, or says that it was not taken: this never waits.
+    pub fn put(&mut self, line: &[u8]) -> bool {
+        // What a pipe takes at once it takes as a whole, up to PIPE_BUF (pipe(7)).
+        line.chunks(libc::PIPE_BUF).all(|piece| self.put_piece(piece))
+    }
+
+    fn put_piece(&mut self, line: &[u8]) -> bool {
         if let Door::Unknown = self.door {
             self.door = find_door(self.stream);
         }
@@ -77,33 +85,6 @@ impl LogWriter {
             }
         };
         usize::try_from(written) == Ok(length)
-    }
-}
-
-impl Write for LogWriter {
-    /// Takes a whole line, or drops it: this never fails, and never waits.
-    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let dropped = self.dropped.get();
-        if dropped > 0 {
-            let mut text = [0_u8; 64];
-            let room = text.len();
-            let mut rest = &mut text[..];
-            writeln!(rest, "foster: warning: {dropped} log lines dropped")?;
-            let length = room - rest.len();
-            if self.put(&text[..length]) {
-                self.dropped.set(0);
-            }
-        }
-        // What a pipe takes at once it takes as a whole, up to PIPE_BUF (pipe(7)).
-        let mut pieces = line.chunks(libc::PIPE_BUF);
-        if self.dropped.get() > 0 || !pieces.all(|piece| self.put(piece)) {
-            self.dropped.set(self.dropped.get() + 1);
-        }
-        Ok(line.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 

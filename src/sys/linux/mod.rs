@@ -33,8 +33,8 @@ use std::time::Duration;
 
 use nix::libc;
 
-use foster::cli::{self, Need, Say};
-use foster::config::{Config, Level, Session};
+use foster::cli::{self, Need, Notice, Say};
+use foster::config::{Config, Session};
 use foster::driver::Backend;
 use foster::exit::MachineEnd;
 use foster::process::{OsError, Pid, ServiceId, Target};
@@ -94,8 +94,8 @@ pub struct StartError {
 
 impl StartError {
     /// What there is to say, and the code to end with.
-    pub fn say(&self, config: &Config) -> Say {
-        cli::cannot_have(config, self.need, &self.why, Pid(std::process::id()))
+    pub fn say(&self, config: &Config, world: &World) -> Say {
+        cli::cannot_have(config, self.need, &self.why, world)
     }
 }
 
@@ -112,14 +112,13 @@ impl Sys {
             }
         };
         let own_pid = Pid(std::process::id());
-        let log = Log::new(Rc::clone(&config), own_pid);
+        let log = Log::new(Rc::clone(&config), world);
         if config.setup.boot {
             if own_pid != Pid(1) {
                 return Err(StartError { need: Need::Machine, why: "only PID 1 can".into() });
             }
             boot::set_up(&log);
         }
-        log.warnings();
         setup::die_with_parent(&config.setup).map_err(lacking(Need::ParentDeathSignal))?;
         let adopts =
             setup::become_reaper(&config.setup, own_pid).map_err(lacking(Need::Subreaper))?;
@@ -128,6 +127,10 @@ impl Sys {
             log.report(&Report::NotReaper);
         }
         let signals = Signals::new(own_pid.0).map_err(lacking(Need::Signals))?;
+        // The machine's console was there earlier.
+        if !config.setup.boot {
+            log.begin();
+        }
         let gives = config.session == Session::Group && config.services.len() == 1;
         let terminal = Terminal::new(gives);
         if config.services.is_empty() {
@@ -198,7 +201,8 @@ impl Sys {
             let error = OsError(error as i32);
             let what = "cannot start a command in foster's own memory (clone with CLONE_VM and \
                         CLONE_VFORK)";
-            self.log.say(Level::Warn, format_args!("{what}: {error}; forking for each start"));
+            self.log
+                .say(Notice::NotShared, format_args!("{what}: {error}; forking for each start"));
         }
         match spawned {
             Ok(pid) => {
@@ -323,7 +327,7 @@ impl Sys {
                 return self.signals.come_untold();
             }
             let what = format_args!("cannot wait for events ({error}); trying again");
-            self.log.say(Level::Warn, what);
+            self.log.say(Notice::NotWaited, what);
             std::thread::sleep(Duration::from_millis(100));
             true
         })

@@ -7,6 +7,9 @@ use nix::libc;
 
 use foster::cli::{Platform, Surroundings};
 use foster::process::Pid;
+use foster::time::Timestamp;
+
+use crate::log::wall_clock;
 
 use super::boot;
 
@@ -127,6 +130,10 @@ impl Surroundings for World {
 
     fn own_pid(&self) -> Pid {
         Pid(std::process::id())
+    }
+
+    fn now(&self) -> Timestamp {
+        wall_clock()
     }
 
     fn is_machine(&self) -> bool {

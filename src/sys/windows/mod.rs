@@ -23,10 +23,10 @@ use std::time::Duration;
 use windows_sys::Win32::Foundation::{ERROR_NOT_FOUND, HANDLE, WAIT_OBJECT_0};
 use windows_sys::Win32::System::Threading::{INFINITE, WaitForMultipleObjects};
 
-use foster::cli::{Say, Stream};
-use foster::config::{Config, Level};
+use foster::cli::{self, Notice, Say};
+use foster::config::Config;
 use foster::driver::Backend;
-use foster::exit::{ExitStatus, OWN_FAILURE};
+use foster::exit::ExitStatus;
 use foster::process::{OsError, Pid, RunId, ServiceId, Target};
 use foster::quote::UnsafeArgument;
 use foster::signal::Signal;
@@ -81,8 +81,8 @@ impl fmt::Display for StartError {
 
 impl StartError {
     /// What there is to say, and the code to end with.
-    pub fn say(&self, _: &Config) -> Say {
-        Say { stream: Stream::Err, text: format!("foster: {self}\n"), code: OWN_FAILURE }
+    pub fn say(&self, config: &Config, world: &World) -> Say {
+        cli::not_run(config.log.format, Notice::NotSetUp, &self.to_string(), world)
     }
 }
 
@@ -100,8 +100,8 @@ impl Sys {
         let console =
             Console::new().map_err(trying("handle console events (SetConsoleCtrlHandler)"))?;
         spawn::share_standard_handles();
-        let log = Log::new(Rc::clone(&config), Pid(std::process::id()));
-        log.warnings();
+        let log = Log::new(Rc::clone(&config), world);
+        log.begin();
         Ok(Sys { config, world, log, console, timer, runs: Runs::default(), starts: 0 })
     }
 
@@ -128,7 +128,7 @@ impl Sys {
             }
             Err(error) => {
                 if let Err(argument) = spawn::check(service, self.world) {
-                    self.log.say(Level::Warn, format_args!("{argument}"));
+                    self.log.say(Notice::UnsafeArgument, format_args!("{argument}"));
                 }
                 Event::SpawnFailed { service: id, error }
             }
@@ -146,7 +146,7 @@ impl Sys {
                 Some(job) if signal == Signal::KILL => job.terminate(code),
                 Some(job) => console::send_break(leader).or_else(|error| {
                     let why = OsError(error.raw_os_error().unwrap_or_default());
-                    self.log.say(Level::Warn, format_args!(
+                    self.log.say(Notice::NotBroken, format_args!(
                         "cannot send Ctrl-Break to group {leader} ({why}): ending its job at once"
                     ));
                     job.terminate(code)
@@ -192,7 +192,7 @@ impl Backend for Sys {
             Ok(handle) => events.extend(self.runs.ended(handle)),
             Err(error) => {
                 self.log.say(
-                    Level::Warn,
+                    Notice::NotWaited,
                     format_args!("cannot wait for events ({error}); trying again"),
                 );
                 std::thread::sleep(Duration::from_millis(100));

@@ -12,6 +12,9 @@ use windows_sys::Win32::System::Environment::{FreeEnvironmentStringsW, GetEnviro
 
 use foster::cli::{Platform, Surroundings};
 use foster::process::Pid;
+use foster::time::Timestamp;
+
+use crate::log::wall_clock;
 
 /// What the process was started with; the system keeps all of it.
 #[derive(Clone, Copy)]
@@ -112,6 +115,10 @@ impl Surroundings for World {
 
     fn own_pid(&self) -> Pid {
         Pid(std::process::id())
+    }
+
+    fn now(&self) -> Timestamp {
+        wall_clock()
     }
 }
 

@@ -1,6 +1,7 @@
 //! foster's own command line.
 
 mod bad;
+mod json;
 mod options;
 mod unused;
 mod wording;

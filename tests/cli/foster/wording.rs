@@ -9,7 +9,7 @@ use foster::process::{Pid, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
 use foster::supervisor::{EndCause, KillCause, Report};
 
-use crate::world::{self, World};
+use crate::world::{self, RUN, World};
 
 #[test]
 fn the_help_fits_a_screen() {
@@ -51,23 +51,30 @@ fn every_report_has_a_line() {
     let killed = ExitStatus::Signal(Signal::KILL);
     let [late, hurried] = [KillCause::Late, KillCause::Hurried].map(EndCause::Killed);
     for (report, line) in [
-        (Report::Started { service, pid }, "app (pid 12) started"),
+        (Report::Started { service, run: RUN, pid }, "app (pid 12) started"),
         (
-            Report::StartFailed { service, error: not_found },
+            Report::StartFailed { service, run: RUN, error: not_found },
             "cannot start app: '/bin/app': no such command",
         ),
         (
-            Report::StartFailed { service: shell, error: no_shell },
+            Report::StartFailed { service: shell, run: RUN, error: no_shell },
             "cannot start exit: 'exit 3': it needs a shell and there is no sh on PATH; give the \
              program itself: foster -- COMMAND [ARG]...",
         ),
         (
-            Report::Ended { service, pid, status, cause: EndCause::Unasked { crash: true } },
+            Report::Ended {
+                service,
+                run: RUN,
+                pid,
+                status,
+                cause: EndCause::Unasked { crash: true },
+            },
             "app (pid 12) exited with status 3",
         ),
         (
             Report::Ended {
                 service: shell,
+                run: RUN,
                 pid,
                 status: ExitStatus::Signal(signal),
                 cause: EndCause::Asked,
@@ -75,11 +82,11 @@ fn every_report_has_a_line() {
             "exit (pid 12) was killed by SIGTERM, as asked",
         ),
         (
-            Report::Ended { service, pid, status: killed, cause: late },
+            Report::Ended { service, run: RUN, pid, status: killed, cause: late },
             "app (pid 12) was killed by SIGKILL, as it had not stopped in time",
         ),
         (
-            Report::Ended { service, pid, status: killed, cause: hurried },
+            Report::Ended { service, run: RUN, pid, status: killed, cause: hurried },
             "app (pid 12) was killed by SIGKILL, as SIGINT came twice",
         ),
         (
@@ -92,9 +99,15 @@ fn every_report_has_a_line() {
         ),
         (Report::StopRequested { signal: Some(signal) }, "SIGTERM: stopping"),
         (Report::StopRequested { signal: None }, "stopping"),
-        (Report::Killing { service }, "app has not ended: sending SIGKILL"),
-        (Report::Unkillable { service }, "some of app outlives SIGKILL: waiting no longer"),
-        (Report::KillingOrphan { service, pid }, "killing process 12, which app left behind"),
+        (Report::Killing { service, run: RUN }, "app has not ended: sending SIGKILL"),
+        (
+            Report::Unkillable { service, run: RUN },
+            "some of app outlives SIGKILL: waiting no longer",
+        ),
+        (
+            Report::KillingOrphan { service, run: RUN, pid },
+            "killing process 12, which app left behind",
+        ),
         (Report::Received { signal }, "received SIGTERM"),
         (Report::Rewritten { from: signal, to: Some(Signal::QUIT) }, "SIGTERM goes on as SIGQUIT"),
         (Report::Rewritten { from: signal, to: None }, "SIGTERM is dropped"),
@@ -116,7 +129,7 @@ fn every_report_has_a_line() {
 fn names(world: &World, args: &[&str]) -> Vec<String> {
     let config = world.config(args);
     let ids = (0..config.services.len()).map(|index| ServiceId(index as u32));
-    let lines = ids.map(|service| said(&config, Report::Killing { service }));
+    let lines = ids.map(|service| said(&config, Report::Killing { service, run: RUN }));
     lines.map(|line| line.split(' ').next().expect("it has a first part").to_owned()).collect()
 }
 
@@ -151,7 +164,7 @@ fn a_name_is_for_the_next_service_and_is_kept_as_it_was_given() {
 fn a_name_stays_on_its_line() {
     let config = World::new().config(&["foster", "a\nb\u{7}"]);
     assert_eq!(
-        said(&config, Report::Killing { service: ServiceId(0) }),
+        said(&config, Report::Killing { service: ServiceId(0), run: RUN }),
         "a?b? has not ended: sending SIGKILL"
     );
 }
@@ -188,7 +201,7 @@ Signals and processes:
   --parent-death-signal SIG get SIG when foster's parent dies
   --boot, --no-boot         be, or do not be, the init of a whole machine
 Other:
-  --log-format* FORMAT      text or json (text)
+  --log-format* FORMAT      text or json (text); --log-time*: time in front
   -v, -vv, -vvv             say more: info, debug, trace (or FOSTER_LOG=FILTER)
   -q                        say errors only
   --as NAME                 be tini, dumb-init or catatonit; the first argument

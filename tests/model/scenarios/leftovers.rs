@@ -77,7 +77,9 @@ fn after_ten_seconds_even_that_is_given_up() {
     sim.happens(Op::Exit(0, 1));
     sim.pass(s(10));
     assert_eq!(sim.starts(0), [0, 11_000]);
-    assert!(sim.reports().contains(&Report::Unkillable { service: ServiceId(0) }));
+    assert!(
+        sim.reports().contains(&Report::Unkillable { service: ServiceId(0), run: RunNumber(1) })
+    );
 }
 
 #[test]
@@ -91,7 +93,9 @@ fn the_ten_seconds_begin_when_it_is_killed_however_late_foster_comes_to_that() {
     // That second was over before foster was awake again.
     sim.pass(s(1));
     assert_eq!(sim.living().len(), 2, "the next run, and what that forks");
-    assert!(!sim.reports().contains(&Report::Unkillable { service: ServiceId(0) }));
+    assert!(
+        !sim.reports().contains(&Report::Unkillable { service: ServiceId(0), run: RunNumber(1) })
+    );
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use foster::config::{Argv, Config, ServiceConfig};
 use foster::exit::ExitStatus;
-use foster::process::{Pid, ServiceId, Target};
+use foster::process::{Pid, RunNumber, ServiceId, Target};
 use foster::signal::Signal;
 use foster::supervisor::{Action, Report};
 use foster::time::Instant;

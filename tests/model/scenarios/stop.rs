@@ -490,7 +490,9 @@ fn what_cannot_be_killed_is_given_up_after_ten_seconds() {
     assert_eq!(sim.ended, None);
     sim.pass(s(1));
     assert_eq!((sim.ended, sim.at()), (Some(137), 20_000));
-    assert!(sim.reports().contains(&Report::Unkillable { service: ServiceId(0) }));
+    assert!(
+        sim.reports().contains(&Report::Unkillable { service: ServiceId(0), run: RunNumber(1) })
+    );
 }
 
 #[test]

@@ -1,0 +1,196 @@
+//! A line of the log for a machine: what there is to tell, under keys that stay as they are.
+
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::exit::ExitStatus;
+use crate::process::{Pid, RunNumber, ServiceId};
+use crate::signal::Signal;
+use crate::supervisor::Report;
+
+/// The members of a line's object behind its time and level: those that apply.
+#[derive(Default)]
+pub(super) struct Members<'a> {
+    pub(super) event: &'static str,
+    pub(super) service: Option<&'a str>,
+    pub(super) pid: Option<Pid>,
+    pub(super) run: Option<RunNumber>,
+    pub(super) status: Option<ExitStatus>,
+    pub(super) signal: Option<Signal>,
+    pub(super) delay: Option<Duration>,
+    pub(super) attempt: Option<u32>,
+}
+
+impl<'a> Members<'a> {
+    /// What a report tells.
+    pub(super) fn of(config: &'a Config, report: &Report) -> Members<'a> {
+        let about = |event, id: ServiceId| {
+            let service = config.services.get(id.index()).map(|service| &*service.name);
+            Members { service, ..Members::named(event) }
+        };
+        let in_run = |event, id, run| Members { run: Some(run), ..about(event, id) };
+        match *report {
+            Report::Started { service, run, pid } => {
+                Members { pid: Some(pid), ..in_run("started", service, run) }
+            }
+            Report::StartFailed { service, run, error } => {
+                Members { pid: error.pid, ..in_run("start_failed", service, run) }
+            }
+            Report::Ended { service, run, pid, status, cause: _ } => {
+                Members { pid: Some(pid), status: Some(status), ..in_run("ended", service, run) }
+            }
+            Report::RestartDue { service, delay, restarts } => Members {
+                delay: Some(delay),
+                attempt: Some(restarts),
+                ..about("restart_due", service)
+            },
+            Report::GaveUp { service, restarts } => {
+                Members { attempt: Some(restarts), ..about("gave_up", service) }
+            }
+            Report::StopRequested { signal } => {
+                Members { signal, ..Members::named("stop_requested") }
+            }
+            Report::Killing { service, run } => in_run("killing", service, run),
+            Report::Unkillable { service, run } => in_run("unkillable", service, run),
+            Report::KillingOrphan { service, run, pid } => {
+                Members { pid: Some(pid), ..in_run("killing_orphan", service, run) }
+            }
+            Report::Spared { pid, name: _ } => {
+                Members { pid: Some(pid), ..Members::named("spared") }
+            }
+            Report::Received { signal } => {
+                Members { signal: Some(signal), ..Members::named("received") }
+            }
+            Report::Overlooked { signal } => {
+                Members { signal: Some(signal), ..Members::named("overlooked") }
+            }
+            Report::Rewritten { from, to: _ } => {
+                Members { signal: Some(from), ..Members::named("rewritten") }
+            }
+            Report::Forwarded { signal, target } => Members {
+                pid: Some(target.pid()),
+                signal: Some(signal),
+                ..Members::named("forwarded")
+            },
+            Report::KillFailed { target, signal, os: _ } => Members {
+                pid: Some(target.pid()),
+                signal: Some(signal),
+                ..Members::named("kill_failed")
+            },
+            Report::Reaped { pid, status } | Report::ReapedAtEnd { pid, status } => {
+                Members { pid: Some(pid), status: Some(status), ..Members::named("reaped") }
+            }
+            Report::KillingAll { signal } => {
+                Members { signal: Some(signal), ..Members::named("killing_all") }
+            }
+            Report::MachineEnds { how: _ } => Members::named("machine_ends"),
+            Report::Suspending => Members::named("suspending"),
+            Report::TerminalDetached => Members::named("terminal_detached"),
+            Report::NotReaper => Members::named("not_reaper"),
+        }
+    }
+
+    /// Nothing but what happened.
+    pub(super) fn named(event: &'static str) -> Members<'a> {
+        Members { event, ..Members::default() }
+    }
+
+    /// Writes them, with the same in words.
+    pub(super) fn write(&self, message: &dyn fmt::Display, out: &mut dyn Write) -> fmt::Result {
+        let mut put = |key: &str, value: Value<'_>| {
+            // The first one stands behind the level.
+            write!(out, r#","{key}":"#)?;
+            match value {
+                Value::Number(number) => write!(out, "{number}"),
+                Value::Text(text) => {
+                    out.write_char('"')?;
+                    write!(Escape(out), "{text}")?;
+                    out.write_char('"')
+                }
+            }
+        };
+        put("event", Value::Text(&self.event))?;
+        if let Some(service) = &self.service {
+            put("service", Value::Text(service))?;
+        }
+        if let Some(pid) = self.pid {
+            put("pid", Value::Number(pid.0.into()))?;
+        }
+        if let Some(run) = self.run {
+            put("run", Value::Number(run.0.into()))?;
+        }
+        if let Some(ExitStatus::Code(code)) = self.status {
+            put("exit_code", Value::Number(code.into()))?;
+        }
+        if let Some(ExitStatus::Signal(signal)) = self.status {
+            put("signal", Value::Text(&signal))?;
+        }
+        if let Some(signal) = &self.signal {
+            put("signal", Value::Text(signal))?;
+        }
+        if let Some(delay) = self.delay {
+            // No more than a u64 holds, which is for ever.
+            let millis = delay.as_secs().saturating_mul(1000);
+            put("delay_ms", Value::Number(millis.saturating_add(delay.subsec_millis().into())))?;
+        }
+        if let Some(attempt) = self.attempt {
+            put("attempt", Value::Number(attempt.into()))?;
+        }
+        put("message", Value::Text(message))
+    }
+}
+
+enum Value<'a> {
+    Number(u64),
+    Text(&'a dyn fmt::Display),
+}
+
+/// Takes a text and writes it as the inside of a JSON string, which stays on its line wherever it
+/// is shown, and in whatever reads it as a script.
+struct Escape<'a>(&'a mut dyn Write);
+
+impl Write for Escape<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        for char in text.chars() {
+            match char {
+                '"' | '\\' => {
+                    self.0.write_char('\\')?;
+                    self.0.write_char(char)?;
+                }
+                '\n' => self.0.write_str("\\n")?,
+                '\u{2028}' | '\u{2029}' => write!(self.0, "\\u{:04x}", u32::from(char))?,
+                char if char.is_control() => write!(self.0, "\\u{:04x}", u32::from(char))?,
+                char => self.0.write_char(char)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_escaped_where_json_or_a_line_asks_for_it() {
+        let mut text = String::new();
+        write!(
+            Escape(&mut text),
+            "a\"b\\c\nd\te\0f\u{7f}\u{85}\u{2028}\u{2029}\u{fffd}\u{e9}\u{1f600}"
+        )
+        .expect("a string takes all");
+        let expected =
+            "a\\\"b\\\\c\\nd\\u0009e\\u0000f\\u007f\\u0085\\u2028\\u2029\u{fffd}\u{e9}\u{1f600}";
+        assert_eq!(text, expected);
+    }
+
+    #[test]
+    fn a_delay_that_has_no_end_fits() {
+        let members = Members { delay: Some(Duration::MAX), ..Members::named("e") };
+        let mut text = String::new();
+        members.write(&"m", &mut text).expect("a string takes all");
+        let most = u64::MAX;
+        assert_eq!(text, format!(r#","event":"e","delay_ms":{most},"message":"m""#));
+    }
+}
