@@ -38,6 +38,13 @@ fn the_oldest_rust_is_the_one_that_the_package_promises() {
     assert!(text.contains(&row), "docs/INSTALL.md does not say {row}");
 }
 
+#[test]
+fn vulnerabilities_are_reported_to_the_repository_of_the_package() {
+    let place = concat!("](", env!("CARGO_PKG_REPOSITORY"), "/security/advisories/new)");
+    assert!(place.starts_with("](https://"), "Cargo.toml names no repository");
+    assert!(page::read("docs/SECURITY.md").contains(place), "docs/SECURITY.md lacks {place}");
+}
+
 /// The anchors of headings, by the rule of those who show Markdown.
 fn headings(text: &str) -> BTreeSet<String> {
     let titles = text.lines().filter_map(|line| line.strip_prefix('#'));
