@@ -97,9 +97,15 @@ test-windows: ## build foster.exe and run tests/windows on it under Wine
 size: ## hold the static binary to its budget, and print what is largest in it
 	@$(INSTALL) std zig
 	@.ci/size
-dist: ## pack the static binaries for ARCHES with man page, completions, links and checksums
-	@$(INSTALL) std zig
+dist: ## pack the static binaries for ARCHES, with documents, completions and links, and foster.exe
+	@$(INSTALL) std zig windows zip
 	@.ci/dist $(ARCHES)
+deb: ## pack the static binary for ARCH as a package for Debian
+	@$(INSTALL) std zig deb
+	@.ci/deb $(ARCH)
+test-deb: ## install, upgrade and remove that package in a minimal Debian, and ask lintian (as root)
+	@$(INSTALL) std zig deb lintian fresh
+	@.ci/deb test
 package: ## pack the crate, and see that what is packed is whole
 	@.ci/package
 test-arch: ## the static binaries of the other architectures, under qemu-user
@@ -119,4 +125,4 @@ uninstall: ## remove what make install put in place (DESTDIR, prefix, LINKS)
 	@$(PLACE) uninstall
 
 .PHONY: help build demo test check msrv pure test-compat test-theirs static test-bench test-static test-asan test-valgrind test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
-  test-arch bench bench-check package install uninstall test-fresh
+  test-arch bench bench-check package deb test-deb install uninstall test-fresh
