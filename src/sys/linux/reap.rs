@@ -61,8 +61,9 @@ const BATCH: usize = 64;
 /// the oldest child comes first, which most often is the service.
 const SEVERAL: usize = 2;
 
-/// For how long a pause lasts at the most: the end of a service may come amid those of orphans.
-const LONGEST_REST: Duration = Duration::from_millis(10);
+/// For how long a pause lasts at the most: the end of a service may come amid those of orphans, and their
+/// zombies count for a limit of processes.
+const LONGEST_REST: Duration = Duration::from_millis(1);
 
 /// How many children end in a row before it pays to have a guard, which takes some system calls.
 const STORM: usize = 8;
