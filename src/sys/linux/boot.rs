@@ -265,17 +265,19 @@ fn make_read_only(place: &CStr) -> nix::Result<()> {
 }
 
 /// A path of /proc/self/mounts or /proc/swaps, in which blanks and backslashes are written as `\040`.
-fn unescape(text: &[u8]) -> Vec<u8> {
-    let mut path = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((first, others)) = rest.split_first() {
-        let octal = others.get(..3).filter(|_| *first == b'\\');
-        let byte =
-            octal.and_then(|digits| u8::from_str_radix(str::from_utf8(digits).ok()?, 8).ok());
-        path.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &others[3..] } else { others };
+fn unescape(mut text: &[u8]) -> Vec<u8> {
+    let mut path = Vec::with_capacity(text.len() + 1);
+    loop {
+        let (byte, rest) = match text {
+            [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..] => {
+                ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), rest)
+            }
+            [byte, rest @ ..] => (*byte, rest),
+            [] => return path,
+        };
+        path.push(byte);
+        text = rest;
     }
-    path
 }
 
 /// A C string as text.
