@@ -53,12 +53,12 @@ is_up_again() { [ "$(runs)" -ge 2 ]; }
 
 echo "Hello from an app that foster keeps up." >"$folder/index.html"
 app='exec python3 -m http.server "$PORT" --bind "$HOST" >/dev/null'
-say "foster --max-restarts 1 --app-port $port --wrap '$app'"
+say "foster --max-restarts 1 --app-port $port --name web --wrap '$app'"
 cd "$folder"
 # What foster and the server say is shown as it comes, and read here.
 mkfifo said
 tee "$log" <said >&2 &
-"$foster" --max-restarts 1 --app-port "$port" --wrap "$app" 2>said &
+"$foster" --max-restarts 1 --app-port "$port" --name web --wrap "$app" 2>said &
 foster_pid=$!
 await "a page from the server" fetches
 

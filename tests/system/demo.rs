@@ -28,7 +28,7 @@ fn the_demo_shows_the_log_and_needs_neither_an_absolute_path_nor_a_port_that_was
     let output = demo("./foster").directory(folder.path("")).output();
     assert_eq!(output.code(), 0, "{output:?}");
     assert!(start.elapsed().as_secs() < 20, "{output:?}");
-    for line in [" started", " was killed by SIGKILL", "SIGTERM: stopping"] {
+    for line in [": web (pid ", " started", " was killed by SIGKILL", "SIGTERM: stopping"] {
         assert!(output.stderr.contains(line), "{line}: {output:?}");
     }
     // A page before the server is killed, and one of the server that took its place.
