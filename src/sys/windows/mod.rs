@@ -27,7 +27,7 @@ use foster::cli::{self, Notice, Say};
 use foster::config::Config;
 use foster::driver::Backend;
 use foster::exit::ExitStatus;
-use foster::process::{OsError, Pid, RunId, ServiceId, Target};
+use foster::process::{OsError, RunId, ServiceId, Target};
 use foster::quote::UnsafeArgument;
 use foster::signal::Signal;
 use foster::supervisor::{Action, Event, Facts, Way};
