@@ -325,6 +325,8 @@ pub enum JobControl {
 pub struct Setup {
     /// Make itself subreaper where it is not PID 1 (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
     pub subreaper: bool,
+    /// Rather start nothing than without that.
+    pub needs_subreaper: bool,
     /// Get this signal when the parent dies (`PR_SET_PDEATHSIG`, prctl(2)).
     pub parent_death_signal: Option<Signal>,
     /// Give up the terminal that stdin is (`TIOCNOTTY`, tty_ioctl(4)).

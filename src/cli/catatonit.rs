@@ -52,6 +52,7 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
     }
     config.start_failure = StartFailure::all(1);
     config.setup.subreaper = true;
+    config.setup.needs_subreaper = true;
     config.setup.close_descriptors = true;
     config.setup.leave_directory = true;
     config.setup.listen_pid = surroundings.variable("LISTEN_PID").is_some_and(|pid| {

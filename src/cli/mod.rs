@@ -256,8 +256,12 @@ pub enum Need {
     ParentDeathSignal,
     /// That orphans come to it.
     Subreaper,
+    /// To block signals, so that none kills it.
+    Mask,
     /// Something to read signals from.
     Signals,
+    /// To see what becomes of its children.
+    Children,
 }
 
 /// What there is to say, in the configured voice, where foster cannot have something that it
@@ -269,7 +273,9 @@ pub fn cannot_have(config: &Config, need: Need, why: &str, surroundings: &dyn Su
         Need::Machine => "be the init of a machine (--boot)",
         Need::ParentDeathSignal => "ask for a signal at the parent's death (prctl)",
         Need::Subreaper => "become the subreaper of what its child starts (prctl)",
-        Need::Signals => "read signals (signalfd)",
+        Need::Mask => "block signals (rt_sigprocmask)",
+        Need::Signals => "read signals (signalfd, rt_sigaction)",
+        Need::Children => "see the ends of its children (waitid)",
     };
     let own = format!("cannot {tried}: {why}");
     let (text, code) = match (config.log.voice, need) {

@@ -93,6 +93,7 @@ impl Given {
             ..StartFailure::all(1)
         };
         config.setup.subreaper = self.subreaper;
+        config.setup.needs_subreaper = self.subreaper;
         config.setup.parent_death_signal = self.parent_death_signal;
         config.setup.warn_unless_reaper = true;
         config.log.warn_of_orphans = self.warn_of_orphans;

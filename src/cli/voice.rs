@@ -89,6 +89,8 @@ pub enum Notice {
     NotEnded,
     /// A child cannot be made in foster's own memory, so that each is forked.
     NotShared,
+    /// It could not become the subreaper of what its child starts.
+    NotSubreaper,
     /// The wait for events failed.
     NotWaited,
     /// A console event could not be sent.
@@ -107,13 +109,14 @@ pub enum Notice {
 
 impl Notice {
     /// All of them.
-    pub const ALL: [Notice; 13] = [
+    pub const ALL: [Notice; 14] = [
         Notice::Begun,
         Notice::Mounted,
         Notice::NotMounted,
         Notice::NotPutAway,
         Notice::NotEnded,
         Notice::NotShared,
+        Notice::NotSubreaper,
         Notice::NotWaited,
         Notice::NotBroken,
         Notice::UnsafeArgument,
@@ -133,6 +136,7 @@ impl Notice {
             Notice::NotPutAway => "put_away_failed",
             Notice::NotEnded => "machine_end_failed",
             Notice::NotShared => "share_failed",
+            Notice::NotSubreaper => "subreaper_failed",
             Notice::NotWaited => "wait_failed",
             Notice::NotBroken => "break_failed",
             Notice::UnsafeArgument => "unsafe_argument",
@@ -151,6 +155,7 @@ impl Notice {
             Notice::NotMounted
             | Notice::NotPutAway
             | Notice::NotShared
+            | Notice::NotSubreaper
             | Notice::NotWaited
             | Notice::NotBroken
             | Notice::UnsafeArgument

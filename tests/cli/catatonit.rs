@@ -42,6 +42,7 @@ fn a_command_alone_is_catatonits_defaults() {
     };
     assert_eq!(config.start_failure, expected);
     let setup = Setup {
+        needs_subreaper: true,
         subreaper: true,
         close_descriptors: true,
         leave_directory: true,

@@ -218,7 +218,7 @@ fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
 
 #[test]
 fn what_dumb_init_cannot_have_ends_it_with_1() {
-    let text = "[dumb-init] cannot read signals (signalfd): why\n".to_owned();
+    let text = "[dumb-init] cannot read signals (signalfd, rt_sigaction): why\n".to_owned();
     let expected = Say { stream: Stream::Err, text, code: 1 };
     assert_eq!(cannot_have(&config(&["app"]), Need::Signals, "why", &World::new()), expected);
 }

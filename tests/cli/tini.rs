@@ -293,7 +293,7 @@ fn what_tini_cannot_have_is_fatal_with_1() {
     for (need, text) in [
         (Need::Subreaper, "Failed to register as child subreaper: why"),
         (Need::ParentDeathSignal, "Failed to set up parent death signal"),
-        (Need::Signals, "cannot read signals (signalfd): why"),
+        (Need::Signals, "cannot read signals (signalfd, rt_sigaction): why"),
     ] {
         let text = format!("[FATAL tini (7)] {text}\n");
         let expected = Say { stream: Stream::Err, text, code: 1 };

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 
 use nix::libc;
 
-use crate::subject::{binary, kill};
+use crate::subject::{binary, foster, kill};
 use crate::support::launch::forget_dispositions;
 use crate::support::patience::patience;
-use crate::support::probe;
 use crate::support::procfs;
 use crate::support::skip::has_root_to;
 use crate::support::stream::{await_any, process_descriptor};
+use crate::support::{Place, probe};
 
 /// Tries of each kind.
 const TRIES: u32 = 1000;
@@ -82,6 +82,16 @@ fn term_at_any_moment_ends_a_foster_that_is_not_pid_1_a_thousand_times() {
         let end = run.end();
         assert!(end.is_none_or(|code| code == 128 + libc::SIGTERM), "try {attempt}: {end:?}");
     });
+}
+
+#[test]
+fn a_signal_that_came_before_the_first_instruction_is_not_lost_where_it_was_blocked() {
+    for more in ["", " deny=signalfd4,timerfd_create:ENOSYS"] {
+        let script = format!("block=TERM,USR1 raise=TERM,USR1{more}");
+        let launch = foster().arg("--").probe("trap").inheriting(&script);
+        let mut run = launch.place(Place::Pid1).start();
+        run.expect_all(&["trapping", "got TERM", "got USR1"]);
+    }
 }
 
 /// Runs many tries, most of whose time is the kernel's for namespaces, on several threads.

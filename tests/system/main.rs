@@ -32,6 +32,7 @@ mod options;
 mod orphans;
 mod own_doing;
 mod real_time;
+mod refused;
 mod settling;
 mod shell;
 mod signals;

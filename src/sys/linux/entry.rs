@@ -16,7 +16,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::World;
 use super::{heap, signals};
 
-/// What `foster_entry` kept: the inherited mask, and 1 once it did.
+/// What `foster_entry` kept: the inherited mask, and one more than what the system said, which is
+/// nothing bad where it is 1.
 #[unsafe(no_mangle)]
 static FOSTER_INHERITED: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
 
@@ -25,8 +26,9 @@ static FOSTER_INHERITED: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)]
 extern "C" fn main(count: c_int, args: *const *const c_char, env: *const *const c_char) -> c_int {
     heap::begin();
     let mask = match FOSTER_INHERITED[1].load(Ordering::Relaxed) {
-        0 => signals::block_all(),
-        _ => FOSTER_INHERITED[0].load(Ordering::Relaxed),
+        1 => Some(FOSTER_INHERITED[0].load(Ordering::Relaxed)),
+        // It did not begin there, or was refused.
+        _ => signals::try_to_block_all(),
     };
     let args = (0..count as usize).map(|index| {
         // SAFETY: the C library hands over `count` pointers to strings that live as long as the
@@ -53,7 +55,8 @@ std::arch::global_asm!(
     "lea rdx, [rip + {inherited}]",
     "mov r10d, 8",
     "syscall",
-    "mov qword ptr [rip + {inherited} + 8], 1",
+    "inc rax",
+    "mov qword ptr [rip + {inherited} + 8], rax",
     "mov rdx, r8",
     "jmp _start",
     ".balign 8",
@@ -74,7 +77,7 @@ std::arch::global_asm!(
     "add x2, x2, :lo12:{inherited}",
     "mov x3, #8",
     "svc #0",
-    "mov x3, #1",
+    "add x3, x0, #1",
     "str x3, [x2, #8]",
     "mov x0, x9",
     "b _start",
@@ -98,7 +101,7 @@ std::arch::global_asm!(
     "4: add r2, pc, r2",
     "mov r3, #8",
     "svc #0",
-    "mov r3, #1",
+    "add r3, r0, #1",
     "str r3, [r2, #8]",
     "mov r0, r8",
     "b _start",
@@ -124,7 +127,7 @@ std::arch::global_asm!(
     "mv t1, a2",
     "li a3, 8",
     "ecall",
-    "li a3, 1",
+    "addi a3, a0, 1",
     "sd a3, 8(t1)",
     "mv a0, t0",
     "tail _start",

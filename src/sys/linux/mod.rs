@@ -120,11 +120,25 @@ impl Sys {
             boot::set_up(&log);
         }
         setup::die_with_parent(&config.setup).map_err(lacking(Need::ParentDeathSignal))?;
-        let adopts =
-            setup::become_reaper(&config.setup, own_pid).map_err(lacking(Need::Subreaper))?;
+        let adopts = match setup::become_reaper(&config.setup, own_pid) {
+            Ok(adopts) => adopts,
+            Err(error) if config.setup.needs_subreaper => {
+                return Err(lacking(Need::Subreaper)(error));
+            }
+            Err(error) => {
+                let why = OsError(error.raw_os_error().unwrap_or_default());
+                let what = "cannot become the subreaper of what its child starts (prctl)";
+                let what = format_args!("{what}: {why}; orphans go elsewhere");
+                log.say(Notice::NotSubreaper, what);
+                false
+            }
+        };
         let first = setup::detach_terminal(&config.setup);
         if config.setup.warn_unless_reaper && !adopts {
             log.report(&Report::NotReaper);
+        }
+        if !world.blocks_signals {
+            return Err(StartError { need: Need::Mask, why: "the system refuses it".into() });
         }
         let signals = Signals::new(own_pid.0).map_err(lacking(Need::Signals))?;
         // The machine's console was there earlier.
@@ -136,6 +150,8 @@ impl Sys {
         if config.services.is_empty() {
             setup::settle_in(&config.setup, &[signals.descriptor()]);
         }
+        // What ended before foster was there to be told is a zombie by now.
+        let fates_pending = reap::has_fates().map_err(lacking(Need::Children))?;
         let spawner = Spawner::new(&config, world, signals.dispositions);
         malloc::prepare();
         heap::wait_for_memory();
@@ -149,8 +165,7 @@ impl Sys {
             leaders: Vec::with_capacity(config.services.len()),
             is_machine: world.is_machine,
             marks: Marks::new(&config),
-            // What ended before foster was there to be told is a zombie by now.
-            fates_pending: true,
+            fates_pending,
             signals_pending: false,
             tells_of_orphans: None,
             tells_of_signals: None,

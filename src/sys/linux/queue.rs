@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
+use nix::libc;
 
 use foster::time::Instant;
 
@@ -48,7 +49,13 @@ impl Queue {
         }
         let State::Open(poll) = &mut self.state else { return signals.wait_alone(left) };
         let timeout = if self.timer.set(deadline, poll.registry(), TIMER) { None } else { left };
-        signals.wait(poll, &mut self.ready, timeout)?;
+        if let Err(error) = signals.wait(poll, &mut self.ready, timeout) {
+            if matches!(error.raw_os_error(), Some(libc::EPERM | libc::ENOSYS)) {
+                // A filter denies it. The next wait does without.
+                self.state = State::Unavailable;
+            }
+            return Err(error);
+        }
         if self.ready.iter().any(|event| event.token() == TIMER) {
             self.timer.went_off();
         }

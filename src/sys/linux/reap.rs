@@ -262,6 +262,17 @@ impl Reaper {
     }
 }
 
+/// Whether there is anything to tell of children; fails where that cannot be known.
+pub fn has_fates() -> io::Result<bool> {
+    let options = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
+    match waitid(libc::P_ALL, 0, options) {
+        // SAFETY: waitid has filled in what this reads.
+        Ok(info) => Ok(unsafe { info.si_pid() } != 0),
+        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
 /// Reaps a child that has ended, whichever it is.
 pub fn reap_any() -> Option<Fate> {
     reap_or_tell(0)

@@ -102,7 +102,8 @@ impl Signals {
                 }
                 Source::Signalfd(descriptor)
             }
-            Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
+            // The kernel has none, or a filter denies it.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
                 Source::SelfPipe(self_pipe(&mut dispositions)?)
             }
             Err(error) => return Err(error),
@@ -321,21 +322,31 @@ pub fn block_all() -> u64 {
     set_mask(u64::MAX)
 }
 
+/// The same, where that may be refused (seccomp); none if it is.
+pub fn try_to_block_all() -> Option<u64> {
+    change_mask(u64::MAX)
+}
+
 /// Sets the signal mask, a bit for each signal; gives the one that was in force.
 pub fn set_mask(mask: u64) -> u64 {
+    // Where it is refused, foster does not start.
+    change_mask(mask).unwrap_or_default()
+}
+
+fn change_mask(mask: u64) -> Option<u64> {
     let mut old = 0_u64;
-    // SAFETY: both masks are 64 bits, the size that is given. It cannot fail with these
-    // arguments. glibc's function would leave signals 32 and 33 out.
-    unsafe {
+    // SAFETY: both masks are 64 bits, the size that is given. glibc's function would leave signals 32
+    // and 33 out.
+    let done = unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
             libc::SIG_SETMASK,
             &raw const mask,
             &raw mut old,
             size_of::<u64>(),
-        );
-    }
-    old
+        )
+    };
+    (done == 0).then_some(old)
 }
 
 /// Sets what a signal does, `SIG_DFL` or `SIG_IGN`; gives what it did.

@@ -18,6 +18,8 @@ use super::boot;
 pub struct World {
     /// The signal mask, a bit for each signal.
     pub(super) mask: u64,
+    /// Whether all signals are blocked by now.
+    pub(super) blocks_signals: bool,
     environment: *const *const c_char,
     /// The bytes that names in it begin with, in a bit for each, modulo 64.
     initials: u64,
@@ -29,9 +31,15 @@ impl World {
     /// # Safety
     /// `environment` points to a list of pointers to strings, ended by a null, that all live and
     /// stay as they are as long as the process.
-    pub(super) unsafe fn new(mask: u64, environment: *const *const c_char) -> World {
+    pub(super) unsafe fn new(mask: Option<u64>, environment: *const *const c_char) -> World {
         let is_machine = std::process::id() == 1 && boot::is_machine();
-        let mut world = World { mask, environment, initials: 0, is_machine };
+        let mut world = World {
+            mask: mask.unwrap_or_default(),
+            blocks_signals: mask.is_some(),
+            environment,
+            initials: 0,
+            is_machine,
+        };
         // SAFETY: `new` was given strings, which have at least a NUL.
         world.initials = world.entries().fold(0, |set, entry| set | bit(unsafe { *entry } as u8));
         // The kernel gives none to the first process.

@@ -261,7 +261,7 @@ fn what_cannot_be_had_is_json_too() {
     let config = world.config(&["foster", "--log-format", "json", "app"]);
     let say = cli::cannot_have(&config, cli::Need::Signals, "why", &world);
     let line = say.text.strip_suffix('\n').expect("it is a line");
-    let message = "cannot read signals (signalfd): why; nothing was started";
+    let message = "cannot read signals (signalfd, rt_sigaction): why; nothing was started";
     assert_eq!([text(line, "event"), text(line, "message")], ["setup_failed", message]);
 }
 
