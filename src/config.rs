@@ -38,6 +38,9 @@ pub struct Config {
     pub session: Session,
     /// What foster does when its child stops, or when it is told to stop itself.
     pub job_control: JobControl,
+    /// Whether foster dies of the key on its terminal (INT, QUIT) that its only child died of,
+    /// rather than end with 128+n: a shell goes on with its loop unless what it ran was killed.
+    pub dies_with_child: bool,
     /// What foster sets up for itself before the first start.
     pub setup: Setup,
     /// What it says, how, and how much.
@@ -432,6 +435,7 @@ impl Config {
             leftovers: Leftovers::Kill { orphans: true },
             session: Session::Group,
             job_control: JobControl::FollowChild,
+            dies_with_child: false,
             setup: Setup { subreaper: true, ..Setup::default() },
             log: Log {
                 voice: Voice::Foster,

@@ -17,7 +17,7 @@
 //! let app = ServiceConfig::new(Argv::new(["app"]));
 //! let mut machine = Supervisor::new(Config::init(app), Facts::default());
 //! let service = ServiceId(0);
-//! assert_eq!(machine.poll_action(), Some(Action::Spawn { service }));
+//! assert_eq!(machine.poll_action(), Some(Action::Spawn { service, terminal: false }));
 //!
 //! let now = Instant::ZERO;
 //! machine.handle_event(Event::Spawned { service, pid: Pid(7), run: RunId::default() }, now);

@@ -136,6 +136,8 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
         | Report::Forwarded { .. }
         | Report::Suspending
         | Report::TerminalDetached
+        | Report::SuspendingAlone
+        | Report::NotSuspended
         | Report::NotReaper => {}
     }
 }

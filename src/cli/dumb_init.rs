@@ -153,6 +153,8 @@ pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
         | Report::KillFailed { .. }
         // dumb-init leaves these, and says nothing after its good-bye.
         | Report::ReapedAtEnd { .. }
+        | Report::SuspendingAlone
+        | Report::NotSuspended
         | Report::NotReaper => {}
     }
 }

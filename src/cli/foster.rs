@@ -444,6 +444,7 @@ impl<'a> Draft<'a> {
         if self.session {
             config.session = Session::Own;
         }
+        config.dies_with_child = true;
         config.setup.subreaper = self.subreaper;
         config.setup.parent_death_signal = self.parent_death_signal;
         if self.boot.unwrap_or_else(|| self.surroundings.is_machine()) {

@@ -85,7 +85,8 @@ impl<'a> Members<'a> {
                 Members { signal: Some(signal), ..Members::named("killing_all") }
             }
             Report::MachineEnds { how: _ } => Members::named("machine_ends"),
-            Report::Suspending => Members::named("suspending"),
+            Report::Suspending | Report::SuspendingAlone => Members::named("suspending"),
+            Report::NotSuspended => Members::named("not_suspended"),
             Report::TerminalDetached => Members::named("terminal_detached"),
             Report::NotReaper => Members::named("not_reaper"),
         }

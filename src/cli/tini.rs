@@ -182,6 +182,8 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
         | Report::Overlooked { .. }
         | Report::Rewritten { .. }
         | Report::Suspending
+        | Report::SuspendingAlone
+        | Report::NotSuspended
         | Report::TerminalDetached => {}
     }
 }

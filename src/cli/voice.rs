@@ -293,6 +293,11 @@ fn foster(said: &Said<'_>, out: &mut dyn Write) -> fmt::Result {
         Report::KillingAll { signal } => write!(out, "sending {signal} to all that still run"),
         Report::MachineEnds { how } => write!(out, "{how}"),
         Report::Suspending => out.write_str("stopping with the child, until SIGCONT"),
+        Report::SuspendingAlone => out.write_str(
+            "suspended by Ctrl-Z: what foster runs goes on, and nobody restarts it until fg or \
+             SIGCONT resumes foster",
+        ),
+        Report::NotSuspended => out.write_str("not suspended: there is no shell to resume it"),
         Report::TerminalDetached => out.write_str("gave up the terminal"),
         Report::NotReaper => out.write_str("neither PID 1 nor subreaper: orphans go elsewhere"),
     }

@@ -13,6 +13,9 @@ pub enum Action {
     Spawn {
         /// Which.
         service: ServiceId,
+        /// Whether its group is to be the terminal's foreground group from its first instruction
+        /// on, if foster's own is; comes back as `TerminalGiven` or `TerminalKept` too.
+        terminal: bool,
     },
     /// Send a signal.
     Kill {
@@ -56,11 +59,20 @@ pub enum Action {
         /// Whether to read the mark of each.
         marks: bool,
     },
-    /// Let the child's group be the terminal's foreground group, if foster's own is.
+    /// Let the child's group be the terminal's foreground group, if foster's own is; comes back as
+    /// `TerminalGiven` or `TerminalKept`.
     GiveTerminal {
         /// The child's group.
         group: Pid,
     },
+    /// Take the terminal back from the child's group, if that has it or is gone.
+    TakeTerminal {
+        /// Whether to let the rest of foster's own group go on then (CONT), of which some was
+        /// stopped for using the terminal.
+        resume: bool,
+    },
+    /// Stop foster itself as Ctrl-Z stops a program, until CONT; what it runs goes on.
+    SuspendAlone,
     /// Take the terminal back from the child's group, then stop foster itself until CONT.
     Suspend {
         /// The child's group; none where the terminal is none of foster's business.
@@ -77,6 +89,15 @@ pub enum Action {
     EndMachine {
         /// How.
         how: MachineEnd,
+    },
+    /// All is done: end foster by this signal, as its child ended. Where that does not kill, the
+    /// `Exit` behind it is what is left to do.
+    DieOf {
+        /// Which.
+        signal: Signal,
+        /// Whether the rest of foster's own group gets it too (a shell that runs a script, make), as
+        /// the terminal would have done had the child been in there.
+        job: bool,
     },
     /// All is done: end foster with this code.
     Exit {

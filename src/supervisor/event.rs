@@ -42,14 +42,24 @@ pub enum Event {
         pid: Pid,
         /// By what.
         signal: Signal,
-        /// Whether the terminal may have sent that to its whole group: a key stops the foreground
-        /// group, and reading and writing a group of the background.
-        by_terminal: bool,
+        /// Who has the terminal: a key stops the foreground group, and reading and writing a group
+        /// of the background.
+        foreground: Foreground,
     },
-    /// Answer to `Suspend`: the kernel did not let foster stop, because nobody could have let it
-    /// go on (an orphaned process group, PID 1).
+    /// Answer to `Suspend` and `SuspendAlone`: the kernel did not let foster stop, because nobody
+    /// could have let it go on (an orphaned process group, PID 1).
     NotSuspended {
-        /// The child that was stopped.
+        /// The child that was stopped; none where foster was to stop alone.
+        group: Option<Pid>,
+    },
+    /// Answer to `GiveTerminal`, and to a `Spawn` that was to give it: this group has the terminal.
+    TerminalGiven {
+        /// Which.
+        group: Pid,
+    },
+    /// The other answer: this group does not, as foster's own had it not to give.
+    TerminalKept {
+        /// Which.
         group: Pid,
     },
     /// A signal could not be delivered.
@@ -90,9 +100,23 @@ pub struct Signalled {
     /// to the whole foreground group. Where a child shares foster's group (`Session::Shared`), only
     /// as long as it does: one that has left it has got nothing.
     pub by_kernel: bool,
+    /// Whether foster's terminal is gone: its window was closed, or its line was cut. Told with a
+    /// HUP alone, whoever sent it: the kernel, or a shell that it ended.
+    pub hung_up: bool,
     /// Whether it has gone on already, the way that [`Supervisor::way`](super::Supervisor::way)
     /// tells.
     pub passed: bool,
+}
+
+/// Whose group is the foreground group of foster's terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreground {
+    /// foster's own, which may give it away.
+    Fosters,
+    /// That of the child that this is about.
+    Childs,
+    /// Another: a shell's, or a job's of it.
+    Others,
 }
 
 /// A process that outlived the one that made it.

@@ -1,12 +1,9 @@
-//! Signals that foster gets: which of them ask it to stop, which go on, to whom and as what; and
-//! what it does when its child is stopped.
+//! Signals that foster gets: which of them ask it to stop, which go on, to whom and as what.
 
-use crate::config::{Config, ForwardTo, Session};
+use crate::config::{Config, ForwardTo, JobControl, Session};
 use crate::signal::SignalSet;
 
-use super::{
-    Action, Instant, JobControl, Pid, Report, Signal, Signalled, State, Supervisor, Target,
-};
+use super::{Action, Facts, Instant, Report, Signal, Signalled, State, Supervisor, Target};
 
 /// The way of a signal that only goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +17,7 @@ pub struct Way {
 impl Supervisor {
     /// Who gets the next signal, and which signals may be sent there before they are told. None
     /// unless the only service is up; a stop ends that. Only what a wait brings before all that it
-    /// tells may go, and only without a value; it is then told with `Signalled::passed`, and all else
+    /// tells may go, and only what a process sent, without a value; it is then told with `Signalled::passed`, and all else
     /// is as ever.
     /// From the telling nothing follows but [`Report::Received`] and [`Report::Forwarded`]: where
     /// nobody hears those, it need not be told.
@@ -48,7 +45,14 @@ impl Supervisor {
             self.report(Report::Overlooked { signal });
             return;
         }
-        let sent = self.config.forward.rewrites.get(signal);
+        if self.facts.terminal && self.told_by_terminal(signalled, now) {
+            return;
+        }
+        let sent = match self.config.forward.rewrites.get(signal) {
+            // Ctrl-Z is for the child, whose group the terminal would have stopped.
+            None if signal == Signal::TSTP && self.is_for_all(signalled) => Some(signal),
+            sent => sent,
+        };
         match sent {
             Some(sent) if self.asks_to_stop(signal, sent) && !is_resize(signalled) => {
                 self.report_received(signal, Some(sent));
@@ -93,6 +97,7 @@ impl Supervisor {
     fn forward(&mut self, signalled: Signalled, sent: Signal) {
         let mut reported = false;
         let follows = self.follows_child();
+        let for_all = self.is_for_all(signalled);
         for index in 0..self.services.len() {
             let service = &mut self.services[index];
             let Some((pid, alive)) = service.group() else { continue };
@@ -101,11 +106,12 @@ impl Supervisor {
             if shared && signalled.by_kernel && KEYS.contains(signalled.signal) {
                 continue;
             }
-            let whole = match self.config.forward.to {
-                ForwardTo::Group => !shared,
-                // The terminal stopped all of the group, and nobody else lets it go on.
-                ForwardTo::Child => follows && sent == Signal::CONT,
-            };
+            let whole = for_all
+                || match self.config.forward.to {
+                    ForwardTo::Group => !shared,
+                    // The terminal stopped all of the group, and nobody else lets it go on.
+                    ForwardTo::Child => follows && sent == Signal::CONT,
+                };
             let target = match (whole, alive) {
                 (true, _) => Target::Group(pid),
                 (false, true) => Target::Process(pid),
@@ -114,16 +120,15 @@ impl Supervisor {
             match sent {
                 // Ctrl-Z, in the moment in which foster has the terminal back to stop with its
                 // child: it was meant for that, and is no more on purpose than the one before.
-                Signal::TSTP if signalled.by_kernel => {}
+                Signal::TSTP if signalled.by_kernel => service.tie.pressed = for_all,
                 Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU => {
                     service.halted = Some(sent);
                 }
                 Signal::CONT => {
-                    service.halted = None;
-                    if follows {
-                        self.outbox.push(Action::GiveTerminal { group: pid });
-                    }
+                    (service.halted, service.tie.pressed) = (None, false);
+                    self.give_again(index, pid);
                 }
+                _ if for_all => self.key_went_on(index, signalled),
                 _ => {}
             }
             if !signalled.passed {
@@ -139,54 +144,10 @@ impl Supervisor {
             self.report_received(signalled.signal, Some(sent));
         }
     }
-
-    /// Stops foster itself after a signal that says so.
-    fn suspend_on(&mut self, signal: Signal) {
-        match self.config.job_control {
-            JobControl::OnSignals(signals) if signals.contains(signal) => {
-                self.report(Report::Suspending);
-                self.outbox.push(Action::Suspend { group: None, job: None });
-            }
-            JobControl::OnSignals(_) | JobControl::FollowChild => {}
-        }
-    }
-
-    /// Takes in that a child was stopped: foster stops with it, so that the shell takes over.
-    pub(super) fn child_stopped(&mut self, pid: Pid, signal: Signal, by_terminal: bool) {
-        let Some(id) = self.outbox.service_of(pid) else { return };
-        if !self.follows_child() || self.shutdown.is_requested() {
-            return;
-        }
-        let service = &mut self.services[id.index()];
-        // What foster was told to stop stays stopped even where foster cannot follow it.
-        let on_purpose = service.halted.is_some();
-        if on_purpose || signal != Signal::TSTP {
-            service.halted = Some(signal);
-        }
-        self.report(Report::Suspending);
-        let job = (by_terminal && !on_purpose).then_some(signal);
-        self.outbox.push(Action::Suspend { group: Some(pid), job });
-    }
-
-    /// Takes in that foster could not stop with its child. Nobody could ever let that go on after
-    /// a Ctrl-Z, so it goes on at once, as an orphaned process group does.
-    pub(super) fn not_suspended(&mut self, group: Pid) {
-        let Some(id) = self.outbox.service_of(group) else { return };
-        if self.services[id.index()].halted.is_none() {
-            let target = Target::Group(group);
-            self.outbox.push(Action::Kill { target, signal: Signal::CONT, value: None });
-        }
-    }
-
-    fn follows_child(&self) -> bool {
-        self.facts.terminal
-            && self.config.job_control == JobControl::FollowChild
-            && self.config.session == Session::Group
-    }
 }
 
 /// The signals that do nothing but go on as they are, to the only service.
-pub(super) fn passing(config: &Config) -> SignalSet {
+pub(super) fn passing(config: &Config, facts: Facts) -> SignalSet {
     if config.services.len() != 1 || config.session == Session::Shared {
         return SignalSet::EMPTY;
     }
@@ -198,7 +159,9 @@ pub(super) fn passing(config: &Config) -> SignalSet {
         JobControl::OnSignals(signals) => signals,
         JobControl::FollowChild => SignalSet::EMPTY,
     };
-    passing.without(config.stop.requests).without(suspending).without(SPECIAL)
+    // A HUP may tell that the terminal is gone.
+    let hang_up = if facts.terminal { SignalSet::of(&[Signal::HUP]) } else { SignalSet::EMPTY };
+    passing.without(config.stop.requests).without(suspending).without(SPECIAL).without(hang_up)
 }
 
 /// Signals that may mean more to foster than that they go on: children's, those that stop a job and
@@ -234,7 +197,7 @@ mod tests {
     use super::*;
 
     use crate::config::{Argv, Config, ServiceConfig};
-    use crate::process::{RunId, ServiceId};
+    use crate::process::{Pid, RunId, ServiceId};
     use crate::supervisor::{Event, Facts};
 
     fn told(machine: &mut Supervisor, event: Event) -> Vec<Action> {
@@ -253,8 +216,13 @@ mod tests {
         for signal in [Signal::INT, Signal::QUIT, Signal::WINCH] {
             let passed_on = Action::Kill { target: Target::Process(Pid(7)), signal, value: None };
             for by_kernel in [true, false] {
-                let event =
-                    Event::Signal(Signalled { signal, value: None, by_kernel, passed: false });
+                let event = Event::Signal(Signalled {
+                    signal,
+                    value: None,
+                    by_kernel,
+                    hung_up: false,
+                    passed: false,
+                });
                 assert_eq!(told(&mut machine, event).contains(&passed_on), !by_kernel, "{signal}");
             }
         }
@@ -269,8 +237,13 @@ mod tests {
         let detached = told(&mut machine, Event::TerminalDetached);
         assert_eq!(detached, [Action::Report(Report::TerminalDetached)]);
         for signal in [Signal::HUP, Signal::CONT] {
-            let event =
-                Event::Signal(Signalled { signal, value: None, by_kernel: true, passed: false });
+            let event = Event::Signal(Signalled {
+                signal,
+                value: None,
+                by_kernel: true,
+                hung_up: false,
+                passed: false,
+            });
             let first = told(&mut machine, event);
             assert!(first.contains(&Action::Report(Report::Overlooked { signal })));
             assert!(!first.iter().any(|action| matches!(action, Action::Kill { .. })));

@@ -201,7 +201,13 @@ mod tests {
     fn signal(machine: &mut Supervisor, signal: Signal) -> Vec<Action> {
         tell(
             machine,
-            Event::Signal(Signalled { signal, value: None, by_kernel: true, passed: false }),
+            Event::Signal(Signalled {
+                signal,
+                value: None,
+                by_kernel: true,
+                hung_up: false,
+                passed: false,
+            }),
         )
     }
 

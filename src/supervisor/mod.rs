@@ -16,18 +16,19 @@ mod restart;
 mod service;
 mod shutdown;
 mod spared;
+mod terminal;
 
 use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
-use crate::config::{Config, JobControl};
+use crate::config::Config;
 use crate::process::{Mark, Pid, ServiceId, Target};
 use crate::signal::{Signal, SignalSet};
 use crate::time::Instant;
 
 pub use action::Action;
-pub use event::{Event, Signalled, Survivor};
+pub use event::{Event, Foreground, Signalled, Survivor};
 pub use forward::Way;
 pub use report::{EndCause, KillCause, Report};
 pub use service::{Leader, Next, Remains, Rest, State};
@@ -41,8 +42,17 @@ use spared::Spared;
 /// What foster finds at its start and cannot change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether it has a terminal, so that its child may be stopped from there.
+    /// Whether it has a terminal, so that it and its child may be stopped from there.
     pub terminal: bool,
+    /// Whether its input and its output both are that terminal.
+    pub interactive: bool,
+    /// Whether it leads the terminal's session, or is PID 1: nobody could resume it.
+    pub leads: bool,
+    /// Whether it is PID 1, which no signal of its own ends.
+    pub init: bool,
+    /// Which signals it found ignored, of those that a terminal may send: HUP, INT, QUIT and TSTP.
+    /// Not told where there is no terminal.
+    pub ignored: SignalSet,
 }
 
 /// The machine. A clone of it goes its own way from then on, as a search needs it.
@@ -117,7 +127,8 @@ impl Outbox {
 
     /// Takes back the start of a service, if it has not been given out; says whether it has not.
     fn recall(&mut self, service: ServiceId) -> bool {
-        let place = self.actions.iter().position(|action| *action == Action::Spawn { service });
+        let is_start = |action: &Action| matches!(action, Action::Spawn { service: other, .. } if *other == service);
+        let place = self.actions.iter().position(is_start);
         place.is_some_and(|place| self.actions.remove(place).is_some())
     }
 
@@ -138,12 +149,13 @@ impl Supervisor {
     #[must_use]
     pub fn new(config: impl Into<Rc<Config>>, facts: Facts) -> Self {
         let config = config.into();
-        let passing = forward::passing(&config);
+        let passing = forward::passing(&config, facts);
+        let terminal = terminal::gives_at_once(&config, facts);
         let count = config.services.len();
         let ids = (0..count).map(|index| ServiceId(index as u32));
         // Room for the most that one event can cause, so that nothing is allocated later.
         let mut actions = VecDeque::with_capacity(6 * count + 16);
-        actions.extend(ids.clone().map(|service| Action::Spawn { service }));
+        actions.extend(ids.clone().map(|service| Action::Spawn { service, terminal }));
         Supervisor {
             config,
             facts,
@@ -175,7 +187,7 @@ impl Supervisor {
             return true;
         }
         if let Event::Signal(signalled) = event {
-            self.is_request(signalled.signal)
+            self.is_request(signalled.signal) || self.is_end_of_terminal(*signalled)
         } else if let Event::Exited { pid, .. } = event {
             self.outbox.service_of(*pid).is_some()
         } else {
@@ -204,10 +216,12 @@ impl Supervisor {
                     self.outbox.survey_due |= self.awaits_survey();
                 }
             },
-            Event::Stopped { pid, signal, by_terminal } => {
-                self.child_stopped(pid, signal, by_terminal);
+            Event::Stopped { pid, signal, foreground } => {
+                self.child_stopped(pid, signal, foreground);
             }
             Event::NotSuspended { group } => self.not_suspended(group),
+            Event::TerminalGiven { group } => self.terminal_given(group),
+            Event::TerminalKept { group } => self.terminal_kept(group),
             Event::KillFailed { target, signal, os } => {
                 self.report(Report::KillFailed { target, signal, os });
             }
@@ -292,6 +306,7 @@ impl Supervisor {
             &mut Context {
                 now,
                 config: &self.config,
+                facts: self.facts,
                 shutdown: &self.shutdown,
                 outbox: &mut self.outbox,
             },
@@ -443,6 +458,9 @@ impl Supervisor {
 
     fn end(&mut self) {
         self.outbox.ended = true;
+        if let Some((signal, job)) = self.dies_of() {
+            self.outbox.push(Action::DieOf { signal, job });
+        }
         self.outbox.push(Action::Exit { code: self.shutdown.code() });
     }
 

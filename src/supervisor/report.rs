@@ -153,6 +153,10 @@ pub enum Report {
     },
     /// foster stops itself with its child.
     Suspending,
+    /// foster stops itself by Ctrl-Z, and what it runs goes on.
+    SuspendingAlone,
+    /// It did not stop, as nobody could have let it go on.
+    NotSuspended,
     /// foster gave up the terminal whose session it led.
     TerminalDetached,
     /// foster is neither PID 1 nor subreaper, so that orphans do not come to it.
@@ -201,7 +205,9 @@ impl Report {
             | Report::KillingOrphan { .. }
             | Report::Spared { .. }
             | Report::KillingAll { .. }
-            | Report::MachineEnds { .. } => Level::Info,
+            | Report::MachineEnds { .. }
+            | Report::SuspendingAlone
+            | Report::NotSuspended => Level::Info,
             Report::Overlooked { .. }
             | Report::Rewritten { .. }
             | Report::Forwarded { .. }

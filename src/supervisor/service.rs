@@ -36,7 +36,8 @@ use super::action::Action;
 use super::deadline::earlier;
 use super::report::{EndCause, KillCause, Report};
 use super::restart::{self, Restarts, Verdict};
-use super::{Outbox, Shutdown};
+use super::terminal::{self, Claim, Tie};
+use super::{Facts, Outbox, Shutdown};
 
 /// Where a service stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -161,6 +162,7 @@ pub(super) enum Input {
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
     pub(super) config: &'a Config,
+    pub(super) facts: Facts,
     pub(super) shutdown: &'a Shutdown,
     pub(super) outbox: &'a mut Outbox,
 }
@@ -180,6 +182,10 @@ pub(super) struct Service {
     pub(super) survey: Option<Remains>,
     /// The signal that stopped it, where that was no Ctrl-Z and so is nothing to undo.
     pub(super) halted: Option<Signal>,
+    /// How its group and the terminal stand to each other.
+    pub(super) tie: Tie,
+    /// The key on the terminal that its last run died of, unasked.
+    pub(super) died_of: Option<Signal>,
 }
 
 impl Service {
@@ -194,6 +200,8 @@ impl Service {
             code: 0,
             survey: None,
             halted: None,
+            tie: Tie::default(),
+            died_of: None,
         }
     }
 
@@ -306,6 +314,8 @@ impl Service {
             Input::Spawned(pid, run) => {
                 self.run = run;
                 self.halted = None;
+                self.tie = Tie::new(terminal::gives_at_once(cx.config, cx.facts));
+                self.died_of = None;
                 cx.report(Report::Started { service: self.id, run: self.number, pid });
                 // A stop may have been asked for while the start was under way.
                 if cx.shutdown.is_killing() {
@@ -344,9 +354,17 @@ impl Service {
                 let crash = restart::is_crash(status.code(), cx.config);
                 let cause = EndCause::Unasked { crash };
                 cx.report(Report::Ended { service: self.id, run: self.number, pid, status, cause });
+                self.died_of = match status {
+                    ExitStatus::Signal(signal) if self.tie.explains(signal) => Some(signal),
+                    ExitStatus::Signal(_) | ExitStatus::Code(_) => None,
+                };
                 // The group first: its id is taken as long as the leader is a zombie.
                 self.end_group(pid, cx);
                 cx.reap(pid);
+                if self.tie.claim == Claim::Has {
+                    // From here on its keys are for foster, or the next run.
+                    cx.outbox.push(Action::TakeTerminal { resume: false });
+                }
                 let next = self.after_run(status.code(), cx.now.since(since), cx);
                 match cx.config.leftovers {
                     Leftovers::Kill { orphans: true } if cx.config.supervised => {
@@ -400,8 +418,9 @@ impl Service {
                 }
             }
             Input::Exited(status) => {
-                self.code = cx.shutdown.code_after_stop(status, cx.config);
-                if !self.outlives_leader(pid, status, cx.cause_in_stop(status), cx) {
+                let hup = self.tie.got_hup;
+                self.code = cx.shutdown.code_after_stop(status, hup, cx.config);
+                if !self.outlives_leader(pid, status, cx.cause_in_stop(status, hup), cx) {
                     return State::Down;
                 }
                 if let Rest::Spared { .. } = rest {
@@ -443,7 +462,9 @@ impl Service {
                     self.code = cx.config.success.fold(status.code());
                 }
                 let killed = status == ExitStatus::Signal(Signal::KILL);
-                let cause = if killed { EndCause::Killed(why) } else { cx.cause_in_stop(status) };
+                let hup = self.tie.got_hup;
+                let cause =
+                    if killed { EndCause::Killed(why) } else { cx.cause_in_stop(status, hup) };
                 if self.outlives_leader(pid, status, cause, cx) {
                     let leader = Leader::Dead(status);
                     State::Killing { pid, leader, why, give_up_at, look_at }
@@ -517,7 +538,8 @@ impl Service {
         match input {
             Input::Timeout => {
                 self.number.0 = self.number.0.saturating_add(1);
-                cx.outbox.push(Action::Spawn { service: self.id });
+                let terminal = terminal::gives_at_once(cx.config, cx.facts);
+                cx.outbox.push(Action::Spawn { service: self.id, terminal });
                 State::Starting
             }
             Input::Stop(_) | Input::Kill => State::Down,
@@ -527,11 +549,16 @@ impl Service {
         }
     }
 
-    /// Sends the stop signal.
+    /// Sends the stop signal. A leader that has the terminal may be an interactive shell, which
+    /// ignores TERM: it gets HUP too.
     fn stop(&mut self, pid: Pid, cx: &mut Context<'_>) -> State {
         let leader = Leader::Alive;
         if let Some(target) = cx.stop_target(pid, leader) {
             cx.ask(target);
+        }
+        if self.tie.claim == Claim::Has && cx.shutdown.signal() == Signal::TERM {
+            self.tie.got_hup = true;
+            cx.send(Target::Process(pid), Signal::HUP);
         }
         let timeout = cx.config.stop.timeout;
         let rest = match (cx.config.stop.to, cx.config.session) {
@@ -645,9 +672,9 @@ impl Context<'_> {
     }
 
     /// Why one ended that was asked to: a signal that foster did not send is somebody else's doing.
-    fn cause_in_stop(&self, status: ExitStatus) -> EndCause {
+    fn cause_in_stop(&self, status: ExitStatus, hup: bool) -> EndCause {
         match status {
-            ExitStatus::Signal(_) if !self.shutdown.has_ended(status) => {
+            ExitStatus::Signal(_) if !self.shutdown.has_ended(status, hup) => {
                 EndCause::Unasked { crash: false }
             }
             ExitStatus::Signal(_) | ExitStatus::Code(_) => EndCause::Asked,

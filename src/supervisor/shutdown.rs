@@ -109,14 +109,16 @@ impl Shutdown {
         self.code.unwrap_or(0)
     }
 
-    /// Whether a service ended by one of the signals that were sent to stop it.
-    pub(super) fn has_ended(&self, status: ExitStatus) -> bool {
-        status.is_death_by(self.sent)
+    /// Whether a service ended by one of the signals that were sent to stop it; `hup` says whether
+    /// HUP was among these, for the terminal that it had.
+    pub(super) fn has_ended(&self, status: ExitStatus, hup: bool) -> bool {
+        let hup = if hup { SignalSet::of(&[Signal::HUP]) } else { SignalSet::EMPTY };
+        status.is_death_by(self.sent.union(hup))
     }
 
     /// The code of a service that is down after having been asked to stop.
-    pub(super) fn code_after_stop(&self, status: ExitStatus, config: &Config) -> u32 {
-        if config.supervised && self.has_ended(status) {
+    pub(super) fn code_after_stop(&self, status: ExitStatus, hup: bool, config: &Config) -> u32 {
+        if config.supervised && self.has_ended(status, hup) {
             return 0;
         }
         config.success.fold(status.code())

@@ -76,6 +76,7 @@ impl Backend for World {
                     signal,
                     value: Some(value),
                     by_kernel: false,
+                    hung_up: false,
                     passed: false,
                 };
                 events.extend((0..count as u64).map(|value| Event::Signal(signalled(value))));
@@ -89,7 +90,7 @@ impl Backend for World {
 
     fn perform(&mut self, action: Action, events: &mut Vec<Event>) {
         match action {
-            Action::Spawn { service } => {
+            Action::Spawn { service, .. } => {
                 self.pids += 1;
                 let run = RunId { service, nonce: u128::from(self.pids) };
                 events.push(Event::Spawned { service, pid: Pid(self.pids), run });

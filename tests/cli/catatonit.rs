@@ -139,7 +139,13 @@ fn pause_runs_nothing_and_ends_with_0_on_term_or_int() {
                     .collect::<Vec<_>>()
             };
             let signalled = |signal| {
-                Event::Signal(Signalled { signal, value: None, by_kernel: false, passed: false })
+                Event::Signal(Signalled {
+                    signal,
+                    value: None,
+                    by_kernel: false,
+                    hung_up: false,
+                    passed: false,
+                })
             };
             assert_eq!(told(signalled(Signal::HUP)), []);
             let (pid, status) = (Pid(9), ExitStatus::Code(3));

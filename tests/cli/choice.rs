@@ -5,7 +5,7 @@ use foster::config::{Config, ForwardTo, Leftovers, Session, StopTo, Voice};
 use foster::exit::ExitStatus;
 use foster::process::{Pid, RunId};
 use foster::signal::Signal;
-use foster::supervisor::{Action, Event, Facts, Signalled, Supervisor};
+use foster::supervisor::{Action, Event, Facts, Foreground, Signalled, Supervisor};
 use foster::time::Instant;
 
 use crate::world::{SERVICE, World, words};
@@ -180,15 +180,23 @@ fn the_voice_changes_nothing_but_words() {
 
 /// What the machine does in a life with every signal, a stop of the child, an orphan and the end.
 fn life(config: Config) -> Vec<Action> {
-    let mut machine = Supervisor::new(config, Facts { terminal: true });
+    let mut machine = Supervisor::new(config, Facts { terminal: true, ..Facts::default() });
     let mut actions: Vec<Action> = std::iter::from_fn(|| machine.poll_action()).collect();
     let (pid, status) = (Pid(7), ExitStatus::Code(3));
     let mut events = vec![Event::Spawned { service: SERVICE, pid, run: RunId::default() }];
     events.push(Event::TerminalDetached);
     events.extend((1..=64).filter_map(Signal::new).filter(|signal| *signal != Signal::TERM).map(
-        |signal| Event::Signal(Signalled { signal, value: None, by_kernel: true, passed: false }),
+        |signal| {
+            Event::Signal(Signalled {
+                signal,
+                value: None,
+                by_kernel: true,
+                hung_up: false,
+                passed: false,
+            })
+        },
     ));
-    events.push(Event::Stopped { pid, signal: Signal::TSTP, by_terminal: true });
+    events.push(Event::Stopped { pid, signal: Signal::TSTP, foreground: Foreground::Childs });
     events.push(Event::Exited { pid: Pid(9), status });
     events.push(Event::Exited { pid, status });
     events.push(Event::Surveyed { whole: true, groups: true });

@@ -133,6 +133,27 @@ fn catatonit_has_a_deadline_where_foster_is_told() {
 }
 
 #[test]
+fn with_a_deadline_a_child_that_has_the_terminal_gets_hup() {
+    for launch in [tini().args(["-s", "--"]), catatonit().arg("--")] {
+        let launch = launch.in_front().place(Place::TerminalLeader);
+        let mut run = launch.clone().probe("trap").start();
+        run.expect("trapping");
+        run.signal("TERM");
+        assert_eq!(run.line(), "got TERM");
+        run.signal("PWR");
+        assert_eq!(run.line(), "got PWR");
+        let symptom = "timed out waiting for the subject to end";
+        bug("it knows no deadline, and so no stop", symptom, || {
+            let launch = launch.clone().env("FOSTER_STOP_TIMEOUT", "100s");
+            let mut run = launch.probe("ignore=TERM say=up pause").start();
+            run.expect("up");
+            run.signal("TERM");
+            assert_eq!(run.wait().code(), 129);
+        });
+    }
+}
+
+#[test]
 fn a_deadline_counts_from_term_alone() {
     // Docker's STOPSIGNAL may be another: that is passed on, and Docker's own time runs.
     for launch in [tini().args(["-s", "--"]), dumb_init(), catatonit().arg("--")] {

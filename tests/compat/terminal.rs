@@ -28,7 +28,7 @@ fn catatonit_job_puts_the_child_in_the_foreground() {
 
 #[test]
 fn tini_finds_the_terminal_behind_redirections() {
-    bug("only standard input is looked at", "the child is in the background", || {
+    bug("only standard input is looked at", "timed out waiting for a line", || {
         finds_the_terminal_behind_redirections(tini().args(["-s", "--"]));
     });
 }
@@ -359,8 +359,56 @@ fn catatonit_background_job_that_reads_is_stopped_until_fg() {
     );
 }
 
+#[test]
+fn tini_in_front_of_a_pager_leaves_it_the_terminal() {
+    bug("the child takes the terminal whatever its output is", TAKEN, || {
+        in_front_of_a_pager_leaves_it_the_terminal(tini().args(["-s", "--"]));
+    });
+}
+
+#[test]
+fn catatonit_in_front_of_a_pager_leaves_it_the_terminal() {
+    bug("the child takes the terminal whatever its output is", TAKEN, || {
+        in_front_of_a_pager_leaves_it_the_terminal(catatonit().arg("--"));
+    });
+}
+
+#[test]
+fn tini_in_the_background_of_a_script_leaves_it_the_terminal() {
+    bug("the child takes the terminal from the script", TAKEN, || {
+        in_the_background_of_a_script_leaves_it_the_terminal(tini().args(["-s", "--"]));
+    });
+}
+
+#[test]
+fn catatonit_in_the_background_of_a_script_leaves_it_the_terminal() {
+    bug("the child takes the terminal from the script", TAKEN, || {
+        in_the_background_of_a_script_leaves_it_the_terminal(catatonit().arg("--"));
+    });
+}
+
+const TAKEN: &str = "the terminal is no longer the job's";
+
+/// Another of the same group reads keys from the terminal: it has to be in the foreground.
+fn in_front_of_a_pager_leaves_it_the_terminal(launch: Launch) {
+    leaves_the_job_the_terminal(launch);
+}
+
+/// A shell without job control starts what is to run in the background so.
+fn in_the_background_of_a_script_leaves_it_the_terminal(launch: Launch) {
+    leaves_the_job_the_terminal(launch.in_front().inheriting("ignore=INT,QUIT"));
+}
+
+fn leaves_the_job_the_terminal(launch: Launch) {
+    let mut run = launch.probe("say=up pause").place(Place::Foreground).start();
+    run.expect("up");
+    let job = run.started().0;
+    assert_eq!(run.foreground(), job, "{TAKEN}");
+}
+
 fn puts_the_child_in_the_foreground(launch: Launch, place: Place) {
-    let mut run = launch.probe("ids tty foreground pause").place(place).start();
+    let launch = launch.probe("ids tty foreground pause").in_front();
+    let mut run = launch.place(place).start();
     let inner = expect_a_group_in_the_same_session(&mut run);
     assert_eq!(run.line(), "tty: yes");
     assert_eq!(run.line(), format!("foreground: {inner}"));
@@ -368,11 +416,12 @@ fn puts_the_child_in_the_foreground(launch: Launch, place: Place) {
 
 /// A program may ask for a password on /dev/tty, whatever its streams are.
 fn finds_the_terminal_behind_redirections(launch: Launch) {
-    let launch = launch.inheriting("close=0 open=/dev/null").probe("ids tty pause");
+    let launch = launch.inheriting("close=0 open=/dev/null").probe("ids tty ask");
     let mut run = launch.place(Place::Foreground).start();
-    let inner = expect_a_group_in_the_same_session(&mut run);
+    expect_a_group_in_the_same_session(&mut run);
     assert_eq!(run.line(), "tty: yes");
-    assert_eq!(run.foreground(), inner, "the child is in the background");
+    run.terminal().type_text("secret\n");
+    assert_eq!(run.line(), "asked: secret");
 }
 
 fn interrupt_arrives_once(launch: Launch, place: Place) {
@@ -523,8 +572,8 @@ fn job_in_a_namespace_takes_nothing(name: &str) {
 }
 
 fn job_in_a_namespace_is_in_the_foreground(name: &str) {
-    let launch = in_a_namespace(name).probe("foreground pause").place(Place::Foreground);
-    assert_eq!(launch.start().line(), "foreground: 2");
+    let launch = in_a_namespace(name).probe("foreground pause").in_front();
+    assert_eq!(launch.place(Place::Foreground).start().line(), "foreground: 2");
 }
 
 fn background_job_that_reads_is_stopped_until_fg(launch: Launch) {

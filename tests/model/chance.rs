@@ -82,7 +82,12 @@ pub fn init(dice: &mut Dice) -> Setup {
         max_restarts: None,
         leftovers: *dice.pick(&leftovers),
         session: *dice.pick(&sessions),
-        terminal: *dice.pick(&[Terminal::None, Terminal::Job, Terminal::Leader]),
+        terminal: *dice.pick(&[
+            Terminal::None,
+            Terminal::Job,
+            Terminal::Leader,
+            Terminal::Pipeline,
+        ]),
         halts: dice.one_in(5),
         ..base
     }
@@ -130,6 +135,10 @@ pub fn step(dice: &mut Dice, sim: &Sim) -> Step {
         96 if roomy => Op::Exec,
         97 => Op::FailStarts(dice.between(0, 3)),
         98 => Op::Blind(dice.one_in(2)),
+        99 if sim.world.has_terminal() => match dice.between(0, 19) {
+            0 => Op::HangUp,
+            _ => Op::Use(who),
+        },
         _ => Op::Due,
     };
     let op = match op {

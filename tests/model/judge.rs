@@ -12,7 +12,7 @@ use foster::config::{Config, ForwardTo, JobControl, Leftovers, Restart, Session,
 use foster::exit::{ExitStatus, MachineEnd};
 use foster::process::{Mark, Pid, RunId, ServiceId, Target};
 use foster::signal::{Signal, SignalSet};
-use foster::supervisor::{Action, Event, Report, Signalled, State, Supervisor};
+use foster::supervisor::{Action, Event, Foreground, Report, Signalled, State, Supervisor};
 use foster::time::Instant;
 
 use crate::kernel::{FOSTER, Kernel, Life, OUTSIDE, Process};
@@ -38,8 +38,21 @@ pub struct Judge {
     pub told: Vec<Pid>,
     /// Whether a platform may have reaped the only one of them before it told.
     pub reaped_first: bool,
-    /// What was sent beyond what is owed, where job control makes up its own mind.
-    lenient: bool,
+    /// Whether foster has a terminal. Job control makes up its own mind, and may send beyond what is
+    /// owed.
+    on_terminal: bool,
+    /// Whether the child was given it, and not asked to give it back since.
+    given: bool,
+    /// Whether foster was told to stop the child, and not to let it go on since.
+    halted: bool,
+    /// The child that was stopped for using a terminal that is foster's to give.
+    asks: Option<Pid>,
+    /// Signals of the terminal that may go on, or else have foster take the terminal back.
+    may_go_on: Vec<Signal>,
+    /// The key that foster is to stop for by itself.
+    suspends: bool,
+    /// What the child died of by itself.
+    died_of: Option<Signal>,
     /// The codes that foster may end with, once one service is down with one.
     codes: Vec<u32>,
     settled: Vec<bool>,
@@ -73,6 +86,10 @@ pub struct Account {
     over: bool,
     /// foster has waited long enough for what cannot be killed.
     pub unkillable: bool,
+    /// Its last run got the TERM that asks it to stop.
+    asked: bool,
+    /// And HUP behind it, for the terminal that it had.
+    got_hup: bool,
     /// foster has looked for what is left of it, and could not tell whose it was.
     unseen: bool,
     code: u32,
@@ -114,7 +131,7 @@ pub struct Machine {
 }
 
 impl Judge {
-    pub fn new(config: Rc<Config>, lenient: bool) -> Judge {
+    pub fn new(config: Rc<Config>, on_terminal: bool) -> Judge {
         let count = config.services.len();
         Judge {
             config,
@@ -128,7 +145,13 @@ impl Judge {
             owed: Vec::new(),
             told: Vec::new(),
             reaped_first: false,
-            lenient,
+            on_terminal,
+            given: false,
+            halted: false,
+            asks: None,
+            may_go_on: Vec::new(),
+            suspends: false,
+            died_of: None,
             codes: Vec::new(),
             settled: vec![false; count],
             lateness: Duration::ZERO,
@@ -158,6 +181,7 @@ impl Judge {
             Event::Exited { pid, status } => {
                 self.told.push(pid);
                 self.reaped_first = false;
+                self.asks = self.asks.filter(|asks| *asks != pid);
                 if let Some(service) = self.leads(pid) {
                     self.leader_ended(service, status, now);
                 }
@@ -165,8 +189,15 @@ impl Judge {
             Event::TerminalDetached => {
                 self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
             }
-            Event::Stopped { .. }
-            | Event::NotSuspended { .. }
+            Event::Stopped { pid, signal, foreground } => {
+                let uses = [Signal::TTIN, Signal::TTOU].contains(&signal) && !self.halted;
+                if uses && foreground == Foreground::Fosters && self.leads(pid).is_some() {
+                    self.asks = Some(pid).filter(|_| self.follows_child());
+                }
+            }
+            Event::TerminalGiven { .. } => self.given = true,
+            Event::NotSuspended { .. }
+            | Event::TerminalKept { .. }
             | Event::KillFailed { .. }
             | Event::Hidden
             | Event::Survivor(_)
@@ -179,7 +210,7 @@ impl Judge {
         let over = self.machine.over;
         self.check(!over, || format!("{action:?} behind the end of the machine"));
         match *action {
-            Action::Spawn { service } => self.may_start(service, now, kernel),
+            Action::Spawn { service, .. } => self.may_start(service, now, kernel),
             Action::Kill { target, signal, value } => {
                 self.may_kill(target, signal, value, now, kernel);
             }
@@ -195,6 +226,7 @@ impl Judge {
             Action::Report(report) => self.reported(report, now),
             Action::GiveTerminal { group } => self.lives(group, kernel),
             Action::Suspend { group, .. } => {
+                (self.given, self.asks) = (false, None);
                 if let Some(group) = group {
                     self.lives(group, kernel);
                 }
@@ -207,6 +239,21 @@ impl Judge {
             }
             Action::KillAll { signal } => self.may_kill_all(signal, now),
             Action::EndMachine { how } => self.may_end_machine(how, now),
+            Action::TakeTerminal { resume } => {
+                self.given = false;
+                let told = self.may_go_on.pop().is_some();
+                self.check(told || !resume, || "the terminal is taken back unasked".into());
+            }
+            Action::SuspendAlone => {
+                let asked = std::mem::take(&mut self.suspends);
+                self.check(asked, || "foster stops, and nobody pressed Ctrl-Z".into());
+            }
+            Action::DieOf { signal, .. } => {
+                let died = self.died_of == Some(signal) && self.services.len() == 1;
+                self.check(died && self.on_terminal && self.stop.is_none(), || {
+                    format!("foster dies of {signal}, and its child did not")
+                });
+            }
             Action::Exit { .. } => {}
         }
     }
@@ -215,6 +262,10 @@ impl Judge {
     pub fn rests(&mut self, now: Instant, kernel: &Kernel) {
         let told = self.told.first().copied();
         self.check(told.is_none(), || format!("the death of {told:?} was not answered"));
+        let asks = self.asks;
+        self.check(asks.is_none(), || format!("{asks:?} waits for a terminal that is there"));
+        self.suspends = false;
+        self.may_go_on.clear();
         let owed = self.owed.first().copied();
         self.check(owed.is_none(), || format!("a signal was not passed on: {owed:?}"));
         for index in 0..self.services.len() {
@@ -358,6 +409,9 @@ impl Judge {
         let account = &mut self.services[service.index()];
         account.last = Some(run);
         account.due = None;
+        // One that is stopped before it is told of its terminal gets no more than others.
+        (account.asked, account.got_hup) = (stop.is_some(), false);
+        (self.given, self.halted, self.died_of) = (false, false, None);
         (account.unkillable, account.unseen) = (false, false);
         let kill_at = stop.map(|_| timeout.map(|timeout| now + timeout));
         let run = Run { pid, since: now, ended: None, kill_at, killed: false, spared: None };
@@ -406,9 +460,14 @@ impl Judge {
         run.ended = Some(status);
         if run.kill_at.is_none() {
             let since = run.since;
+            self.died_of = match status {
+                ExitStatus::Signal(signal) => Some(signal),
+                ExitStatus::Code(_) => None,
+            };
             return self.ended(service, status.code(), since, now);
         }
-        let by_request = status.is_death_by(self.sent);
+        let by_hup = account.got_hup && status.is_death_by(SignalSet::of(&[Signal::HUP]));
+        let by_request = status.is_death_by(self.sent) || by_hup;
         account.code = match config.supervised {
             true if run.killed => 128 + 9,
             true if by_request => 0,
@@ -470,7 +529,31 @@ impl Judge {
         if self.overlook.remove(signal) {
             return;
         }
-        let Some(sent) = self.config.forward.rewrites.get(signal) else { return };
+        let follows = self.follows_child();
+        let sent = match self.config.forward.rewrites.get(signal) {
+            Some(sent) => sent,
+            // Ctrl-Z stops the child, whatever becomes of a TSTP.
+            None if signal == Signal::TSTP && signalled.by_kernel && follows => signal,
+            None => return,
+        };
+        if signalled.hung_up && self.config.supervised {
+            return self.begin_stop(self.config.stop.signal.unwrap_or(Signal::TERM), now);
+        }
+        let uses = [Signal::TTIN, Signal::TTOU].contains(&signal);
+        if signalled.by_kernel && follows && uses {
+            // It depends on who has the terminal by the time that foster sees to it.
+            return self.may_go_on.push(signal);
+        }
+        if signalled.by_kernel && signal == Signal::TSTP && self.runs_apart() {
+            self.suspends = self.stop.is_none();
+            return;
+        }
+        match sent {
+            Signal::TSTP if signalled.by_kernel => {}
+            Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU => self.halted = true,
+            Signal::CONT => self.halted = false,
+            _ => {}
+        }
         let requests = self.config.stop.requests;
         let again = self.stop.is_some() && signal == Signal::INT;
         // A window that changes its size asks nobody to stop.
@@ -478,7 +561,9 @@ impl Judge {
         if resize || !(requests.contains(signal) || requests.contains(sent) || again) {
             let keys = [Signal::INT, Signal::QUIT, Signal::WINCH];
             let by_key = signalled.by_kernel && keys.contains(&signal);
-            return self.owe_all(sent, signalled.value, by_key);
+            let to_all = [Signal::INT, Signal::QUIT, Signal::WINCH, Signal::TSTP, Signal::HUP];
+            let for_all = signalled.hung_up || signalled.by_kernel && to_all.contains(&signal);
+            return self.owe_all(sent, signalled.value, by_key, for_all && follows);
         }
         self.interrupts += u32::from(signal == Signal::INT);
         let sent = match end_asked_by(signal).filter(|_| self.config.setup.boot) {
@@ -522,17 +607,35 @@ impl Judge {
         }
     }
 
-    fn owe_all(&mut self, signal: Signal, value: Option<u64>, by_key: bool) {
+    /// Whether the only child is in foster's session, where the terminal may stop it.
+    fn follows_child(&self) -> bool {
+        let leads = self.config.session == Session::Group && self.services.len() == 1;
+        self.on_terminal && leads && self.config.job_control == JobControl::FollowChild
+    }
+
+    /// Whether no key reaches what foster runs.
+    fn runs_apart(&self) -> bool {
+        let follows = self.config.job_control == JobControl::FollowChild;
+        self.on_terminal && follows && self.config.session == Session::Own
+    }
+
+    fn owe_all(&mut self, signal: Signal, value: Option<u64>, by_key: bool, for_all: bool) {
         if self.config.session == Session::Shared && by_key {
             return;
         }
         // On a terminal, which stops all of a group, all of it is to go on.
-        let follows = self.lenient
-            && self.config.job_control == JobControl::FollowChild
-            && self.config.session == Session::Group;
+        let follows = self.follows_child();
         let group = self.config.forward.to == ForwardTo::Group || follows && signal == Signal::CONT;
         for index in 0..self.services.len() {
-            self.owe(ServiceId(index as u32), group, signal, value);
+            let service = ServiceId(index as u32);
+            let account = &self.services[index];
+            // The terminal would have sent it to the whole group.
+            match account.run {
+                Some(run) if for_all && !account.unkillable => {
+                    self.owed.push((Target::Group(run.pid), signal, value));
+                }
+                _ => self.owe(service, group, signal, value),
+            }
         }
     }
 
@@ -613,6 +716,9 @@ impl Judge {
         let pid = target.pid();
         let ours = kernel.get(pid).is_some_and(|process| process.parent == FOSTER);
         self.check(ours, || format!("{signal} goes to {target:?}, which is not foster's child"));
+        if signal == Signal::CONT {
+            self.asks = self.asks.filter(|asks| target != Target::Group(*asks));
+        }
         match self.leads(pid) {
             Some(service) if signal == Signal::KILL => self.may_kill_run(service, target, now),
             Some(service) => {
@@ -681,11 +787,31 @@ impl Judge {
     fn pay(&mut self, service: ServiceId, target: Target, signal: Signal, value: Option<u64>) {
         let owed = self.owed.iter().position(|owed| *owed == (target, signal, value));
         match owed {
-            Some(place) => drop(self.owed.remove(place)),
+            Some(place) => {
+                self.owed.remove(place);
+                let stops = signal == Signal::TERM
+                    && self.stop.is_some_and(|stop| stop.signal == Signal::TERM);
+                let asked = &mut self.services[service.index()].asked;
+                // Who has the terminal now, and not when the stop was asked for.
+                if stops && !std::mem::replace(asked, true) && self.given {
+                    self.services[service.index()].got_hup = true;
+                    self.owed.push((Target::Process(target.pid()), Signal::HUP, None));
+                }
+            }
             None => {
                 let ended = self.services[service.index()].run.is_some_and(|r| r.ended.is_some());
                 let parting = matches!(self.config.leftovers, Leftovers::Signal(s) if s == signal);
-                let allowed = self.lenient && signal == Signal::CONT || parting && ended;
+                let place = self.may_go_on.iter().position(|may| *may == signal);
+                if let Some(place) = place {
+                    self.may_go_on.remove(place);
+                    // As any other that stops the child.
+                    self.halted = true;
+                    return;
+                }
+                // A Ctrl-Z that went down in a CONT is sent again.
+                let again = signal == Signal::TSTP && self.given;
+                let allowed =
+                    self.on_terminal && (signal == Signal::CONT || again) || parting && ended;
                 self.check(allowed, || {
                     format!("{target:?} of {service:?} gets {signal}, which nobody sent")
                 });
@@ -858,6 +984,11 @@ impl Judge {
             self.hung,
             self.readable,
         );
+        let _ = write!(
+            out,
+            "{}{}{:?}{:?}{}{:?}",
+            self.given, self.halted, self.asks, self.may_go_on, self.suspends, self.died_of
+        );
         let Machine { how, asked, killed, over, .. } = self.machine;
         let asked = asked.map(|(at, _)| now.since(at));
         let killed = killed.map(|at| now.since(at));
@@ -865,8 +996,9 @@ impl Judge {
         for account in &self.services {
             let _ = write!(
                 out,
-                "{:?}{}{}{}{}{}",
+                "{:?}{}{}{}{}{}{}",
                 account.last,
+                account.asked,
                 account.restarts,
                 account.over,
                 account.unkillable,

@@ -347,6 +347,9 @@ impl Kernel {
                 process.life = Life::Running;
                 process.got.push((signal, value));
                 let mut pending = std::mem::take(&mut process.pending);
+                // A CONT takes back every stop that is under way, as a stop does a CONT.
+                let stops = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
+                pending.retain(|(signal, _)| !stops.contains(signal));
                 pending.sort_unstable();
                 for (signal, value) in pending {
                     self.signal(pid, signal, value, now);

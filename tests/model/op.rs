@@ -24,6 +24,10 @@ pub enum Op {
     End,
     /// foster gets a signal.
     Signal(Signal, Option<u64>, bool),
+    /// The terminal is gone from now on, for which the kernel sends foster a HUP.
+    HangUp,
+    /// A process reads from the terminal, which stops its group where another has it.
+    Use(usize),
     Exit(usize, u32),
     Die(usize, Signal),
     Fork(usize, Offspring),
@@ -105,6 +109,8 @@ impl fmt::Display for Op {
                 }
                 f.write_str(if by_kernel { " kernel" } else { "" })
             }
+            Op::HangUp => f.write_str("hang-up"),
+            Op::Use(who) => write!(f, "use {who}"),
             Op::Exit(who, code) => write!(f, "exit {who} {code}"),
             Op::Die(who, signal) => write!(f, "die {who} {}", signal.number()),
             Op::Fork(who, kind) => write!(f, "fork {who} {}", name_of(kind)),
@@ -144,6 +150,8 @@ fn parse_op(text: &str) -> Option<Op> {
         ["signal", s] => Op::Signal(signal(s)?, None, false),
         ["signal", s, "kernel"] => Op::Signal(signal(s)?, None, true),
         ["signal", s, value] => Op::Signal(signal(s)?, Some(value.parse().ok()?), false),
+        ["hang-up"] => Op::HangUp,
+        ["use", who] => Op::Use(number(who)?),
         ["exit", who, c] => Op::Exit(number(who)?, code(c)?),
         ["die", who, s] => Op::Die(number(who)?, signal(s)?),
         ["fork", who, kind] => {

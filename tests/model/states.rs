@@ -290,7 +290,9 @@ fn say_action(action: Action) -> Option<String> {
         Action::Hold { pid } => format!("hold {}", name(pid)),
         Action::Survey { .. } => "survey".into(),
         Action::GiveTerminal { .. } => "give the terminal".into(),
-        Action::Suspend { .. } => "stop foster itself".into(),
+        Action::TakeTerminal { .. } => "take the terminal back".into(),
+        Action::Suspend { .. } | Action::SuspendAlone => "stop foster itself".into(),
+        Action::DieOf { signal, .. } => format!("die of {signal}"),
         Action::Report(Report::Unkillable { .. }) => "report what cannot be killed".into(),
         Action::Report(_) => return None,
         Action::KillAll { signal } => format!("{signal} to all that runs"),
@@ -320,7 +322,13 @@ fn exited(pid: Pid, status: ExitStatus) -> Event {
 }
 
 fn signal(signal: Signal) -> Event {
-    Event::Signal(Signalled { signal, value: None, by_kernel: false, passed: false })
+    Event::Signal(Signalled {
+        signal,
+        value: None,
+        by_kernel: false,
+        hung_up: false,
+        passed: false,
+    })
 }
 
 fn member(adopted: bool) -> Survivor {

@@ -183,6 +183,7 @@ impl Setup {
         if let Some((from, to)) = self.rewrite {
             config.forward.rewrites.set(from, to);
         }
+        config.dies_with_child = true;
         if self.halts {
             config.job_control = JobControl::OnSignals(SignalSet::of(&[Signal::TSTP]));
         }
@@ -344,8 +345,12 @@ const LEFTOVERS: [(&str, Leftovers); 4] = [
     ("keep-orphans", Leftovers::Kill { orphans: false }),
 ];
 
-const TERMINALS: [(&str, Terminal); 3] =
-    [("none", Terminal::None), ("leader", Terminal::Leader), ("job", Terminal::Job)];
+const TERMINALS: [(&str, Terminal); 4] = [
+    ("none", Terminal::None),
+    ("leader", Terminal::Leader),
+    ("job", Terminal::Job),
+    ("pipeline", Terminal::Pipeline),
+];
 
 /// Replays every trace that is kept: each broke a promise once, or shows one well.
 #[test]

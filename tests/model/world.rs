@@ -13,8 +13,8 @@ use foster::config::{Config, JobControl, Session};
 use foster::driver::{Backend, Driver};
 use foster::exit::ExitStatus;
 use foster::process::{Comm, Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
-use foster::signal::Signal;
-use foster::supervisor::{Action, Event, Facts, Signalled, Supervisor, Survivor, Way};
+use foster::signal::{Signal, SignalSet};
+use foster::supervisor::{Action, Event, Facts, Foreground, Signalled, Supervisor, Survivor, Way};
 use foster::time::Instant;
 
 use crate::judge::Judge;
@@ -70,6 +70,9 @@ pub struct World {
     /// What processes do, by service; the last one for all further runs.
     pub scripts: Vec<Vec<Script>>,
     terminal: Terminal,
+    /// Whose the terminal is, and whether it is gone.
+    foreground: Foreground,
+    hung_up: bool,
     /// What foster did, where anyone wants to know.
     pub record: Option<Vec<(Instant, Action)>>,
     /// A number that stands for all that foster did and said, and when.
@@ -95,6 +98,8 @@ pub enum Terminal {
     Leader,
     /// It is a job of a shell's.
     Job,
+    /// The same, with its output going to another of the job.
+    Pipeline,
 }
 
 /// What a service's processes do in one run.
@@ -107,8 +112,20 @@ pub struct Script {
 
 impl Sim {
     pub fn new(config: Config, terminal: Terminal) -> Sim {
-        let machine =
-            Supervisor::new(config.clone(), Facts { terminal: terminal != Terminal::None });
+        Sim::with_ignored(config, terminal, SignalSet::EMPTY)
+    }
+
+    /// A foster that finds these signals ignored.
+    pub fn with_ignored(config: Config, terminal: Terminal, ignored: SignalSet) -> Sim {
+        let leads = terminal == Terminal::Leader;
+        let facts = Facts {
+            terminal: terminal != Terminal::None,
+            interactive: leads || terminal == Terminal::Job,
+            leads,
+            init: leads,
+            ignored,
+        };
+        let machine = Supervisor::new(config.clone(), facts);
         let world = World::new(Rc::new(config), terminal);
         Sim { machine, world, driver: Driver::new(), ended: None }
     }
@@ -188,8 +205,10 @@ impl Sim {
         let world = &self.world;
         let _ = write!(
             out,
-            "{}{}{:?}{:?}{}{:?}",
+            "{}{:?}{}{}{:?}{:?}{}{:?}",
             world.suspended,
+            world.foreground,
+            world.hung_up,
             world.hidden,
             world.signals,
             world.amid,
@@ -207,6 +226,8 @@ impl World {
             scripts: vec![Vec::new(); config.services.len()],
             config,
             terminal,
+            foreground: Foreground::Fosters,
+            hung_up: false,
             now: Instant::ZERO,
             until: Instant::ZERO,
             idle: false,
@@ -249,7 +270,27 @@ impl World {
                 }
             }
             Op::Signal(signal, value, by_kernel) => {
-                self.signal(Signalled { signal, value, by_kernel, passed: false });
+                let hung_up = self.hung_up && signal == Signal::HUP;
+                self.signal(Signalled { signal, value, by_kernel, hung_up, passed: false });
+            }
+            Op::HangUp => {
+                self.hung_up = self.terminal != Terminal::None;
+                let hung_up = self.hung_up;
+                let (signal, by_kernel) = (Signal::HUP, true);
+                self.signal(Signalled { signal, value: None, by_kernel, hung_up, passed: false });
+            }
+            Op::Use(who) => {
+                let foreground = self.foreground;
+                if self.terminal == Terminal::None || self.config.session != Session::Group {
+                    return;
+                }
+                self.with(who, |kernel, pid| {
+                    let group = kernel.get(pid).expect("it was just found").group;
+                    let leads = kernel.get(group).is_some_and(|process| process.leader);
+                    if leads && foreground != Foreground::Childs {
+                        kernel.kill(Target::Group(group), Signal::TTIN, None, now);
+                    }
+                });
             }
             Op::Exit(who, code) => self.with(who, |k, pid| k.exit(pid, ExitStatus::Code(code))),
             Op::Die(who, signal) => self.with(who, |kernel, pid| {
@@ -306,6 +347,11 @@ impl World {
         self.insiders().count()
     }
 
+    /// Whether foster has a terminal.
+    pub fn has_terminal(&self) -> bool {
+        self.terminal != Terminal::None
+    }
+
     /// How much is still to happen while foster is busy.
     pub fn still_to_come(&self) -> usize {
         self.amid.len()
@@ -322,8 +368,9 @@ impl World {
     }
 
     fn signal(&mut self, signalled: Signalled) {
-        if signalled.signal == Signal::CONT {
-            self.suspended = false;
+        if signalled.signal == Signal::CONT && std::mem::take(&mut self.suspended) {
+            // As by fg.
+            self.foreground = Foreground::Fosters;
         }
         let queued = |other: &Signalled| other.signal == signalled.signal;
         if !signalled.signal.is_real_time() && self.signals.iter().any(queued) {
@@ -350,7 +397,8 @@ impl World {
         while events.len() < BATCH {
             let Some(mut signalled) = self.signals.pop_front() else { break };
             let Signalled { signal, value, .. } = signalled;
-            let goes = self.hands && events.is_empty() && value.is_none();
+            let sent = value.is_none() && !signalled.by_kernel;
+            let goes = self.hands && events.is_empty() && sent;
             let way = way.filter(|way| goes && way.signals.contains(signal));
             signalled.passed = way.is_some();
             self.say(Event::Signal(signalled), events);
@@ -369,8 +417,8 @@ impl World {
             && self.config.session == Session::Group
             && let Some((pid, signal)) = self.kernel.take_stopped()
         {
-            let by_terminal = signal == Signal::TSTP;
-            self.say(Event::Stopped { pid, signal, by_terminal }, events);
+            let foreground = self.foreground;
+            self.say(Event::Stopped { pid, signal, foreground }, events);
         }
     }
 
@@ -415,7 +463,7 @@ impl World {
         events.push(event);
     }
 
-    fn spawn(&mut self, service: ServiceId, events: &mut Vec<Event>) {
+    fn spawn(&mut self, service: ServiceId, gives: bool, events: &mut Vec<Event>) {
         if self.fail_starts > 0 {
             self.fail_starts -= 1;
             let error = SpawnError { kind: SpawnErrorKind::Resources, os: 11, pid: None };
@@ -449,6 +497,25 @@ impl World {
             self.kernel.get_mut(child).expect("it was just forked").manner = manner;
         }
         self.say_start(Event::Spawned { service, pid, run }, events);
+        if gives {
+            let given = self.give(pid);
+            self.say_start(given, events);
+        }
+    }
+
+    /// Gives the terminal to a group, if foster's own has it.
+    fn give(&mut self, group: Pid) -> Event {
+        if self.terminal == Terminal::None || self.foreground == Foreground::Others {
+            return Event::TerminalKept { group };
+        }
+        self.foreground = Foreground::Childs;
+        Event::TerminalGiven { group }
+    }
+
+    fn take_back(&mut self) {
+        if self.foreground == Foreground::Childs {
+            self.foreground = Foreground::Fosters;
+        }
     }
 
     fn say_start(&mut self, event: Event, events: &mut Vec<Event>) {
@@ -570,7 +637,7 @@ impl Backend for World {
         self.judge.asked(&action, self.now, &self.kernel);
         self.take_down(action);
         match action {
-            Action::Spawn { service } => self.spawn(service, events),
+            Action::Spawn { service, terminal } => self.spawn(service, terminal, events),
             Action::Kill { target, signal, value } => {
                 let hit = self.kernel.kill(target, signal, value, self.now);
                 // Where nobody is left but the leader, all of the rest have got it.
@@ -597,17 +664,29 @@ impl Backend for World {
                 }
             }
             Action::Survey { marks } => self.survey(marks, events),
-            Action::Suspend { group: Some(group), .. } if self.terminal == Terminal::Leader => {
-                events.push(Event::NotSuspended { group });
+            Action::GiveTerminal { group } => {
+                let given = self.give(group);
+                self.say(given, events);
             }
-            Action::Suspend { .. } => {
+            Action::TakeTerminal { .. } => self.take_back(),
+            Action::Suspend { group: Some(group), .. } if self.terminal == Terminal::Leader => {
+                self.take_back();
+                events.push(Event::NotSuspended { group: Some(group) });
+            }
+            Action::SuspendAlone if self.terminal == Terminal::Leader => {
+                events.push(Event::NotSuspended { group: None });
+            }
+            Action::Suspend { .. } | Action::SuspendAlone => {
+                if self.terminal != Terminal::None {
+                    self.foreground = Foreground::Others;
+                }
                 // A stop takes back a CONT that is under way.
                 self.signals.retain(|other| other.signal != Signal::CONT);
                 self.suspended = true;
             }
             Action::KillAll { signal } => self.kernel.kill_all(signal, self.now),
-            Action::GiveTerminal { .. }
-            | Action::Report(_)
+            Action::Report(_)
+            | Action::DieOf { .. }
             | Action::Exit { .. }
             | Action::EndMachine { .. } => {}
         }

@@ -44,6 +44,7 @@ pub struct Launch {
     place: Place,
     own_users: bool,
     input: bool,
+    in_front: bool,
     link: bool,
 }
 
@@ -59,6 +60,7 @@ impl Launch {
             place: Place::Child,
             own_users: false,
             input: false,
+            in_front: false,
             link: false,
         }
     }
@@ -107,6 +109,13 @@ impl Launch {
         self
     }
 
+    /// Gives the subject the terminal of its place as standard output too, instead of a pipe: as
+    /// the one that the user talks to has it.
+    pub fn in_front(mut self) -> Self {
+        self.in_front = true;
+        self
+    }
+
     /// Gives the subject's children a connection to the test, for a probe that is itself the
     /// parent of a job: `parent=foreground,99 PROGRAM`.
     pub fn with_link(mut self) -> Self {
@@ -138,6 +147,9 @@ impl Launch {
         let mut terminal = None;
         if self.place.has_terminal() {
             let (master, slave) = Terminal::open();
+            if self.in_front {
+                command.stdout(slave.try_clone().expect("a descriptor can be duplicated"));
+            }
             command.stdin(slave);
             terminal = Some(master);
         } else if self.input {

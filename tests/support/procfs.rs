@@ -86,6 +86,13 @@ pub fn open_files(pid: i32) -> Vec<(i32, String)> {
     all
 }
 
+/// The words that a process was started with, a blank between them.
+#[allow(dead_code, reason = "not every suite looks at them")]
+pub fn command_line(pid: i32) -> Option<String> {
+    let words = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    Some(String::from_utf8_lossy(&words).replace('\0', " "))
+}
+
 /// The descriptors that a process has open.
 pub fn descriptors(pid: i32) -> Vec<i32> {
     open_files(pid).into_iter().map(|(fd, _)| fd).collect()

@@ -25,6 +25,8 @@ pub struct Running {
     stderr: Stream,
     parent: Option<ParentLink>,
     terminal: Option<Terminal>,
+    /// Whether standard output is that terminal.
+    in_front: bool,
 }
 
 /// The connection to the probe that is the parent of the job.
@@ -67,13 +69,19 @@ impl Running {
         connection: Option<OwnedFd>,
         terminal: Option<Terminal>,
     ) -> Self {
-        let stdout = Stream::new(host.stdout.take().expect("it is piped").into());
+        let in_front = host.stdout.is_none();
+        let output = match (host.stdout.take(), &terminal) {
+            (Some(pipe), _) => pipe.into(),
+            (None, Some(terminal)) => terminal.output(),
+            (None, None) => panic!("there is a pipe or a terminal"),
+        };
+        let stdout = Stream::new(output);
         let stderr = Stream::new(host.stderr.take().expect("it is piped").into());
         let parent = connection.map(|connection| ParentLink {
             connection: connection.try_clone().expect("a descriptor can be duplicated").into(),
             events: Stream::new(connection),
         });
-        Self { host, place, pid: None, stdout, stderr, parent, terminal }
+        Self { host, place, pid: None, stdout, stderr, parent, terminal, in_front }
     }
 
     /// The pid of the subject, as seen from the test.
@@ -231,6 +239,15 @@ impl Running {
         self.pump(&format!("the parent to tell {prefix:?}"), |run| {
             rest_of_line(&mut run.parent_link().events, prefix)
         })
+    }
+
+    /// Closes the window that the terminal is in.
+    pub fn hang_up(&mut self) {
+        self.terminal().hang_up();
+        if self.in_front {
+            self.stdout.fill();
+            self.stdout.close();
+        }
     }
 
     /// Gives the parent a command, see `probe/parent.rs`.

@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 
 use nix::fcntl::OFlag;
@@ -41,6 +41,12 @@ impl Terminal {
     pub fn type_text(&mut self, text: &str) {
         let master = self.master.as_mut().expect("the terminal is there");
         master.write_all(text.as_bytes()).expect("the terminal takes input");
+    }
+
+    /// What is written to the terminal, to be read.
+    pub fn output(&self) -> OwnedFd {
+        let master = self.master.as_ref().expect("the terminal is there");
+        master.as_fd().try_clone_to_owned().expect("a descriptor can be duplicated")
     }
 
     /// Takes what was written to the terminal, so that it never stands full.

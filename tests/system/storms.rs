@@ -277,7 +277,7 @@ fn who_wants_to_read_of_orphans_reads_of_each() {
 #[test]
 fn on_a_terminal_a_stop_is_told_behind_a_storm_too() {
     let script = format!("{STORM} pause");
-    let mut run = foster().arg("--").probe(&script).place(Place::Foreground).start();
+    let mut run = foster().arg("--").probe(&script).in_front().place(Place::Foreground).start();
     run.expect("ready");
     let (pid, child) = (run.pid(), run.child());
     send(pid, "STOP");

@@ -146,7 +146,7 @@ impl Sys {
             log.begin();
         }
         let gives = config.session == Session::Group && config.services.len() == 1;
-        let terminal = Terminal::new(gives);
+        let terminal = Terminal::new(gives, config.supervised);
         if config.services.is_empty() {
             setup::settle_in(&config.setup, &[signals.descriptor()]);
         }
@@ -179,12 +179,27 @@ impl Sys {
 
     /// What the machine is to know from the start.
     pub fn facts(&self) -> Facts {
-        Facts { terminal: self.terminal.exists() && self.config.session == Session::Group }
+        if !self.terminal.exists() {
+            return Facts::default();
+        }
+        let init = std::process::id() == 1;
+        Facts {
+            terminal: true,
+            interactive: self.terminal.is_interactive(),
+            leads: init || terminal::leads_session(),
+            init,
+            ignored: self.signals.ignored(&[Signal::HUP, Signal::INT, Signal::QUIT, Signal::TSTP]),
+        }
     }
 
     /// Gives back what a start took, at the end of foster. Memory and descriptors are the
     /// kernel's to free.
     pub fn finish(mut self) {
+        self.give_back();
+        mem::forget(self);
+    }
+
+    fn give_back(&mut self) {
         // What ended together with the last leader would be left to a parent that may not reap.
         for fate in iter::from_fn(reap::reap_any).take(REAPED_AT_END) {
             if let Fate::Exited(pid, status) = fate {
@@ -192,15 +207,11 @@ impl Sys {
             }
         }
         self.terminal.take_back();
-        mem::forget(self);
     }
 
-    fn spawn(&mut self, id: ServiceId) -> Event {
-        let Some(service) = self.config.services.get(id.index()) else {
-            return Event::Surveyed { whole: true, groups: true };
-        };
+    fn spawn(&mut self, id: ServiceId, gives: bool, events: &mut Vec<Event>) {
+        let Some(service) = self.config.services.get(id.index()) else { return };
         let mark = self.marks.issue(id);
-        let gives = self.config.session == Session::Group && self.config.services.len() == 1;
         let terminal = if gives { self.terminal.to_give() } else { None };
         let setup = &self.config.setup;
         let ([queue, timer], signals) = (self.queue.descriptors(), self.signals.descriptor());
@@ -228,7 +239,13 @@ impl Sys {
                 if let Err(place) = self.leaders.binary_search(&pid) {
                     self.leaders.insert(place, pid);
                 }
-                Event::Spawned { service: id, pid, run: mark.run }
+                events.push(Event::Spawned { service: id, pid, run: mark.run });
+                let group = pid;
+                match terminal {
+                    Some(_) => events.push(Event::TerminalGiven { group }),
+                    None if gives => events.push(Event::TerminalKept { group }),
+                    None => {}
+                }
             }
             Err(error) => {
                 if terminal.is_some() {
@@ -236,7 +253,7 @@ impl Sys {
                     self.terminal.was_given(Pid(0));
                     self.terminal.take_back();
                 }
-                Event::SpawnFailed { service: id, error }
+                events.push(Event::SpawnFailed { service: id, error });
             }
         }
     }
@@ -273,8 +290,8 @@ impl Sys {
                     return;
                 }
                 Some(Fate::Stopped(pid, signal)) => {
-                    let by_terminal = self.terminal.may_stop(pid, signal);
-                    events.push(Event::Stopped { pid, signal, by_terminal });
+                    let foreground = self.terminal.held_by(pid);
+                    events.push(Event::Stopped { pid, signal, foreground });
                 }
                 Some(Fate::Traced(_)) => {}
             }
@@ -304,6 +321,17 @@ impl Sys {
         let target = Target::Process(Pid(1));
         self.log.says(&Report::Received { signal })
             || self.log.says(&Report::Forwarded { signal, target })
+    }
+
+    /// Says with each HUP whether the terminal is gone.
+    #[inline(never)]
+    fn tell_of_hang_up(&self, events: &mut [Event]) {
+        let is_gone = self.terminal.exists() && self.terminal.is_gone();
+        for event in events {
+            if let Event::Signal(signalled) = event {
+                signalled.hung_up = is_gone && signalled.signal == Signal::HUP;
+            }
+        }
     }
 
     /// Whether the only service's first process is still in foster's group, where it was started.
@@ -393,6 +421,9 @@ impl Backend for Sys {
                     }
                 });
             }
+            if batch.hang_up {
+                self.tell_of_hang_up(events);
+            }
             if let (None, Some(Event::Signal(it))) = (self.tells_of_signals, events.first()) {
                 self.tells_of_signals = Some(self.tells_of(it.signal));
             }
@@ -406,10 +437,7 @@ impl Backend for Sys {
 
     fn perform(&mut self, action: Action, events: &mut Vec<Event>) {
         match action {
-            Action::Spawn { service } => {
-                let event = self.spawn(service);
-                events.push(event);
-            }
+            Action::Spawn { service, terminal } => self.spawn(service, terminal, events),
             Action::Kill { target, signal, value } => {
                 events.extend(self.kill(target, signal, value));
             }
@@ -437,17 +465,34 @@ impl Backend for Sys {
             }
             Action::Hold { pid } => self.reaper.hold(pid),
             Action::Survey { marks } => self.survey(marks, events),
-            Action::GiveTerminal { group } => self.terminal.give(group),
+            Action::GiveTerminal { group } => events.push(match self.terminal.give(group) {
+                true => Event::TerminalGiven { group },
+                false => Event::TerminalKept { group },
+            }),
+            Action::TakeTerminal { resume } => {
+                if self.terminal.take_back() && resume {
+                    self.signals.resumes_own_group = true;
+                    terminal::resume_own_group();
+                }
+            }
+            Action::SuspendAlone => {
+                if !terminal::suspend_like_a_job(None) {
+                    events.push(Event::NotSuspended { group: None });
+                }
+            }
             Action::Suspend { group: None, .. } => terminal::suspend_at_all_costs(),
             Action::Suspend { group: Some(group), job } => {
                 self.terminal.take_back();
                 if !terminal::suspend_like_a_job(job) {
-                    self.terminal.give(group);
-                    events.push(Event::NotSuspended { group });
+                    events.push(Event::NotSuspended { group: Some(group) });
                 }
             }
             Action::Report(report) => self.log.report(&report),
             Action::EndMachine { how } => boot::end(how, self.is_machine, Some(&self.log)),
+            Action::DieOf { signal, job } => {
+                self.give_back();
+                terminal::die_of(signal, job);
+            }
             Action::Exit { .. } => {}
         }
     }

@@ -16,7 +16,7 @@ use mio::{Events, Poll};
 use nix::libc::{self, c_int, c_long};
 
 use foster::driver::SIGNALS_AT_ONCE;
-use foster::signal::Signal;
+use foster::signal::{Signal, SignalSet};
 use foster::supervisor::{Event, Signalled, Way};
 
 use super::{bounded, kill};
@@ -31,6 +31,8 @@ pub struct Signals {
     own_pid: u32,
     /// What became of dispositions, for children to get them back.
     pub dispositions: Dispositions,
+    /// Whether foster has let its own group go on, itself among it: a CONT of its own is that one.
+    pub resumes_own_group: bool,
 }
 
 enum Source {
@@ -110,7 +112,14 @@ impl Signals {
         };
         // With the self-pipe it is a handler that takes them.
         let hands_over = matches!(source, Source::Signalfd(_));
-        Ok(Signals { source, hands_over, handed: 0, own_pid, dispositions })
+        Ok(Signals {
+            source,
+            hands_over,
+            handed: 0,
+            own_pid,
+            dispositions,
+            resumes_own_group: false,
+        })
     }
 
     /// What to wait for.
@@ -118,6 +127,22 @@ impl Signals {
         match &self.source {
             Source::Signalfd(descriptor) | Source::SelfPipe(descriptor) => descriptor.as_raw_fd(),
         }
+    }
+
+    /// Which of these foster found ignored.
+    pub fn ignored(&self, signals: &[Signal]) -> SignalSet {
+        let mut ignored = SignalSet::EMPTY;
+        for signal in signals {
+            let number = c_int::from(signal.number());
+            let is_ignored = match &self.source {
+                Source::Signalfd(_) => disposition(number) == libc::SIG_IGN,
+                Source::SelfPipe(_) => self.dispositions.ignored & bit(number) != 0,
+            };
+            if is_ignored {
+                ignored.insert(*signal);
+            }
+        }
+        ignored
     }
 
     /// Whether a wait that tells of nothing may have brought signals: with the self-pipe one ends
@@ -195,7 +220,7 @@ impl Signals {
             let goes = |way: &Way| {
                 let signal = Signal::new(info.si_signo);
                 let goes = signal.is_some_and(|it| way.signals.contains(it));
-                goes && info.si_code != libc::SI_QUEUE && !own
+                goes && ![libc::SI_QUEUE, libc::SI_KERNEL].contains(&info.si_code) && !own
             };
             let passed = way.filter(goes).map(|Way { target, .. }| {
                 let sent = kill::send_on(target, info.si_signo);
@@ -295,14 +320,19 @@ impl Signals {
             batch.child = true;
             return;
         }
+        let resumes = record.signal == libc::SIGCONT
+            && record.code == libc::SI_USER
+            && record.pid as u32 == self.own_pid;
         // It concerns none of those that foster runs.
-        if record.is_own(self.own_pid) {
+        if record.is_own(self.own_pid) || resumes && self.resumes_own_group {
             return;
         }
+        batch.hang_up |= signal == Signal::HUP;
         events.push(Event::Signal(Signalled {
             signal,
             value: (record.code == libc::SI_QUEUE).then_some(record.value),
             by_kernel: record.code == libc::SI_KERNEL,
+            hung_up: false,
             passed,
         }));
     }
@@ -315,6 +345,8 @@ pub struct Batch {
     pub child: bool,
     /// There may be more to read.
     pub more: bool,
+    /// There was a HUP.
+    pub hang_up: bool,
 }
 
 /// Blocks every signal, those that glibc hides too; gives the mask that was in force.
@@ -361,6 +393,16 @@ pub fn set_disposition(signal: c_int, handler: libc::sighandler_t) -> io::Result
             0 => Ok(old.sa_sigaction),
             _ => Err(io::Error::last_os_error()),
         }
+    }
+}
+
+/// What a signal does.
+fn disposition(signal: c_int) -> libc::sighandler_t {
+    // SAFETY: a sigaction of zeroes is valid, and takes the answer.
+    unsafe {
+        let mut action = mem::zeroed::<libc::sigaction>();
+        libc::sigaction(signal, ptr::null(), &raw mut action);
+        action.sa_sigaction
     }
 }
 

@@ -8,33 +8,58 @@ use nix::unistd::{self, Pid as NixPid};
 
 use foster::process::Pid;
 use foster::signal::Signal;
+use foster::supervisor::Foreground;
 
 use super::signals;
 
 /// The terminal that foster was started on, if any.
 pub struct Terminal {
     descriptor: Option<RawFd>,
+    /// Whether standard input and output both are it.
+    is_interactive: bool,
+    /// Whether foster's session has one, though no descriptor of foster's is it.
+    is_elsewhere: bool,
     own_group: NixPid,
     /// The group that was given the terminal.
     given_to: Option<NixPid>,
 }
 
 impl Terminal {
-    /// Looks for the terminal among the descriptors 0 to 2: stderr is the one that is redirected
-    /// least. Where all are, a command in the foreground may still ask for a password on the
-    /// terminal of the session, which is opened if `everywhere`; a command in the background has
-    /// nothing to do with that.
-    pub fn new(everywhere: bool) -> Terminal {
+    /// Looks for the terminal among the descriptors 0 to 2. Where all are something else, a command
+    /// in the foreground may still ask for a password on the terminal of the session, which is
+    /// opened if `gives`; a command in the background has nothing to do with that. Who keeps
+    /// services up (`supervised`) has to do with its end alone.
+    pub fn new(gives: bool, supervised: bool) -> Terminal {
         let own_group = unistd::getpgrp();
         let group = |descriptor| unistd::tcgetpgrp(borrow(descriptor)).ok();
-        let standard = [2, 0, 1].into_iter().find(|descriptor| group(*descriptor).is_some());
-        let session = || {
-            let terminal = if everywhere { open_session_terminal() } else { None }?;
-            let is_ours = group(terminal.as_raw_fd()) == Some(own_group)
-                && (is_named(own_group) || is_in_foreground());
-            is_ours.then(|| terminal.into_raw_fd())
+        let is_terminal = |descriptor: &RawFd| group(*descriptor).is_some();
+        let (input, output) = (is_terminal(&0), is_terminal(&1));
+        let standard = match (input, output) {
+            (true, _) => Some(0),
+            (false, true) => Some(1),
+            (false, false) => Some(2).filter(is_terminal),
         };
-        Terminal { descriptor: standard.or_else(session), own_group, given_to: None }
+        let mut terminal = Terminal {
+            descriptor: standard,
+            is_interactive: input && output,
+            is_elsewhere: false,
+            own_group,
+            given_to: None,
+        };
+        if standard.is_some() || !(gives || supervised) {
+            return terminal;
+        }
+        let Some(other) = open_session_terminal() else { return terminal };
+        let is_ours = || {
+            group(other.as_raw_fd()) == Some(own_group)
+                && (is_named(own_group) || is_in_foreground())
+        };
+        if !gives {
+            terminal.is_elsewhere = true;
+        } else if is_ours() {
+            terminal.descriptor = Some(other.into_raw_fd());
+        }
+        terminal
     }
 
     /// The descriptor by which it is known.
@@ -44,7 +69,23 @@ impl Terminal {
 
     /// Whether there is one.
     pub fn exists(&self) -> bool {
-        self.descriptor.is_some()
+        self.descriptor.is_some() || self.is_elsewhere
+    }
+
+    /// Whether standard input and output both are it.
+    pub fn is_interactive(&self) -> bool {
+        self.is_interactive
+    }
+
+    /// Whether it is gone: its window was closed, or its line was cut (tty_ioctl(4), vhangup(2)).
+    pub fn is_gone(&self) -> bool {
+        let Some(fd) = self.descriptor else {
+            return self.is_elsewhere && open_session_terminal().is_none();
+        };
+        let mut fd = libc::pollfd { fd, events: 0, revents: 0 };
+        // SAFETY: it is one record, which takes the answer.
+        unsafe { libc::poll(&raw mut fd, 1, 0) };
+        fd.revents & (libc::POLLHUP | libc::POLLERR) != 0
     }
 
     /// The terminal, if foster's own group is its foreground group and so may give it away.
@@ -59,15 +100,12 @@ impl Terminal {
             && (is_named(self.own_group) || is_in_foreground())
     }
 
-    /// Whether the terminal may have stopped a child's group by this signal: TSTP comes to the
-    /// foreground group, and the others to one that reads or writes while others have it.
-    pub fn may_stop(&self, group: Pid, signal: Signal) -> bool {
-        let Some(foreground) = self.foreground() else { return false };
-        let is_childs = foreground.as_raw() == group.0 as i32;
-        match signal {
-            Signal::TSTP => is_childs,
-            Signal::TTIN | Signal::TTOU => !is_childs && !self.is_ours(),
-            _ => false,
+    /// Who has it, as seen from a child that leads this group.
+    pub fn held_by(&self, group: Pid) -> Foreground {
+        match self.foreground() {
+            Some(foreground) if foreground.as_raw() == group.0 as i32 => Foreground::Childs,
+            Some(_) if self.is_ours() => Foreground::Fosters,
+            Some(_) | None => Foreground::Others,
         }
     }
 
@@ -76,27 +114,31 @@ impl Terminal {
         self.given_to = Some(NixPid::from_raw(group.0 as i32));
     }
 
-    /// Gives the terminal to a group, if foster's own has it.
-    pub fn give(&mut self, group: Pid) {
-        if let Some(descriptor) = self.to_give() {
-            let group_id = NixPid::from_raw(group.0 as i32);
-            if unistd::tcsetpgrp(borrow(descriptor), group_id).is_ok() {
-                self.was_given(group);
-            }
+    /// Gives the terminal to a group, if foster's own has it; says whether it did.
+    pub fn give(&mut self, group: Pid) -> bool {
+        let Some(descriptor) = self.to_give() else { return false };
+        let group_id = NixPid::from_raw(group.0 as i32);
+        let given = unistd::tcsetpgrp(borrow(descriptor), group_id).is_ok();
+        if given {
+            self.was_given(group);
         }
+        given
     }
 
     /// Takes the terminal back from the group that it was given to, or from one that is no more;
-    /// leaves it with any other, which a shell has brought forward since.
-    pub fn take_back(&mut self) {
-        let (Some(descriptor), Some(given_to)) = (self.descriptor, self.given_to) else { return };
-        let Some(foreground) = self.foreground() else { return };
+    /// leaves it with any other, which a shell has brought forward since. Says whether it did.
+    pub fn take_back(&mut self) -> bool {
+        let (Some(descriptor), Some(given_to)) = (self.descriptor, self.given_to) else {
+            return false;
+        };
+        let Some(foreground) = self.foreground() else { return false };
         let is_gone = || nix::sys::signal::killpg(foreground, None).is_err();
-        if foreground == given_to || is_gone() {
-            // TTOU is blocked, so that a background group may do this (tcsetpgrp(3)).
-            let _ = unistd::tcsetpgrp(borrow(descriptor), self.own_group);
+        let takes = foreground == given_to || is_gone();
+        if takes {
             self.given_to = None;
         }
+        // TTOU is blocked, so that a background group may do this (tcsetpgrp(3)).
+        takes && unistd::tcsetpgrp(borrow(descriptor), self.own_group).is_ok()
     }
 
     fn foreground(&self) -> Option<NixPid> {
@@ -127,6 +169,33 @@ pub fn suspend_like_a_job(job: Option<Signal>) -> bool {
     };
     let _ = signals::set_disposition(signal, old);
     was_continued
+}
+
+/// Lets all that is in foster's own group go on, foster among it.
+pub fn resume_own_group() {
+    // SAFETY: a signal to foster's own group.
+    unsafe { libc::kill(0, libc::SIGCONT) };
+}
+
+/// Whether foster leads its session.
+pub fn leads_session() -> bool {
+    // SAFETY: these ask for numbers.
+    unsafe { libc::getsid(0) == libc::getpid() }
+}
+
+/// Ends foster by a signal, as a program without a handler ends, or all that is in its group with it
+/// (`job`); the child that died of it first has left its core, if any. Comes back where that does not
+/// kill: for PID 1.
+pub fn die_of(signal: Signal, job: bool) {
+    let number = i32::from(signal.number());
+    // SAFETY: these are system calls on numbers, and a signal to foster itself.
+    unsafe {
+        // RLIMIT_CORE does not hold for a core that goes to a pipe (core(5)).
+        libc::prctl(libc::PR_SET_DUMPABLE, 0);
+        let _ = signals::set_disposition(number, libc::SIG_DFL);
+        libc::kill(if job { 0 } else { libc::getpid() }, number);
+    }
+    signals::set_mask(!signals::bit(number));
 }
 
 /// Stops foster whatever its group is, until CONT. PID 1 of a namespace is not stopped by this.

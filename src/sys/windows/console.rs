@@ -45,7 +45,13 @@ impl Console {
             [(Signal::INT, &INTERRUPTS), (Signal::QUIT, &BREAKS), (Signal::TERM, &ENDS)]
         {
             for _ in 0..count.swap(0, Ordering::AcqRel).min(MOST) {
-                let signalled = Signalled { signal, value: None, by_kernel: true, passed: false };
+                let signalled = Signalled {
+                    signal,
+                    value: None,
+                    by_kernel: true,
+                    hung_up: false,
+                    passed: false,
+                };
                 events.push(Event::Signal(signalled));
             }
         }

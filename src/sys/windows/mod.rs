@@ -202,7 +202,7 @@ impl Backend for Sys {
 
     fn perform(&mut self, action: Action, events: &mut Vec<Event>) {
         match action {
-            Action::Spawn { service } => events.extend(self.spawn(service)),
+            Action::Spawn { service, .. } => events.extend(self.spawn(service)),
             Action::Kill { target, signal, value: _ } => events.extend(self.kill(target, signal)),
             Action::Reap { pid } | Action::ReapOrphan { pid, .. } => self.runs.reap(pid),
             // A process is held by its open handle, which only `Reap` closes.
@@ -212,7 +212,11 @@ impl Backend for Sys {
                 events.push(Event::Surveyed { whole: true, groups: true });
             }
             // These are asked for on a terminal with job control, which there is none of here.
-            Action::GiveTerminal { .. } | Action::Suspend { .. } => {}
+            Action::GiveTerminal { .. }
+            | Action::TakeTerminal { .. }
+            | Action::Suspend { .. }
+            | Action::SuspendAlone
+            | Action::DieOf { .. } => {}
             Action::Report(report) => self.log.report(&report),
             // No machine has this for its init.
             Action::KillAll { .. } | Action::EndMachine { .. } => {}

@@ -68,6 +68,8 @@ fn reports() -> Vec<Report> {
         Report::KillingAll { signal },
         Report::MachineEnds { how: MachineEnd::Halt },
         Report::Suspending,
+        Report::SuspendingAlone,
+        Report::NotSuspended,
         Report::TerminalDetached,
         Report::NotReaper,
     ]

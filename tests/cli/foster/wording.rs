@@ -118,6 +118,12 @@ fn every_report_has_a_line() {
         (Report::TerminalDetached, "gave up the terminal"),
         (Report::NotReaper, "neither PID 1 nor subreaper: orphans go elsewhere"),
         (Report::Suspending, "stopping with the child, until SIGCONT"),
+        (
+            Report::SuspendingAlone,
+            "suspended by Ctrl-Z: what foster runs goes on, and nobody restarts it until fg or SIGCONT \
+             resumes foster",
+        ),
+        (Report::NotSuspended, "not suspended: there is no shell to resume it"),
     ] {
         assert_eq!(said(&config, report), line);
     }

@@ -113,7 +113,9 @@ impl Sim {
 
     /// When a service was started, in milliseconds.
     fn starts(&self, service: u32) -> Vec<u64> {
-        self.times(|action| *action == Action::Spawn { service: ServiceId(service) })
+        self.times(|action| {
+            matches!(action, Action::Spawn { service: started, .. } if started.0 == service)
+        })
     }
 
     /// When foster did such a thing, in milliseconds.

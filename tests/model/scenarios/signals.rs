@@ -192,7 +192,8 @@ fn nothing_but_reports_follows_from_telling_a_signal_that_has_gone_its_way() {
         for signal in catchable().filter(|signal| signals.contains(*signal)) {
             for by_kernel in [false, true] {
                 let before = format!("{:?}", sim.machine);
-                let told = Signalled { signal, value: None, by_kernel, passed: true };
+                let told =
+                    Signalled { signal, value: None, by_kernel, hung_up: false, passed: true };
                 sim.machine.handle_event(Event::Signal(told), sim.now());
                 let follows = std::iter::from_fn(|| sim.machine.poll_action()).collect::<Vec<_>>();
                 let reports = [Report::Received { signal }, Report::Forwarded { signal, target }];

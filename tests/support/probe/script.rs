@@ -9,6 +9,7 @@
 //! | `env=NAME`, `environ` | prints `NAME=value` or `NAME is unset`; all variables |
 //! | `args WORD...` | prints `arg: WORD` for each of the remaining words, and ends |
 //! | `read` | prints `read: LINE` for the next line of standard input, or `read: EOF` |
+//! | `ask` | prints `asked: LINE` for the next line of /dev/tty |
 //! | `tty`, `foreground` | prints `tty: yes` or the error, `foreground: 1` |
 //! | `winsize` | prints `winsize: 24x80` |
 //! | `ignore=`, `default=`, `block=`, `unblock=` | followed by signals, separated by commas |
@@ -25,6 +26,7 @@
 //! | `mainless` | ends its main thread and goes on in another |
 //! | `wait` | waits for all children |
 //! | `setsid`, `setpgid`, `leader` | `leader` is setsid with standard input as its terminal |
+//! | `detach` | gives up the terminal that standard input is |
 //! | `subreaper` | adopts orphans |
 //! | `open=PATH`, `close=N` | descriptors that an exec keeps |
 //! | `dup=N:M` | descriptor M is a copy of N from then on |
@@ -34,7 +36,7 @@
 //! | `parent=MODE,FD PROGRAM WORD...` | a parent of PROGRAM, see `parent.rs` |
 
 use std::ffi::{CString, OsStr, OsString, c_char, c_int};
-use std::os::fd::IntoRawFd;
+use std::os::fd::{AsRawFd, IntoRawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::{Duration, Instant};
 
@@ -120,7 +122,8 @@ fn run(words: &[OsString]) {
                 rest.iter().for_each(|word| say([b"arg: ", word.as_bytes()].concat()));
                 std::process::exit(0);
             }
-            "read" => say(read_line()),
+            "read" => say(format!("read: {}", read_line(0))),
+            "ask" => say(ask()),
             "tty" => say(terminal()),
             "foreground" => say(format!("foreground: {}", foreground())),
             "winsize" => say(window_size()),
@@ -144,6 +147,8 @@ fn run(words: &[OsString]) {
             "setsid" => drop(unistd::setsid()),
             "setpgid" => drop(unistd::setpgid(Pid::from_raw(0), Pid::from_raw(0))),
             "leader" => leader(),
+            // SAFETY: this takes numbers.
+            "detach" => drop(unsafe { libc::ioctl(0, libc::TIOCNOTTY) }),
             "subreaper" => subreaper(),
             "open" => {
                 let file = open(value, OFlag::O_RDWR, Mode::empty()).expect("cannot open");
@@ -210,20 +215,28 @@ fn variable(name: &OsStr) -> Vec<u8> {
     }
 }
 
-fn read_line() -> String {
+/// As a program asks for a password, whatever its standard input is.
+fn ask() -> String {
+    match open("/dev/tty", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty()) {
+        Ok(terminal) => format!("asked: {}", read_line(terminal.as_raw_fd())),
+        Err(error) => format!("asked: {error:?}"),
+    }
+}
+
+fn read_line(descriptor: c_int) -> String {
     let mut line = Vec::new();
     let mut byte = [0];
     loop {
         // SAFETY: the buffer has room for the one byte asked for.
-        match unsafe { libc::read(0, byte.as_mut_ptr().cast(), 1) } {
+        match unsafe { libc::read(descriptor, byte.as_mut_ptr().cast(), 1) } {
             1 if byte[0] == b'\n' => break,
             1 => line.push(byte[0]),
-            0 => return "read: EOF".to_string(),
+            0 => return "EOF".to_string(),
             _ if Errno::last() == Errno::EINTR => {}
-            _ => return format!("read: {:?}", Errno::last()),
+            _ => return format!("{:?}", Errno::last()),
         }
     }
-    format!("read: {}", String::from_utf8_lossy(&line))
+    String::from_utf8_lossy(&line).into_owned()
 }
 
 fn terminal() -> String {

@@ -1,0 +1,264 @@
+//! The terminal: who is to have it, what its keys and its end mean to foster, and foster's own stops.
+//!
+//! A child has the terminal from the start only where it is plainly the one that the user talks to.
+//! Any other gets it when it asks: by a read, or a change of the terminal's settings, for which the
+//! kernel stops a group of the background (TTIN, TTOU). And as the rest of foster's own group, a
+//! pager say, may ask as well, the one that asked last has it. As long as foster's group has it,
+//! its keys come to foster, which sends them on to all to whom the terminal would have sent them.
+
+use crate::config::{Config, JobControl, Session};
+
+use super::{
+    Action, Facts, Foreground, Instant, Pid, Report, Signal, SignalSet, Signalled, Supervisor,
+    Target,
+};
+
+/// What a service's group has to do with foster's terminal.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// Nothing: foster's own group keeps it.
+    #[default]
+    None,
+    /// It is to have it whenever foster's group could give it.
+    Wants,
+    /// It was given it.
+    Has,
+}
+
+/// How the terminal and a service's group stand to each other.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Tie {
+    pub(super) claim: Claim,
+    /// What stopped the group when it used a terminal that is being given to it.
+    asked_by: Option<Signal>,
+    /// Whether its leader got HUP behind the TERM that asked it to stop.
+    pub(super) got_hup: bool,
+    /// The keys that went to it by way of foster.
+    keys: SignalSet,
+    /// Whether the last of them was Ctrl-Z.
+    pub(super) pressed: bool,
+}
+
+impl Tie {
+    /// That of a new group.
+    pub(super) fn new(at_once: bool) -> Tie {
+        Tie { claim: if at_once { Claim::Wants } else { Claim::None }, ..Tie::default() }
+    }
+
+    /// Whether a death by this signal is one by a key of the terminal.
+    pub(super) fn explains(&self, signal: Signal) -> bool {
+        ENDING_KEYS.contains(signal) && (self.claim == Claim::Has || self.keys.contains(signal))
+    }
+}
+
+/// Whether the child leads a group on foster's terminal, where the user may stop it.
+pub(super) fn follows_child(config: &Config, facts: Facts) -> bool {
+    facts.terminal
+        && config.services.len() == 1
+        && config.job_control == JobControl::FollowChild
+        && config.session == Session::Group
+}
+
+/// Whether the child is to have the terminal from the start. Where its input or output is something
+/// else, it may be a part of a pipeline, of which another talks to the user; and a shell without job
+/// control has INT and QUIT ignored by what it starts in the background, in its own group.
+pub(super) fn gives_at_once(config: &Config, facts: Facts) -> bool {
+    let in_background = facts.ignored.contains(Signal::INT) || facts.ignored.contains(Signal::QUIT);
+    follows_child(config, facts) && facts.interactive && !in_background
+}
+
+impl Supervisor {
+    pub(super) fn follows_child(&self) -> bool {
+        follows_child(&self.config, self.facts)
+    }
+
+    /// Takes in a signal that is about the terminal and for foster itself; says whether it was one.
+    pub(super) fn told_by_terminal(&mut self, signalled: Signalled, now: Instant) -> bool {
+        let signal = signalled.signal;
+        let wanted = |signal| {
+            self.config.forward.rewrites.get(signal).is_some()
+                && !self.facts.ignored.contains(signal)
+        };
+        match signal {
+            Signal::HUP if self.is_end_of_terminal(signalled) => {
+                self.report(Report::Received { signal });
+                // It comes from the kernel and from the shell, and asks for no more than one stop.
+                if !self.shutdown.is_requested() {
+                    self.stop(Some(signal), Signal::TERM, now);
+                }
+                true
+            }
+            Signal::TSTP if signalled.by_kernel && self.runs_apart() => {
+                let suspends = wanted(signal) && !self.facts.leads;
+                self.report(Report::Received { signal });
+                if suspends && !self.shutdown.is_requested() {
+                    self.report(Report::SuspendingAlone);
+                    self.outbox.push(Action::SuspendAlone);
+                }
+                true
+            }
+            Signal::TTIN | Signal::TTOU if signalled.by_kernel && self.follows_child() => {
+                let mut has = false;
+                for service in &mut self.services {
+                    has |= service.tie.claim == Claim::Has;
+                    service.tie.claim = Claim::None;
+                }
+                if has {
+                    self.report(Report::Received { signal });
+                    self.outbox.push(Action::TakeTerminal { resume: true });
+                }
+                has
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether this is a HUP because the terminal is gone that asks for a stop: under supervision,
+    /// where a HUP of anybody else's is for the services, and nobody has HUP ignored (nohup).
+    pub(super) fn is_end_of_terminal(&self, signalled: Signalled) -> bool {
+        signalled.hung_up
+            && self.config.supervised
+            && self.config.forward.rewrites.get(Signal::HUP).is_some()
+            && !self.facts.ignored.contains(Signal::HUP)
+    }
+
+    /// Whether the terminal would have sent this to the child's whole group, had that been the
+    /// foreground group in the place of foster's, or a shell, had the child been in foster's.
+    pub(super) fn is_for_all(&self, signalled: Signalled) -> bool {
+        self.follows_child()
+            && (signalled.hung_up || signalled.by_kernel && FOR_ALL.contains(signalled.signal))
+    }
+
+    /// Takes in that a key went to a service by way of foster.
+    pub(super) fn key_went_on(&mut self, index: usize, signalled: Signalled) {
+        let tie = &mut self.services[index].tie;
+        tie.keys.insert(signalled.signal);
+        tie.pressed = false;
+    }
+
+    /// Lets a child that goes on have the terminal again.
+    pub(super) fn give_again(&mut self, index: usize, group: Pid) {
+        if self.services[index].tie.claim != Claim::None && self.follows_child() {
+            self.outbox.push(Action::GiveTerminal { group });
+        }
+    }
+
+    /// Stops foster itself after a signal that says so.
+    pub(super) fn suspend_on(&mut self, signal: Signal) {
+        match self.config.job_control {
+            JobControl::OnSignals(signals) if signals.contains(signal) => {
+                self.report(Report::Suspending);
+                self.outbox.push(Action::Suspend { group: None, job: None });
+            }
+            JobControl::OnSignals(_) | JobControl::FollowChild => {}
+        }
+    }
+
+    /// Takes in that a child was stopped. One that used the terminal while foster's group has it
+    /// gets it, and goes on; with any other foster stops too, so that the shell takes over.
+    pub(super) fn child_stopped(&mut self, pid: Pid, signal: Signal, foreground: Foreground) {
+        let Some(id) = self.outbox.service_of(pid) else { return };
+        if !self.follows_child() {
+            return;
+        }
+        let stops = self.shutdown.is_requested();
+        let service = &mut self.services[id.index()];
+        // What foster was told to stop stays stopped even where foster cannot follow it.
+        let on_purpose = service.halted.is_some();
+        let asks = (signal == Signal::TTIN || signal == Signal::TTOU) && !on_purpose;
+        if asks {
+            service.tie.claim = Claim::Wants;
+            if foreground == Foreground::Fosters {
+                service.tie.asked_by = Some(signal);
+                self.outbox.push(Action::GiveTerminal { group: pid });
+                return;
+            }
+        }
+        if stops {
+            return;
+        }
+        if service.tie.claim == Claim::Has {
+            service.tie.claim = Claim::Wants;
+        }
+        if on_purpose || signal != Signal::TSTP {
+            service.halted = Some(signal);
+        }
+        let by_terminal = match foreground {
+            Foreground::Childs => signal == Signal::TSTP,
+            Foreground::Others => asks,
+            Foreground::Fosters => false,
+        };
+        self.report(Report::Suspending);
+        let job = (by_terminal && !on_purpose).then_some(signal);
+        self.outbox.push(Action::Suspend { group: Some(pid), job });
+    }
+
+    /// Takes in that a group has the terminal now. If it was stopped for it, it goes on.
+    pub(super) fn terminal_given(&mut self, group: Pid) {
+        let Some(id) = self.outbox.service_of(group) else { return };
+        let tie = &mut self.services[id.index()].tie;
+        tie.claim = Claim::Has;
+        let pressed = std::mem::take(&mut tie.pressed);
+        if tie.asked_by.take().is_some() {
+            let target = Target::Group(group);
+            self.outbox.push(Action::Kill { target, signal: Signal::CONT, value: None });
+            if pressed {
+                // It came when the group was stopped already, and went down in the CONT.
+                self.outbox.push(Action::Kill { target, signal: Signal::TSTP, value: None });
+            }
+        }
+    }
+
+    /// Takes in that a group was not given the terminal, which is no longer foster's to give: one
+    /// that was stopped for it stays so, as in the background.
+    pub(super) fn terminal_kept(&mut self, group: Pid) {
+        let Some(id) = self.outbox.service_of(group) else { return };
+        if let Some(signal) = self.services[id.index()].tie.asked_by.take() {
+            self.child_stopped(group, signal, Foreground::Others);
+        }
+    }
+
+    /// Takes in that foster could not stop, with its child or alone. Nobody could ever let a child
+    /// go on after a Ctrl-Z, so it goes on at once, as an orphaned process group does.
+    pub(super) fn not_suspended(&mut self, group: Option<Pid>) {
+        let Some(group) = group else { return self.report(Report::NotSuspended) };
+        let Some(id) = self.outbox.service_of(group) else { return };
+        let service = &mut self.services[id.index()];
+        let halted = service.halted.is_some();
+        self.give_again(id.index(), group);
+        if !halted {
+            let target = Target::Group(group);
+            self.outbox.push(Action::Kill { target, signal: Signal::CONT, value: None });
+        }
+    }
+
+    /// The signal that foster itself is to end by: the key of its terminal that its only child died
+    /// of, so that a shell, make or xargs around it ends as it would without foster; and whether
+    /// these have not got it yet, as the child had the terminal.
+    pub(super) fn dies_of(&self) -> Option<(Signal, bool)> {
+        let [service] = self.services.as_slice() else { return None };
+        let signal = service.died_of?;
+        let code = 128 + u32::from(signal.number());
+        let dies = self.config.dies_with_child
+            && !self.facts.init
+            && !self.config.setup.boot
+            && !self.shutdown.is_requested()
+            && self.shutdown.code() == code;
+        dies.then(|| (signal, !service.tie.keys.contains(signal)))
+    }
+
+    /// Whether services are in sessions of their own, where no key reaches them.
+    fn runs_apart(&self) -> bool {
+        self.facts.terminal
+            && self.config.job_control == JobControl::FollowChild
+            && self.config.session == Session::Own
+    }
+}
+
+/// The keys that end a program.
+const ENDING_KEYS: SignalSet = SignalSet::of(&[Signal::INT, Signal::QUIT]);
+
+/// What the terminal sends to its whole foreground group: for a key, for a change of size, and at
+/// its end.
+const FOR_ALL: SignalSet =
+    SignalSet::of(&[Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH, Signal::HUP]);
