@@ -61,6 +61,7 @@ pub fn supervised(dice: &mut Dice, services: usize) -> Setup {
         stop_to: stop_to[roll as usize / 8],
         hands: last < 4,
         untold: last < 2,
+        badges: roll % 3 == 0,
     }
     .consistent()
 }

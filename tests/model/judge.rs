@@ -64,7 +64,9 @@ pub struct Judge {
     pub visited: bool,
     /// The end of the machine, where foster is its init.
     pub machine: Machine,
-    /// Whether marks can be read.
+    /// When it was told last of one that is left alone.
+    told_of: Option<Instant>,
+    /// Whether environments can be read.
     pub readable: bool,
     /// The first promise that was broken.
     pub fault: Option<String>,
@@ -158,6 +160,7 @@ impl Judge {
             hung: false,
             visited: false,
             machine: Machine::default(),
+            told_of: None,
             readable: true,
             fault: None,
         }
@@ -223,6 +226,7 @@ impl Judge {
                     format!("{pid} is held and leads nothing")
                 });
             }
+            Action::Report(Report::Spared { pid, .. }) => self.may_spare(pid, now, kernel),
             Action::Report(report) => self.reported(report, now),
             Action::GiveTerminal { group } => self.lives(group, kernel),
             Action::Suspend { group, .. } => {
@@ -671,11 +675,13 @@ impl Judge {
         else {
             return;
         };
-        if account.unkillable || account.unseen || !self.config.supervised {
+        if account.unkillable || !self.config.supervised {
             return;
         }
+        let is_known = |p: &Process| p.is_known(!account.unseen);
         let left = kernel.all().find(|p| {
-            p.origin == Some(run) && p.marked && p.is_free() && !self.is_shielded(p, kernel)
+            let is_left = p.origin == Some(run) && is_known(p) && p.is_free();
+            is_left && !self.is_shielded(p, kernel, is_known)
         });
         let left = left.map(|p| p.pid);
         self.check(left.is_none(), || format!("{service:?} has left {left:?} {when}"));
@@ -683,11 +689,16 @@ impl Judge {
 
     /// Whether a process has an ancestor that foster must leave alone, so that it never became
     /// foster's child.
-    fn is_shielded(&self, process: &Process, kernel: &Kernel) -> bool {
+    fn is_shielded(
+        &self,
+        process: &Process,
+        kernel: &Kernel,
+        is_known: impl Fn(&Process) -> bool,
+    ) -> bool {
         let mut parent = process.parent;
         while parent != FOSTER {
             let Some(ancestor) = kernel.get(parent) else { return true };
-            if !ancestor.marked || ancestor.doom.is_some() {
+            if !is_known(ancestor) || ancestor.doom.is_some() {
                 return true;
             }
             parent = ancestor.parent;
@@ -754,20 +765,35 @@ impl Judge {
         self.check(single, || format!("{signal} goes to {target:?}, which leads nothing"));
         let Some(process) = kernel.get(pid) else { return };
         let only = self.services.len() == 1;
-        let owner = process
-            .origin
-            .filter(|run| process.marked && self.services[run.service.index()].last == Some(*run));
-        let service = match owner {
+        let unknown = !process.badge && (process.hidden || !self.readable);
+        let service = match self.owner(process) {
             _ if !self.config.supervised => Some(ServiceId(0)),
-            Some(run) if self.readable || only => Some(run.service),
-            None if !self.readable && only => Some(ServiceId(0)),
-            Some(_) | None => None,
+            _ if unknown => only.then_some(ServiceId(0)),
+            owner => owner,
         };
         let wanted = self.config.leftovers == Leftovers::Kill { orphans: true };
         let down = service.is_some_and(|id| self.services[id.index()].run.is_none());
         self.check(down && wanted, || {
             format!("{process:?} is killed, which is not foster's to do")
         });
+    }
+
+    /// The service whose last run a process carries the mark of.
+    fn owner(&self, process: &Process) -> Option<ServiceId> {
+        let run = process.origin.filter(|_| process.is_known(true))?;
+        (self.services[run.service.index()].last == Some(run)).then_some(run.service)
+    }
+
+    /// Who is left alone is told of, one in a second; it is none that is known to be a service's.
+    fn may_spare(&mut self, pid: Pid, now: Instant, kernel: &Kernel) {
+        let early = self.told_of.is_some_and(|at| now.since(at) < Duration::from_secs(1));
+        self.check(!early, || format!("{pid} is told of at {now}, too early"));
+        self.told_of = Some(now);
+        let Some(process) = kernel.get(pid) else { return };
+        // What its environment says may have been unreadable a moment ago.
+        let known = process.badge || self.services.len() == 1;
+        let owner = self.owner(process).filter(|_| known);
+        self.check(owner.is_none(), || format!("{process:?} is left alone, and is {owner:?}'s"));
     }
 
     /// In a stop that is for the leader first, the rest of its group gets the stop signal and CONT
@@ -961,11 +987,12 @@ impl Judge {
 
     /// What foster can see of a process's mark.
     pub fn mark(&self, process: &Process) -> Mark {
-        match process.carries() {
-            _ if !self.readable => Mark::Unreadable,
+        match process.origin {
+            Some(run) if process.badge => Mark::Run(run),
+            _ if process.hidden || !self.readable => Mark::Unreadable,
             _ if matches!(process.life, Life::Ending(_)) => Mark::Lost,
-            Some(run) => Mark::Run(run),
-            None => Mark::None,
+            Some(run) if process.marked => Mark::Run(run),
+            Some(_) | None => Mark::None,
         }
     }
 

@@ -35,6 +35,10 @@ pub struct Process {
     pub origin: Option<RunId>,
     /// Whether its environment carries the mark of that run.
     pub marked: bool,
+    /// Whether its limits do.
+    pub badge: bool,
+    /// Whether foster may not read its environment.
+    pub hidden: bool,
     /// Whether it is the first process of its run.
     pub leader: bool,
     pub manner: Manner,
@@ -78,8 +82,14 @@ pub enum Offspring {
     Member,
     /// A child that leads a session of its own.
     Escapee,
-    /// The same, without the mark in its environment.
+    /// The same, without any mark.
     Unmarked,
+    /// The same, without the mark in its environment.
+    Renamed,
+    /// The same, without the mark in its limits.
+    Unlimited,
+    /// The same, and of a user whose environment foster may not read.
+    Foreign,
     /// A member whose parent has ended at once.
     Orphan,
     /// A daemon: a session of its own, and a parent that has ended at once.
@@ -105,8 +115,9 @@ impl Process {
         matches!(self.life, Life::Ending(_))
     }
 
-    pub fn carries(&self) -> Option<RunId> {
-        self.origin.filter(|_| self.marked && !matches!(self.life, Life::Ending(_)))
+    /// Whether one can tell whose it is, where environments can be read, and where not.
+    pub fn is_known(&self, readable: bool) -> bool {
+        self.badge || readable && self.marked && !self.hidden
     }
 }
 
@@ -125,6 +136,8 @@ pub struct Kernel {
     /// Who ends when, by itself: process by birth.
     agenda: BTreeMap<(Instant, u64), (Pid, ExitStatus)>,
     births: u64,
+    /// Whether limits can be set.
+    pub badges: bool,
 }
 
 impl Kernel {
@@ -179,6 +192,8 @@ impl Kernel {
             doom: None,
             origin,
             marked: origin.is_some(),
+            badge: self.badges && origin.is_some(),
+            hidden: false,
             leader: false,
             manner: Manner::Default,
             pending: Vec::new(),
@@ -200,7 +215,7 @@ impl Kernel {
             .table
             .get(&pid)
             .filter(|process| process.life == Life::Running && !process.stuck)?;
-        let Process { group, session, origin, marked, manner, .. } = *parent;
+        let Process { group, session, origin, marked, badge, hidden, manner, .. } = *parent;
         // Whoever forks has also been waiting for its children, once in a while.
         let waited: Vec<Pid> =
             self.all().filter(|p| p.parent == pid && p.is_zombie()).map(|p| p.pid).collect();
@@ -210,12 +225,20 @@ impl Kernel {
         let orphan = matches!(kind, Offspring::Orphan | Offspring::Daemon);
         let place = match kind {
             Offspring::Member | Offspring::Orphan => Place::In { group, session },
-            Offspring::Escapee | Offspring::Unmarked | Offspring::Daemon => Place::OwnSession,
+            Offspring::Escapee
+            | Offspring::Unmarked
+            | Offspring::Renamed
+            | Offspring::Unlimited
+            | Offspring::Foreign
+            | Offspring::Daemon => Place::OwnSession,
         };
         let child = self.create(if orphan { FOSTER } else { pid }, place, origin);
         self.table.get_mut(&pid).expect("it was found above").forked = true;
         let process = self.table.get_mut(&child).expect("it was created above");
-        process.marked = marked && kind != Offspring::Unmarked;
+        let unlimited = [Offspring::Unmarked, Offspring::Unlimited, Offspring::Foreign];
+        process.marked = marked && !matches!(kind, Offspring::Unmarked | Offspring::Renamed);
+        process.badge = badge && !unlimited.contains(&kind);
+        process.hidden = hidden || kind == Offspring::Foreign;
         process.manner = manner;
         Some(child)
     }
@@ -445,7 +468,7 @@ impl Kernel {
         for p in self.all() {
             let _ = write!(
                 out,
-                "{}<{} {} {} {:?} {} {:?} {:?} {} {} {:?} {:?};",
+                "{}<{} {} {} {:?} {} {:?} {:?} {} {} {} {} {:?} {:?};",
                 p.pid,
                 p.parent,
                 p.group,
@@ -455,6 +478,8 @@ impl Kernel {
                 p.doom,
                 p.origin,
                 p.marked,
+                p.badge,
+                p.hidden,
                 p.leader,
                 p.manner,
                 p.pending

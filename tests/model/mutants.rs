@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 56] = [
+const MUTANTS: [Mutant; 59] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -230,6 +230,24 @@ const MUTANTS: [Mutant; 56] = [
         "mod.rs",
         "Mark::None | Mark::Lost => None,",
         "Mark::None | Mark::Lost => only(),",
+    ),
+    (
+        "those that are left alone are told of as often as they are seen",
+        "spared.rs",
+        "self.told.contains(&Some(pid))",
+        "false",
+    ),
+    (
+        "those that are left alone are told of all at once",
+        "spared.rs",
+        "now < self.quiet_until",
+        "false",
+    ),
+    (
+        "one that is another service's is told of as left alone",
+        "mod.rs",
+        "(service.run() == run).then_some(run.service)",
+        "(service.run() == run && service.is_cleaning()).then_some(run.service)",
     ),
     (
         "one Ctrl-C after another stop request kills",

@@ -194,16 +194,22 @@ fn name_of(kind: Offspring) -> &'static str {
         Offspring::Member => "member",
         Offspring::Escapee => "escapee",
         Offspring::Unmarked => "unmarked",
+        Offspring::Renamed => "renamed",
+        Offspring::Unlimited => "unlimited",
+        Offspring::Foreign => "foreign",
         Offspring::Orphan => "orphan",
         Offspring::Daemon => "daemon",
     }
 }
 
 /// All kinds of offspring.
-pub const KINDS: [Offspring; 5] = [
+pub const KINDS: [Offspring; 8] = [
     Offspring::Member,
     Offspring::Escapee,
     Offspring::Unmarked,
+    Offspring::Renamed,
+    Offspring::Unlimited,
+    Offspring::Foreign,
     Offspring::Orphan,
     Offspring::Daemon,
 ];

@@ -44,6 +44,8 @@ pub struct Setup {
     pub scans: bool,
     pub hands: bool,
     pub untold: bool,
+    /// Whether runs can be marked by limits.
+    pub badges: bool,
     /// Whether what came of a start is told by the next wait, and not at once.
     pub slow: bool,
 }
@@ -140,6 +142,7 @@ impl Default for Setup {
             scans: false,
             hands: false,
             untold: false,
+            badges: false,
             slow: false,
         }
     }
@@ -152,6 +155,7 @@ impl Setup {
         (sim.world.eager, sim.world.slow) = (self.eager, self.slow);
         (sim.world.hides, sim.world.rows) = (self.hides, self.rows);
         sim.world.scans = self.scans;
+        sim.world.kernel.badges = self.badges;
         (sim.world.hands, sim.world.untold) = (self.hands, self.untold);
         sim
     }
@@ -226,6 +230,7 @@ impl Setup {
             "scans" => self.scans = value.parse().ok()?,
             "hands" => self.hands = value.parse().ok()?,
             "untold" => self.untold = value.parse().ok()?,
+            "badges" => self.badges = value.parse().ok()?,
             "slow" => self.slow = value.parse().ok()?,
             _ => return None,
         }
@@ -278,6 +283,7 @@ impl Setup {
         line(self.scans, "scans", self.scans.to_string());
         line(self.hands, "hands", self.hands.to_string());
         line(self.untold, "untold", self.untold.to_string());
+        line(self.badges, "badges", self.badges.to_string());
         line(self.slow, "slow", self.slow.to_string());
         lines
     }

@@ -138,6 +138,55 @@ fn one_without_a_mark_is_left_alone() {
 }
 
 #[test]
+fn one_whose_limits_tell_is_killed_whatever_its_environment_says() {
+    for mut sim in [world(supervisor(1), [runs()]), world(supervisor(2), [runs(), runs()])] {
+        sim.world.kernel.badges = true;
+        sim.pass(s(1));
+        let others = sim.living().len() - 1;
+        sim.happens(Op::Fork(0, Offspring::Renamed));
+        sim.happens(Op::Blind(true));
+        sim.happens(Op::Exit(0, 1));
+        assert_eq!(sim.living().len(), others);
+    }
+}
+
+#[test]
+fn one_on_its_way_out_whose_limits_tell_is_awaited_with_what_it_leaves() {
+    let mut sim = world(supervisor(2), [runs(), runs()]);
+    sim.world.kernel.badges = true;
+    sim.pass(s(1));
+    let others = sim.living().len() - 1;
+    sim.happens(Op::Fork(0, Offspring::Renamed));
+    sim.happens(Op::Fork(2, Offspring::Renamed));
+    sim.happens(Op::Linger(2));
+    sim.happens(Op::Exit(0, 1));
+    sim.pass(s(3));
+    sim.happens(Op::Finish(1));
+    sim.pass(s(3));
+    assert_eq!((sim.fault(), sim.living().len()), (None, others + 1));
+}
+
+#[test]
+fn one_that_cannot_be_read_is_the_only_services_or_left_alone_and_told_of_once() {
+    let one = world(supervisor(1), [ends(s(1), 1)]);
+    for (mut sim, left) in [(one, 0), (world(supervisor(2), [ends(s(1), 1), runs()]), 1)] {
+        sim.world.kernel.badges = true;
+        sim.world.record = Some(Vec::new());
+        sim.pass(ms(500));
+        sim.happens(Op::Fork(0, Offspring::Foreign));
+        assert!(sim.world.kernel.all().any(|p| p.hidden));
+        sim.pass(s(60));
+        assert_eq!(sim.fault(), None);
+        let strange = sim.world.kernel.all().filter(|p| p.hidden && p.is_alive());
+        assert_eq!(strange.count(), left);
+        let told = sim.world.record.take().expect("it was wanted");
+        let spared =
+            |(_, action): &&(_, Action)| matches!(action, Action::Report(Report::Spared { .. }));
+        assert_eq!(told.iter().filter(spared).count(), left);
+    }
+}
+
+#[test]
 fn keep_orphans_keeps_what_escaped_the_group_and_nothing_else() {
     let mut config = supervisor(1);
     config.leftovers = Leftovers::Kill { orphans: false };
