@@ -94,7 +94,7 @@ struct Tally {
     refused_calls: u64,
     /// By how much foster's memory was above that of the start at the most, in kB.
     memory: u64,
-    deeds: [u64; 10],
+    deeds: [u64; 11],
 }
 
 /// A situation under way.

@@ -184,6 +184,14 @@ fn deed(dice: &mut Dice, board: Board, spell: Duration) -> Option<i32> {
             reap(middle);
             None
         }
+        // One of whom it is hard to tell whose it is.
+        9 => {
+            let way = dice.between(0, 3);
+            orphan(&mut || {
+                hide(way);
+                escape(spell);
+            })
+        }
         // As many as there is room for.
         _ => orphan(&mut || {
             for _ in 0..40 {
@@ -194,6 +202,37 @@ fn deed(dice: &mut Dice, board: Board, spell: Duration) -> Option<i32> {
             sleep(short);
         }),
     }
+}
+
+/// Takes away one of the marks, or has them hard to read.
+fn hide(way: u64) {
+    // SAFETY: the environment is a list of strings of this process's own, which it does not ask for
+    // any more; the rest takes numbers and a live record.
+    unsafe {
+        match way {
+            // As a program does that writes a title over it.
+            0 => {
+                let mut entry = environ.cast_const();
+                while !(*entry).is_null() {
+                    ptr::write_bytes(*entry, 0, libc::strlen(*entry));
+                    entry = entry.add(1);
+                }
+            }
+            1 => drop(unistd::setuid(unistd::Uid::from_raw(65_534))),
+            2 => assert_eq!(libc::prctl(libc::PR_SET_DUMPABLE, 0), 0),
+            _ => {
+                let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                libc::getrlimit(libc::RLIMIT_LOCKS, &raw mut limit);
+                limit.rlim_cur = limit.rlim_max;
+                libc::setrlimit(libc::RLIMIT_LOCKS, &raw const limit);
+            }
+        }
+    }
+}
+
+unsafe extern "C" {
+    /// The C library's list of the environment.
+    static mut environ: *mut *mut libc::c_char;
 }
 
 fn escape(spell: Duration) {
@@ -285,7 +324,7 @@ fn be_judged() {
 }
 
 /// How many kinds of deeds there are.
-const DEEDS: u64 = 10;
+const DEEDS: u64 = 11;
 
 /// The board, as the harness opens it: the first descriptor behind the standard ones.
 const BOARD: i32 = 3;
