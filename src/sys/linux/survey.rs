@@ -295,7 +295,7 @@ impl Children {
         if let Some(newest) = newest {
             self.made(newest);
         }
-        let first = self.own_pid.0 + 1;
+        let first = self.own_pid.0.saturating_add(1);
         // Where there is no room for a process, not many can have been made since.
         let last = newest.map_or(self.newest.0.saturating_add(MANY), |newest| newest.0);
         if self.ids_began_anew || last.saturating_sub(first) >= MOST_ASKED {
