@@ -144,6 +144,8 @@ pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
         Report::RestartDue { .. }
         | Report::GaveUp { .. }
         | Report::StopRequested { signal: None }
+        | Report::StillWaiting { .. }
+        | Report::StillWaitingForMore { .. }
         | Report::Killing { .. }
         | Report::Unkillable { .. }
         | Report::KillingOrphan { .. }

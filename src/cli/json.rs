@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::exit::ExitStatus;
 use crate::process::{Pid, RunNumber, ServiceId};
 use crate::signal::Signal;
-use crate::supervisor::Report;
+use crate::supervisor::{Report, Wait, Who};
 
 /// The members of a line's object behind its time and level: those that apply.
 #[derive(Default)]
@@ -51,6 +51,17 @@ impl<'a> Members<'a> {
             Report::StopRequested { signal } => {
                 Members { signal, ..Members::named("stop_requested") }
             }
+            Report::StillWaiting { service, who, wait } => Members {
+                pid: match who {
+                    Who::Leader(pid) | Who::Member(pid, _) => Some(pid),
+                    Who::Unknown => None,
+                },
+                delay: match wait {
+                    Wait::Stop { left, .. } | Wait::Death { left } => left,
+                },
+                ..about("still_waiting", service)
+            },
+            Report::StillWaitingForMore { count: _ } => Members::named("still_waiting_for_more"),
             Report::Killing { service, run } => in_run("killing", service, run),
             Report::Unkillable { service, run } => in_run("unkillable", service, run),
             Report::KillingOrphan { service, run, pid } => {

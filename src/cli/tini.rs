@@ -172,6 +172,8 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
         Report::RestartDue { .. }
         | Report::GaveUp { .. }
         | Report::StopRequested { signal: None }
+        | Report::StillWaiting { .. }
+        | Report::StillWaitingForMore { .. }
         | Report::Killing { .. }
         | Report::Unkillable { .. }
         | Report::KillingOrphan { .. }

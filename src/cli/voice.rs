@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Level, Log, LogFormat, ServiceConfig};
 use crate::process::{OsError, Pid, ServiceId, Target};
-use crate::supervisor::{EndCause, KillCause, Report};
+use crate::supervisor::{EndCause, KillCause, Report, Wait, Who};
 use crate::time::Timestamp;
 
 use super::json::Members;
@@ -262,6 +262,14 @@ fn foster(said: &Said<'_>, out: &mut dyn Write) -> fmt::Result {
         }
         Report::StopRequested { signal: Some(signal) } => write!(out, "{signal}: stopping"),
         Report::StopRequested { signal: None } => out.write_str("stopping"),
+        Report::StillWaiting { service, who, wait } => {
+            write!(out, "{}: ", name(service))?;
+            still_waiting(&Program { config, id: service }, who, wait, out)
+        }
+        Report::StillWaitingForMore { count } => {
+            let are = if count == 1 { "service is" } else { "services are" };
+            write!(out, "and {count} more {are} waited for")
+        }
         Report::Killing { service, .. } => {
             write!(out, "{} has not ended: sending SIGKILL", name(service))
         }
@@ -300,6 +308,46 @@ fn foster(said: &Said<'_>, out: &mut dyn Write) -> fmt::Result {
         Report::NotSuspended => out.write_str("not suspended: there is no shell to resume it"),
         Report::TerminalDetached => out.write_str("gave up the terminal"),
         Report::NotReaper => out.write_str("neither PID 1 nor subreaper: orphans go elsewhere"),
+    }
+}
+
+/// Who of a service is waited for, until when, and what kills it at once.
+fn still_waiting(program: &Program<'_>, who: Who, wait: Wait, out: &mut dyn Write) -> fmt::Result {
+    match who {
+        Who::Leader(pid) => write!(out, "waiting for {} (pid {pid})", BaseName(program))?,
+        Who::Member(pid, name) => {
+            write!(out, "waiting for {} (pid {pid})", OneLine(name.as_bytes()))?;
+        }
+        Who::Unknown => out.write_str("waiting for what is left of it")?,
+    }
+    // To a tenth of a second.
+    let tenths = |left: Duration| {
+        Short(Duration::from_millis((left.as_millis() as u64).saturating_add(50) / 100 * 100))
+    };
+    match wait {
+        Wait::Stop { left: Some(left), .. } => write!(out, ", SIGKILL in {}", tenths(left))?,
+        Wait::Stop { left: None, .. } => out.write_str(", without a deadline")?,
+        Wait::Death { left: Some(left) } => {
+            write!(out, " to die of SIGKILL, for {} more", tenths(left))?;
+        }
+        Wait::Death { left: None } => out.write_str(" to die of SIGKILL")?,
+    }
+    let Wait::Stop { hurry: Some(hurry), .. } = wait else { return Ok(()) };
+    let key = if hurry.by_key { "Ctrl-C" } else { "SIGINT" };
+    match hurry.interrupts {
+        1 => write!(out, "; another {key} kills at once"),
+        _ => write!(out, "; {key} twice kills at once"),
+    }
+}
+
+/// The program of a service, without the folder that it is in.
+struct BaseName<'a>(&'a Program<'a>);
+
+impl fmt::Display for BaseName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Program { config, id } = self.0;
+        let program = config.services.get(id.index()).map_or(&b""[..], |it| it.argv.program());
+        OneLine(program.rsplit(|byte| b"/\\".contains(byte)).next().unwrap_or(program)).fmt(f)
     }
 }
 

@@ -15,6 +15,7 @@ mod report;
 mod restart;
 mod service;
 mod shutdown;
+mod slow;
 mod spared;
 mod terminal;
 
@@ -32,11 +33,13 @@ pub use event::{Event, Foreground, Signalled, Survivor};
 pub use forward::Way;
 pub use report::{EndCause, KillCause, Report};
 pub use service::{Leader, Next, Remains, Rest, State};
+pub use slow::{Hurry, Wait, Who};
 
 use deadline::{Deadlines, earlier};
 use machine::Machine;
 use service::{Context, Input, Service};
 use shutdown::{Request, Shutdown};
+use slow::Slow;
 use spared::Spared;
 
 /// What foster finds at its start and cannot change.
@@ -63,6 +66,7 @@ pub struct Supervisor {
     services: Vec<Service>,
     deadlines: Deadlines,
     shutdown: Shutdown,
+    slow: Slow,
     machine: Machine,
     outbox: Outbox,
     /// How many services are not down for good.
@@ -99,6 +103,7 @@ impl fmt::Debug for Supervisor {
             .field("services", &self.services)
             .field("deadlines", &self.deadlines)
             .field("shutdown", &self.shutdown)
+            .field("slow", &self.slow)
             .field("machine", &self.machine)
             .field("outbox", &self.outbox)
             .field("live", &self.live)
@@ -162,6 +167,7 @@ impl Supervisor {
             services: ids.map(Service::starting).collect(),
             deadlines: Deadlines::new(count),
             shutdown: Shutdown::default(),
+            slow: Slow::default(),
             machine: Machine::default(),
             outbox: Outbox {
                 actions,
@@ -245,6 +251,9 @@ impl Supervisor {
         if self.machine.deadline().is_some_and(|at| at <= now) {
             self.clear_machine(machine::Input::Timeout, now);
         }
+        if self.tells_at().is_some_and(|at| at <= now) {
+            self.tell_slow_stop(now);
+        }
         self.end_if_done(now);
     }
 
@@ -274,7 +283,8 @@ impl Supervisor {
     /// When [`Supervisor::handle_timeout`] is to be called, if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        earlier(self.deadlines.earliest(), self.machine.deadline())
+        let earliest = earlier(self.deadlines.earliest(), self.machine.deadline());
+        earlier(earliest, self.tells_at())
     }
 
     /// What the machine was told to do.
@@ -332,6 +342,7 @@ impl Supervisor {
     fn stop(&mut self, signal: Option<Signal>, sent: Signal, now: Instant) {
         let input = match self.shutdown.request(signal, sent, &self.config) {
             Request::Begin => {
+                self.slow.begin(&self.config, now);
                 self.report(Report::StopRequested { signal });
                 Input::Stop(self.shutdown.signal())
             }
@@ -353,7 +364,7 @@ impl Supervisor {
         self.outbox.survey_due = false;
         let mut marks = false;
         for service in self.services.iter_mut().filter(|service| service.awaits_survey()) {
-            service.survey = Some(Remains::None);
+            (service.survey, service.found) = (Some(Remains::None), None);
             marks |= service.is_cleaning();
         }
         self.reads_marks = marks && self.config.supervised;
@@ -367,6 +378,7 @@ impl Supervisor {
         if let Some(id) = self.outbox.service_of(group) {
             let service = &mut self.services[id.index()];
             let remains = if adopted { Remains::Adopted } else { Remains::Others };
+            service.found = service.found.or(Some((pid, name)));
             service.survey = service.survey.map(|found| found.max(remains));
         }
         if mark == Mark::Lost && adopted {
@@ -388,6 +400,7 @@ impl Supervisor {
         let service = &mut self.services[id.index()];
         if let (State::Cleaning { .. }, Some(found)) = (service.state(), &mut service.survey) {
             *found = Remains::Adopted;
+            service.found = service.found.or(Some((pid, name)));
             let run = service.run_number();
             self.report(Report::KillingOrphan { service: id, run, pid });
             let target = Target::Process(pid);

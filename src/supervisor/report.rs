@@ -8,6 +8,7 @@ use crate::process::{Comm, Pid, RunNumber, SpawnError, Target};
 use crate::signal::Signal;
 
 use super::ServiceId;
+use super::slow::{Wait, Who};
 
 /// Something worth a line in the log.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,6 +64,20 @@ pub enum Report {
     StopRequested {
         /// By what; none where a service gave up.
         signal: Option<Signal>,
+    },
+    /// A stop takes its time: this service is not down.
+    StillWaiting {
+        /// Which.
+        service: ServiceId,
+        /// Who of it.
+        who: Who,
+        /// For what, and how long.
+        wait: Wait,
+    },
+    /// The same of more services than are told by their names.
+    StillWaitingForMore {
+        /// How many.
+        count: u32,
     },
     /// A service did not end in time, or was not given any: it gets SIGKILL.
     Killing {
@@ -195,6 +210,8 @@ impl Report {
                 Level::Error
             }
             Report::Ended { cause: EndCause::Unasked { crash: true }, .. }
+            | Report::StillWaiting { .. }
+            | Report::StillWaitingForMore { .. }
             | Report::Killing { .. }
             | Report::KillFailed { .. }
             | Report::NotReaper => Level::Warn,

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Leftovers, Session, StopTo};
 use crate::exit::ExitStatus;
-use crate::process::{Pid, RunId, RunNumber, ServiceId, SpawnError, SpawnErrorKind, Target};
+use crate::process::{Comm, Pid, RunId, RunNumber, ServiceId, SpawnError, SpawnErrorKind, Target};
 use crate::signal::Signal;
 use crate::time::Instant;
 
@@ -36,6 +36,7 @@ use super::action::Action;
 use super::deadline::earlier;
 use super::report::{EndCause, KillCause, Report};
 use super::restart::{self, Restarts, Verdict};
+use super::slow::{Awaited, Who};
 use super::terminal::{self, Claim, Tie};
 use super::{Facts, Outbox, Shutdown};
 
@@ -180,6 +181,8 @@ pub(super) struct Service {
     code: u32,
     /// What the survey under way has found so far, where one is.
     pub(super) survey: Option<Remains>,
+    /// Whom that, or the last one, has found first.
+    pub(super) found: Option<(Pid, Comm)>,
     /// The signal that stopped it, where that was no Ctrl-Z and so is nothing to undo.
     pub(super) halted: Option<Signal>,
     /// How its group and the terminal stand to each other.
@@ -199,6 +202,7 @@ impl Service {
             restarts: Restarts::default(),
             code: 0,
             survey: None,
+            found: None,
             halted: None,
             tie: Tie::default(),
             died_of: None,
@@ -259,6 +263,31 @@ impl Service {
             State::Cleaning { give_up_at, .. } => give_up_at,
             State::Backoff { retry_at } => Some(retry_at),
             State::Down | State::Starting | State::Up { .. } | State::Failed => None,
+        }
+    }
+
+    /// Who of it is waited for in a stop.
+    pub(super) fn awaited(&self) -> Option<Awaited> {
+        let member = || self.found.map_or(Who::Unknown, |(pid, name)| Who::Member(pid, name));
+        let who = |pid, leader| match leader {
+            Leader::Alive => Who::Leader(pid),
+            Leader::Dead(_) => member(),
+        };
+        match self.state {
+            State::Stopping { pid, leader, kill_at, .. } => {
+                Some(Awaited { who: who(pid, leader), until: kill_at, killed: false })
+            }
+            State::Killing { pid, leader, give_up_at, .. } => {
+                Some(Awaited { who: who(pid, leader), until: Some(give_up_at), killed: true })
+            }
+            State::Cleaning { give_up_at, .. } => {
+                Some(Awaited { who: member(), until: give_up_at, killed: true })
+            }
+            State::Down
+            | State::Starting
+            | State::Up { .. }
+            | State::Backoff { .. }
+            | State::Failed => None,
         }
     }
 

@@ -81,6 +81,16 @@ impl Shutdown {
         matches!(self.phase, Phase::Killing(_))
     }
 
+    /// How many more SIGINTs it takes until services get no more time; none where they get none.
+    pub(super) fn interrupts_to_kill(&self) -> Option<u32> {
+        match self.phase {
+            Phase::Running | Phase::Stopping(_) => {
+                Some(2_u32.saturating_sub(self.interrupts).max(1))
+            }
+            Phase::Killing(_) => None,
+        }
+    }
+
     /// What services get to stop them.
     pub(super) fn signal(&self) -> Signal {
         match self.phase {

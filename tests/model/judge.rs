@@ -12,7 +12,9 @@ use foster::config::{Config, ForwardTo, JobControl, Leftovers, Restart, Session,
 use foster::exit::{ExitStatus, MachineEnd};
 use foster::process::{Mark, Pid, RunId, ServiceId, Target};
 use foster::signal::{Signal, SignalSet};
-use foster::supervisor::{Action, Event, Foreground, Report, Signalled, State, Supervisor};
+use foster::supervisor::{
+    Action, Event, Foreground, Report, Signalled, State, Supervisor, Wait, Who,
+};
 use foster::time::Instant;
 
 use crate::kernel::{FOSTER, Kernel, Life, OUTSIDE, Process};
@@ -24,6 +26,10 @@ pub struct Judge {
     pub services: Vec<Account>,
     /// Since when foster is to come down.
     pub stop: Option<StopOrder>,
+    /// When it is to be told at the latest that services are waited for.
+    tell_by: Option<Instant>,
+    /// How many were named in this moment.
+    named: (Instant, u32),
     /// Whether that began before this turn.
     seen: bool,
     /// The codes of those that were the first to give up; more than one where they did at once.
@@ -139,6 +145,8 @@ impl Judge {
             config,
             services: vec![Account::default(); count],
             stop: None,
+            tell_by: None,
+            named: (Instant::ZERO, 0),
             seen: false,
             gave_up: Vec::new(),
             interrupts: 0,
@@ -287,6 +295,8 @@ impl Judge {
                 )
             });
         }
+        let late = self.tell_by.is_some_and(|at| at <= now) && self.waits_until(now).is_some();
+        self.check(!late, || format!("at {now} nobody was told who is waited for"));
         let Machine { asked, killed, over, .. } = self.machine;
         self.check(!over, || "foster waits behind the end of the machine".into());
         let answered = asked.is_none_or(|(_, answered)| answered);
@@ -600,6 +610,10 @@ impl Judge {
             return;
         }
         self.stop = Some(StopOrder { at: now, signal, at_once: false });
+        // Whoever is killed by then is not told of before.
+        let second = Duration::from_secs(1);
+        let killed = self.config.stop.timeout.filter(|timeout| *timeout <= second);
+        self.tell_by = Some(now + killed.unwrap_or_default() + second);
         self.sent.insert(signal);
         let timeout = self.config.stop.timeout;
         for index in 0..self.services.len() {
@@ -952,6 +966,19 @@ impl Judge {
                     format!("{report:?} instead of {account:?}")
                 });
             }
+            Report::StillWaiting { service, who, wait } => {
+                if self.named.0 != now {
+                    self.named = (now, 0);
+                }
+                self.named.1 += 1;
+                let named = self.named.1;
+                self.check(named <= 5, || format!("{named} are named at {now}"));
+                self.told_to_wait(service, who, wait, now);
+            }
+            Report::StillWaitingForMore { .. } => {
+                let named = self.named;
+                self.check(named == (now, 5), || format!("more than {named:?} are waited for"));
+            }
             Report::Unkillable { service, .. } => {
                 self.services[service.index()].unkillable = true;
                 let hung = self.hung;
@@ -967,6 +994,51 @@ impl Judge {
             }
             _ => {}
         }
+    }
+
+    /// Until when services that were asked to stop are waited for, where any are; none for ever.
+    fn waits_until(&self, now: Instant) -> Option<Option<Instant>> {
+        let runs = self.services.iter().filter_map(|account| account.run);
+        let ends = runs.filter(|run| !run.killed).filter_map(|run| run.kill_at);
+        let ends = ends.filter(|at| at.is_none_or(|at| at > now));
+        ends.reduce(|one, other| one.zip(other).map(|(one, other)| one.max(other)))
+    }
+
+    /// Who is waited for in a stop is told after a second, and each time half of what was left is
+    /// gone, as long as that is a second.
+    fn told_to_wait(&mut self, service: ServiceId, who: Who, wait: Wait, now: Instant) {
+        let began = self.stop.map(|stop| stop.at);
+        let early = began.is_none_or(|at| now < at + Duration::from_secs(1));
+        self.check(!early, || format!("{service:?} is waited for too early, at {now}"));
+        let run = self.services[service.index()].run;
+        if let Some(run) = run {
+            let leader = match who {
+                Who::Leader(pid) => pid == run.pid && run.ended.is_none(),
+                Who::Member(pid, _) => pid != run.pid && run.ended.is_some(),
+                Who::Unknown => run.ended.is_some(),
+            };
+            self.check(leader, || format!("{who:?} is not who is waited for of {run:?}"));
+            let right = match wait {
+                Wait::Stop { left, hurry } => {
+                    let dropped = self.config.forward.rewrites.get(Signal::INT).is_none();
+                    let more = if self.interrupts == 0 { 2 } else { 1 };
+                    let wanted = (!dropped).then_some(more);
+                    !run.killed
+                        && run.kill_at == Some(left.map(|left| now + left))
+                        && hurry.map(|hurry| hurry.interrupts) == wanted
+                }
+                Wait::Death { .. } => run.killed || self.stop.is_some_and(|stop| stop.at_once),
+            };
+            self.check(right, || format!("{wait:?} is not what {run:?} is waited for"));
+        }
+        let elapsed = began.map_or(Duration::ZERO, |at| now.since(at));
+        self.tell_by = match self.waits_until(now) {
+            Some(None) => Some(now + (elapsed + Duration::from_secs(1)).min(DAY)),
+            Some(Some(until)) if until.since(now) >= Duration::from_secs(2) => {
+                Some(now + until.since(now) / 2)
+            }
+            Some(Some(_)) | None => None,
+        };
     }
 
     fn lives(&mut self, group: Pid, kernel: &Kernel) {
@@ -1051,6 +1123,9 @@ fn end_asked_by(signal: Signal) -> Option<MachineEnd> {
 
 /// How long foster waits for what got SIGKILL, twice where there are also orphans.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// However long a stop takes, it is told of once a day.
+const DAY: Duration = Duration::from_secs(86_400);
 
 /// What a stop may take beyond its deadline where every process dies of SIGKILL: foster looks
 /// every 100 ms for those that it is not told of.

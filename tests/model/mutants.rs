@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 59] = [
+const MUTANTS: [Mutant; 61] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
@@ -158,6 +158,18 @@ const MUTANTS: [Mutant; 59] = [
         "forward.rs",
         "self.asks_to_stop(signal, sent) && !is_resize(signalled)",
         "self.asks_to_stop(signal, sent)",
+    ),
+    (
+        "a slow stop is told once and not again",
+        "slow.rs",
+        "half if half >= LEAST => now + half,",
+        "half if half >= LEAST => until,",
+    ),
+    (
+        "one Ctrl-C too many is asked for",
+        "shutdown.rs",
+        "2_u32.saturating_sub(self.interrupts).max(1)",
+        "2",
     ),
     (
         "SIGKILL comes a moment too late",

@@ -187,6 +187,9 @@ impl Case {
                     // A look at who is left may come before.
                     State::Stopping { kill_at, .. } => kill_at?,
                     State::Killing { give_up_at, .. } => give_up_at,
+                    State::Cleaning { give_up_at, .. } => give_up_at?,
+                    // A stop that goes on is told of, and nothing else.
+                    State::Starting => return None,
                     _ => self.machine.poll_timeout()?,
                 };
                 self.machine.handle_timeout(self.now);

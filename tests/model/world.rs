@@ -14,7 +14,9 @@ use foster::driver::{Backend, Driver};
 use foster::exit::ExitStatus;
 use foster::process::{Comm, Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::{Signal, SignalSet};
-use foster::supervisor::{Action, Event, Facts, Foreground, Signalled, Supervisor, Survivor, Way};
+use foster::supervisor::{
+    Action, Event, Facts, Foreground, Report, Signalled, Supervisor, Survivor, Way,
+};
 use foster::time::Instant;
 
 use crate::judge::Judge;
@@ -87,6 +89,8 @@ pub struct World {
     spins: u32,
     /// Whether foster was woken by its deadline and has done nothing yet.
     woken: bool,
+    /// Whether all that it has done since was to tell that it waits.
+    told_only: bool,
 }
 
 /// Where foster stands to the terminal.
@@ -149,8 +153,18 @@ impl Sim {
             (_, Op::Calm) => return self.world.amid.clear(),
             (_, Op::Pass(time)) => self.world.until = self.world.now + time,
             (_, Op::Due) => {
-                let due = self.machine.poll_timeout();
-                self.world.until = due.map_or(self.world.now, |at| at.max(self.world.now));
+                // Past those by which it only tells that it waits.
+                self.world.told_only = true;
+                // In a stop without a deadline it may tell that for ever.
+                for _ in 0..8 {
+                    let told_only = std::mem::take(&mut self.world.told_only);
+                    if !told_only || self.ended.is_some() || self.fault().is_some() {
+                        break;
+                    }
+                    let due = self.machine.poll_timeout();
+                    self.world.until = due.map_or(self.world.now, |at| at.max(self.world.now));
+                    self.settle();
+                }
             }
             (_, Op::End) => self.world.judge.fault = Some("foster does not end".into()),
             (_, op) => self.world.apply(op),
@@ -252,6 +266,7 @@ impl World {
             quiet: false,
             spins: 0,
             woken: false,
+            told_only: false,
         }
     }
 
@@ -565,6 +580,11 @@ impl World {
 
     fn take_down(&mut self, action: Action) {
         self.actions += 1;
+        let tells = matches!(
+            action,
+            Action::Report(Report::StillWaiting { .. } | Report::StillWaitingForMore { .. })
+        );
+        self.told_only = tells && (self.woken || self.told_only);
         self.woken = false;
         let mut hasher = DefaultHasher::new();
         (self.digest, self.now, action).hash(&mut hasher);

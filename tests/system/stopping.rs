@@ -59,6 +59,20 @@ fn a_power_failure_stops_services_by_term() {
 }
 
 #[test]
+fn a_slow_stop_is_told() {
+    let mut run = wrapped("fork { ignore=TERM say=member pause } say=up pause").start();
+    run.expect_all(&["member", "up"]);
+    run.signal("TERM");
+    let line = run.expect_error("foster: warning: probe: waiting for probe (pid ");
+    assert!(line.ends_with("s; Ctrl-C twice kills at once"), "{line}");
+    run.signal("INT");
+    let line = run.expect_error("foster: warning: probe: waiting for probe (pid ");
+    assert!(line.ends_with("s; another Ctrl-C kills at once"), "{line}");
+    run.signal("INT");
+    assert_eq!(run.wait().code(), 137);
+}
+
+#[test]
 fn the_end_by_sigkill_is_said_as_it_was() {
     let mut run = wrapped("ignore=TERM say=up pause").args(["--stop-timeout", "50ms"]).start();
     run.expect("up");

@@ -264,7 +264,8 @@ impl Children {
                         .marks
                         .map_or(Mark::Unreadable, |marks| marks.of(pid, has_proc, budget));
                     let stays = matches!(mark, Mark::None | Mark::Unreadable);
-                    let is_told = look.marks.is_some() && has_proc && stays;
+                    let is_told =
+                        has_proc && (look.marks.is_some() && stays || is_among(&group, look.held));
                     let stat = is_told.then(|| Stat::of(pid)).flatten();
                     let name = stat.map_or(Comm::default(), |stat| stat.name);
                     events.push(Event::Survivor(Survivor {

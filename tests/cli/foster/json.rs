@@ -54,6 +54,12 @@ fn reports() -> Vec<Report> {
         Report::GaveUp { service, restarts: 5 },
         Report::StopRequested { signal: Some(signal) },
         Report::StopRequested { signal: None },
+        Report::StillWaiting {
+            service,
+            who: foster::supervisor::Who::Leader(pid),
+            wait: foster::supervisor::Wait::Death { left: Some(Duration::from_secs(9)) },
+        },
+        Report::StillWaitingForMore { count: 2 },
         Report::Killing { service, run },
         Report::Unkillable { service, run },
         Report::KillingOrphan { service, run, pid },

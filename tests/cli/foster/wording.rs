@@ -5,9 +5,9 @@ use std::time::Duration;
 use foster::cli::{Say, Stream};
 use foster::config::Config;
 use foster::exit::ExitStatus;
-use foster::process::{Pid, ServiceId, SpawnError, SpawnErrorKind, Target};
+use foster::process::{Comm, Pid, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
-use foster::supervisor::{EndCause, KillCause, Report};
+use foster::supervisor::{EndCause, Hurry, KillCause, Report, Wait, Who};
 
 use crate::world::{self, RUN, World};
 
@@ -49,6 +49,12 @@ fn every_report_has_a_line() {
     let not_found = error(SpawnErrorKind::NotFound, 2);
     let no_shell = error(SpawnErrorKind::NoShell, 2);
     let killed = ExitStatus::Signal(Signal::KILL);
+    let [key, sent] =
+        [(2, true), (1, false)].map(|(interrupts, by_key)| Some(Hurry { interrupts, by_key }));
+    let stop =
+        |left: Option<u64>, hurry| Wait::Stop { left: left.map(Duration::from_millis), hurry };
+    let death = Wait::Death { left: Some(Duration::from_secs(9)) };
+    let member = Who::Member(pid, Comm::new(b"worker"));
     let [late, hurried] = [KillCause::Late, KillCause::Hurried].map(EndCause::Killed);
     for (report, line) in [
         (Report::Started { service, run: RUN, pid }, "app (pid 12) started"),
@@ -99,6 +105,24 @@ fn every_report_has_a_line() {
         ),
         (Report::StopRequested { signal: Some(signal) }, "SIGTERM: stopping"),
         (Report::StopRequested { signal: None }, "stopping"),
+        (
+            Report::StillWaiting { service, who: Who::Leader(pid), wait: stop(Some(8_960), key) },
+            "app: waiting for app (pid 12), SIGKILL in 9s; Ctrl-C twice kills at once",
+        ),
+        (
+            Report::StillWaiting { service: shell, who: Who::Leader(pid), wait: stop(None, sent) },
+            "exit: waiting for sh (pid 12), without a deadline; another SIGINT kills at once",
+        ),
+        (
+            Report::StillWaiting { service: shell, who: member, wait: stop(Some(1500), None) },
+            "exit: waiting for worker (pid 12), SIGKILL in 1.5s",
+        ),
+        (
+            Report::StillWaiting { service, who: Who::Unknown, wait: death },
+            "app: waiting for what is left of it to die of SIGKILL, for 9s more",
+        ),
+        (Report::StillWaitingForMore { count: 1 }, "and 1 more service is waited for"),
+        (Report::StillWaitingForMore { count: 7 }, "and 7 more services are waited for"),
         (Report::Killing { service, run: RUN }, "app has not ended: sending SIGKILL"),
         (
             Report::Unkillable { service, run: RUN },

@@ -3,7 +3,7 @@
 use super::*;
 
 use foster::config::StopTo;
-use foster::supervisor::{EndCause, KillCause};
+use foster::supervisor::{EndCause, Hurry, KillCause, Wait, Who};
 
 #[test]
 fn a_stop_sends_the_signal_that_asked_and_a_cont_behind_it() {
@@ -365,6 +365,43 @@ fn a_second_sigterm_is_passed_on_and_kills_nobody() {
     sim.gets(Signal::TERM);
     assert_eq!(sim.got(Pid(2)), [Signal::TERM, Signal::CONT, Signal::TERM]);
     assert_eq!(sim.ended, None);
+}
+
+#[test]
+fn a_slow_stop_is_told_after_a_second_and_when_half_of_what_was_left_is_gone() {
+    let waits = |action: &Action| matches!(action, Action::Report(Report::StillWaiting { .. }));
+    let mut sim = world(supervisor(1), [behaves(Manner::Tidy(ms(999), 0))]);
+    sim.gets(Signal::TERM);
+    sim.pass(s(2));
+    assert_eq!((sim.times(waits), sim.ended), (vec![], Some(0)));
+    let mut sim = world(supervisor(1), [behaves(Manner::Ignore)]);
+    sim.gets(Signal::INT);
+    sim.pass(s(10));
+    assert_eq!(sim.times(waits), [1000, 5500, 7750, 8875]);
+    let who = Who::Leader(Pid(2));
+    let hurry = Some(Hurry { interrupts: 1, by_key: true });
+    let wait = Wait::Stop { left: Some(s(9)), hurry };
+    let first = Report::StillWaiting { service: ServiceId(0), who, wait };
+    assert!(sim.reports().contains(&first), "{:?}", sim.reports());
+    // Without a deadline at double distances.
+    let mut config = supervisor(1);
+    config.stop.timeout = None;
+    let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
+    sim.gets(Signal::TERM);
+    sim.pass(s(20));
+    assert_eq!(sim.times(waits), [1000, 3000, 7000, 15_000]);
+    let member = |report: &Report| {
+        matches!(report, Report::StillWaiting { who: Who::Member(Pid(3), _), .. })
+    };
+    assert_eq!(sim.reports().into_iter().filter(member).count(), 4);
+    // Not more than five by name.
+    let mut sim = Sim::new(supervisor(7), Terminal::None);
+    sim.world.scripts.fill(vec![behaves(Manner::Ignore)]);
+    sim.world.record = Some(Vec::new());
+    sim.gets(Signal::TERM);
+    sim.pass(s(1));
+    assert_eq!(sim.times(waits).len(), 5);
+    assert!(sim.reports().contains(&Report::StillWaitingForMore { count: 2 }));
 }
 
 #[test]

@@ -1,0 +1,179 @@
+//! A slow stop: who is waited for is told after a second, and then each time half of what was left
+//! is gone.
+
+use std::time::Duration;
+
+use crate::config::{Config, JobControl, Session};
+use crate::process::{Comm, Pid, ServiceId};
+use crate::signal::Signal;
+use crate::time::Instant;
+
+use super::{Report, Supervisor};
+
+/// When a stop that goes on is told of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Slow {
+    /// When the stop began.
+    began: Instant,
+    /// When it is told of next; none where there is no stop.
+    tell_at: Option<Instant>,
+}
+
+/// Who is waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Who {
+    /// The service's first process.
+    Leader(Pid),
+    /// One that outlives that.
+    Member(Pid, Comm),
+    /// Somebody whom no survey could tell.
+    Unknown,
+}
+
+/// What one is waited for, and how long.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Wait {
+    /// That it stops.
+    Stop {
+        /// How long until SIGKILL; none for ever.
+        left: Option<Duration>,
+        /// What makes that at once, where anything does.
+        hurry: Option<Hurry>,
+    },
+    /// That it dies of the SIGKILL that it got.
+    Death {
+        /// How long until foster waits no longer, where that is known.
+        left: Option<Duration>,
+    },
+}
+
+/// How services are killed at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Hurry {
+    /// How many more SIGINTs it takes.
+    pub interrupts: u32,
+    /// Whether Ctrl-C is one for sure: a child that has the terminal gets that in foster's place.
+    pub by_key: bool,
+}
+
+/// A service that is waited for.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Awaited {
+    pub(super) who: Who,
+    /// Until when; none for ever.
+    pub(super) until: Option<Instant>,
+    /// Whether it got SIGKILL.
+    pub(super) killed: bool,
+}
+
+impl Slow {
+    /// Takes in that a stop begins.
+    pub(super) fn begin(&mut self, config: &Config, now: Instant) {
+        // Whoever is killed by then is not told to be waited for just before.
+        let killed = config.stop.timeout.filter(|timeout| *timeout <= FIRST).unwrap_or_default();
+        *self = Slow { began: now, tell_at: Some(now + killed + FIRST) };
+    }
+
+    /// When it is told of next.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.tell_at
+    }
+
+    /// Takes in that it was told; `until` is the latest end of what was waited for, if all has one.
+    fn told(&mut self, until: Option<Instant>, now: Instant) {
+        let next = match until {
+            // At double distances: 1 s, 3 s, 7 s, and so on up to a day.
+            None => now + (now.since(self.began) + FIRST).min(LONGEST),
+            Some(until) => match until.since(now) / 2 {
+                half if half >= LEAST => now + half,
+                // It is over by then, or takes longer than SIGKILL should.
+                _ => until.max(now) + FIRST,
+            },
+        };
+        self.tell_at = Some(next);
+    }
+}
+
+impl Supervisor {
+    /// When a stop that goes on is told of, as long as there is anyone to wait for.
+    pub(super) fn tells_at(&self) -> Option<Instant> {
+        self.slow.deadline().filter(|_| self.live > 0)
+    }
+
+    /// Tells who is waited for.
+    pub(super) fn tell_slow_stop(&mut self, now: Instant) {
+        let hurry = self.hurry();
+        // Those that got SIGKILL count where there are no others.
+        let (mut count, mut latest, mut last) = (0, None, now);
+        for index in 0..self.services.len() {
+            let Some(awaited) = self.services[index].awaited() else { continue };
+            match (awaited.killed, latest) {
+                (true, _) => last = last.max(awaited.until.unwrap_or(now)),
+                (false, None) => latest = Some(awaited.until),
+                (false, Some(one)) => {
+                    latest = Some(one.zip(awaited.until).map(|(one, other)| one.max(other)));
+                }
+            }
+            count += 1;
+            if count > MOST {
+                continue;
+            }
+            let left = awaited.until.map(|until| until.since(now));
+            let wait = match awaited.killed {
+                true => Wait::Death { left },
+                false => Wait::Stop { left, hurry },
+            };
+            let service = ServiceId(index as u32);
+            self.report(Report::StillWaiting { service, who: awaited.who, wait });
+        }
+        if let Some(count @ 1..) = count.checked_sub(MOST) {
+            self.report(Report::StillWaitingForMore { count });
+        }
+        self.slow.told(latest.unwrap_or(Some(last)), now);
+    }
+
+    /// What kills all at once.
+    fn hurry(&self) -> Option<Hurry> {
+        let interrupts = self.shutdown.interrupts_to_kill()?;
+        // One that is dropped counts as none.
+        self.config.forward.rewrites.get(Signal::INT)?;
+        let child_may_have_it = self.facts.terminal
+            && self.config.session == Session::Group
+            && self.config.job_control == JobControl::FollowChild;
+        Some(Hurry { interrupts, by_key: !child_may_have_it })
+    }
+}
+
+/// How long a stop takes that nobody needs to be told of.
+const FIRST: Duration = Duration::from_secs(1);
+
+/// The least time between two tellings, and the least that is left then.
+const LEAST: Duration = Duration::from_secs(1);
+
+/// The longest time between two tellings.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How many services are told by their names.
+const MOST: u32 = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_is_told_when_half_of_what_was_left_is_gone_and_at_double_distances_without_an_end() {
+        let at = |millis| Instant::ZERO + Duration::from_millis(millis);
+        let told = |until: Option<Instant>, count| {
+            let mut slow = Slow { began: Instant::ZERO, tell_at: Some(at(1000)) };
+            let mut all = Vec::new();
+            for _ in 0..count {
+                let now = slow.deadline().expect("it goes on");
+                all.push(now.since(Instant::ZERO).as_millis());
+                slow.told(until, now);
+            }
+            all
+        };
+        assert_eq!(told(Some(at(10_000)), 5), [1000, 5500, 7750, 8875, 11_000]);
+        assert_eq!(told(None, 5), [1000, 3000, 7000, 15_000, 31_000]);
+    }
+}
