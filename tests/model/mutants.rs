@@ -78,8 +78,8 @@ const MUTANTS: [Mutant; 61] = [
     (
         "the leader is reaped before its group is killed",
         "service.rs",
-        "self.end_group(pid, cx);\n                cx.reap(pid);\n                let next",
-        "cx.reap(pid);\n                self.end_group(pid, cx);\n                let next",
+        "self.end_group(pid, cx);\n                cx.reap(pid);\n                if self.tie",
+        "cx.reap(pid);\n                self.end_group(pid, cx);\n                if self.tie",
     ),
     (
         "a service is down when its leader is",
@@ -270,8 +270,8 @@ const MUTANTS: [Mutant; 61] = [
     (
         "init ends with 0 when it was stopped",
         "shutdown.rs",
-        "if config.supervised && self.has_ended(status)",
-        "if self.has_ended(status)",
+        "if config.supervised && self.has_ended(status, hup)",
+        "if self.has_ended(status, hup)",
     ),
     (
         "the last bad status counts and not the first",

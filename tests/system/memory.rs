@@ -50,9 +50,14 @@ fn nothing_is_allocated_during_a_stop_on_linux() {
     let mut run = launch.probe(&script).with_input().place(Place::Job).start();
     run.expect_all(&["member trapping", "middle", "leader"]);
     let (foster, leader) = (run.pid(), run.child());
-    let before = allocations(&mut run);
     run.signal("TERM");
     run.expect_all(&["member got TERM", "stopping"]);
+    // The first deadline, that to tell of a slow stop, has made the queue.
+    procfs::await_sleep(foster);
+    let before = allocations(&mut run);
+    run.signal("TERM");
+    run.expect("member got TERM");
+    procfs::await_sleep(foster);
     assert_eq!(allocations(&mut run), before, "allocations for the signal of a stop");
     run.write_line("");
     procfs::await_state(leader, "Z");

@@ -60,7 +60,7 @@ fn a_power_failure_stops_services_by_term() {
 
 #[test]
 fn a_slow_stop_is_told() {
-    let mut run = wrapped("fork { ignore=TERM say=member pause } say=up pause").start();
+    let mut run = wrapped("fork { ignore=TERM,INT say=member pause } say=up pause").start();
     run.expect_all(&["member", "up"]);
     run.signal("TERM");
     let line = run.expect_error("foster: warning: probe: waiting for probe (pid ");
