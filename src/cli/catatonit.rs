@@ -123,6 +123,7 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
         }
         Report::Ended { .. }
         | Report::RestartDue { .. }
+        | Report::InBackground { .. }
         | Report::GaveUp { .. }
         | Report::StopRequested { .. }
         | Report::StillWaiting { .. }

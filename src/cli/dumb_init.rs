@@ -142,6 +142,7 @@ pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
             "Detached from controlling tty, ignoring the first SIGHUP and SIGCONT we receive."
         )),
         Report::RestartDue { .. }
+        | Report::InBackground { .. }
         | Report::GaveUp { .. }
         | Report::StopRequested { signal: None }
         | Report::StillWaiting { .. }

@@ -40,6 +40,7 @@ impl<'a> Members<'a> {
             Report::Ended { service, run, pid, status, cause: _ } => {
                 Members { pid: Some(pid), status: Some(status), ..in_run("ended", service, run) }
             }
+            Report::InBackground { service, run } => in_run("in_background", service, run),
             Report::RestartDue { service, delay, restarts } => Members {
                 delay: Some(delay),
                 attempt: Some(restarts),

@@ -170,6 +170,7 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
         }
         Report::NotReaper => lines.say(Level::Warn, format_args!("{NOT_REAPER}")),
         Report::RestartDue { .. }
+        | Report::InBackground { .. }
         | Report::GaveUp { .. }
         | Report::StopRequested { signal: None }
         | Report::StillWaiting { .. }

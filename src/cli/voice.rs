@@ -248,6 +248,12 @@ fn foster(said: &Said<'_>, out: &mut dyn Write) -> fmt::Result {
             };
             write!(out, "{} (pid {pid}) {status}{why}", name(service))
         }
+        Report::InBackground { service, run: _ } => write!(
+            out,
+            "{} seems to have gone to the background: it ended at once and left others, which foster does \
+             not follow; start it in the foreground, by an option such as -F, -D or --nodaemon",
+            name(service)
+        ),
         Report::RestartDue { service, delay, restarts } => {
             let delay = Short(delay);
             write!(out, "{} starts again in {delay}, restart {restarts} in a row", name(service))

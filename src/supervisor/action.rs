@@ -59,6 +59,14 @@ pub enum Action {
         /// Whether to read the mark of each.
         marks: bool,
     },
+    /// Tell whether a service whose first process has ended left others that live: comes back as
+    /// `LeftBehind`, or not at all.
+    Look {
+        /// Which.
+        service: ServiceId,
+        /// Among whom: the members of this group, or all that foster has adopted.
+        group: Option<Pid>,
+    },
     /// Let the child's group be the terminal's foreground group, if foster's own is; comes back as
     /// `TerminalGiven` or `TerminalKept`.
     GiveTerminal {

@@ -84,6 +84,11 @@ pub enum Event {
         /// Whether at least those in the groups of held leaders were all.
         groups: bool,
     },
+    /// Answer to `Look`: there is somebody.
+    LeftBehind {
+        /// Whom the service left.
+        service: ServiceId,
+    },
     /// At start-up foster gave up a terminal whose session it led: the kernel sends it a HUP and
     /// a CONT for that, which nobody meant (tty_ioctl(4), TIOCNOTTY).
     TerminalDetached,

@@ -234,6 +234,7 @@ impl Supervisor {
             Event::Hidden => self.outbox.survey_due |= self.awaits_survey(),
             Event::Survivor(survivor) => self.survivor(survivor, now),
             Event::Surveyed { whole, groups } => self.surveyed(whole, groups, now),
+            Event::LeftBehind { service } => self.left_behind(service),
             Event::TerminalDetached => {
                 self.report(Report::TerminalDetached);
                 self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
@@ -402,9 +403,24 @@ impl Supervisor {
             *found = Remains::Adopted;
             service.found = service.found.or(Some((pid, name)));
             let run = service.run_number();
+            if service.left_behind() {
+                self.report(Report::InBackground { service: id, run });
+            }
             self.report(Report::KillingOrphan { service: id, run, pid });
             let target = Target::Process(pid);
             self.outbox.push(Action::Kill { target, signal: Signal::KILL, value: None });
+        }
+    }
+
+    /// Tells the user that a service seems to have gone to the background: before what else is to be
+    /// done about that, which has been decided.
+    fn left_behind(&mut self, service: ServiceId) {
+        let (left, run) = match self.services.get_mut(service.index()) {
+            Some(service) => (service.left_behind(), service.run_number()),
+            None => return,
+        };
+        if left {
+            self.outbox.actions.push_front(Action::Report(Report::InBackground { service, run }));
         }
     }
 

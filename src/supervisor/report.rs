@@ -44,6 +44,14 @@ pub enum Report {
         /// Why.
         cause: EndCause,
     },
+    /// A service's first process ended at once and with success and left others, as one does that
+    /// goes to the background.
+    InBackground {
+        /// Which.
+        service: ServiceId,
+        /// In which of its runs.
+        run: RunNumber,
+    },
     /// A service will be started again.
     RestartDue {
         /// Which.
@@ -212,6 +220,7 @@ impl Report {
             Report::Ended { cause: EndCause::Unasked { crash: true }, .. }
             | Report::StillWaiting { .. }
             | Report::StillWaitingForMore { .. }
+            | Report::InBackground { .. }
             | Report::Killing { .. }
             | Report::KillFailed { .. }
             | Report::NotReaper => Level::Warn,

@@ -144,6 +144,21 @@ pub enum Remains {
     Adopted,
 }
 
+/// Whether a service goes to the background, so that foster loses sight of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Background {
+    /// Its last run did not look like it.
+    #[default]
+    No,
+    /// Its last run ended at once and with success. It did if that left others behind.
+    Suspected {
+        /// Whether the runs before did, and that was told.
+        told: bool,
+    },
+    /// It did, and that was told.
+    Told,
+}
+
 /// What a service is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
@@ -189,6 +204,7 @@ pub(super) struct Service {
     pub(super) tie: Tie,
     /// The key on the terminal that its last run died of, unasked.
     pub(super) died_of: Option<Signal>,
+    background: Background,
 }
 
 impl Service {
@@ -206,6 +222,7 @@ impl Service {
             halted: None,
             tie: Tie::default(),
             died_of: None,
+            background: Background::No,
         }
     }
 
@@ -306,6 +323,17 @@ impl Service {
         }
     }
 
+    /// Takes in that its last run left others behind; says whether that is news to the user.
+    pub(super) fn left_behind(&mut self) -> bool {
+        match self.background {
+            Background::Suspected { told } => {
+                self.background = Background::Told;
+                !told
+            }
+            Background::No | Background::Told => false,
+        }
+    }
+
     /// Answers an input.
     pub(super) fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
         self.state = match self.state {
@@ -345,6 +373,9 @@ impl Service {
                 self.halted = None;
                 self.tie = Tie::new(terminal::gives_at_once(cx.config, cx.facts));
                 self.died_of = None;
+                if let Background::Suspected { .. } = self.background {
+                    self.background = Background::No;
+                }
                 cx.report(Report::Started { service: self.id, run: self.number, pid });
                 // A stop may have been asked for while the start was under way.
                 if cx.shutdown.is_killing() {
@@ -383,6 +414,8 @@ impl Service {
                 let crash = restart::is_crash(status.code(), cx.config);
                 let cause = EndCause::Unasked { crash };
                 cx.report(Report::Ended { service: self.id, run: self.number, pid, status, cause });
+                let ran = cx.now.since(since);
+                self.look_behind(pid, status.code(), ran, cx);
                 self.died_of = match status {
                     ExitStatus::Signal(signal) if self.tie.explains(signal) => Some(signal),
                     ExitStatus::Signal(_) | ExitStatus::Code(_) => None,
@@ -394,7 +427,7 @@ impl Service {
                     // From here on its keys are for foster, or the next run.
                     cx.outbox.push(Action::TakeTerminal { resume: false });
                 }
-                let next = self.after_run(status.code(), cx.now.since(since), cx);
+                let next = self.after_run(status.code(), ran, cx);
                 match cx.config.leftovers {
                     Leftovers::Kill { orphans: true } if cx.config.supervised => {
                         cx.start_cleaning(next)
@@ -654,6 +687,24 @@ impl Service {
         }
     }
 
+    /// Asks whom a run left behind that may have gone to the background, before foster ends them.
+    fn look_behind(&mut self, pid: Pid, code: u32, ran: Duration, cx: &mut Context<'_>) {
+        let follows = matches!(cx.config.leftovers, Leftovers::Kill { .. });
+        if !follows || ran >= AT_ONCE || !cx.config.success.contains(code) {
+            self.background = Background::No;
+            return;
+        }
+        self.background = Background::Suspected { told: self.background == Background::Told };
+        let group = match cx.group_of(pid) {
+            // What escaped the group is found by its mark, or else is foster's only child.
+            Target::Group(group) if cx.config.supervised => Some(group),
+            Target::Group(_) | Target::Rest(_) | Target::Process(_) => None,
+        };
+        if group.is_some() || !cx.config.supervised {
+            cx.outbox.push(Action::Look { service: self.id, group });
+        }
+    }
+
     /// Judges a run that ended unasked, or a start that failed.
     fn after_run(&mut self, code: u32, ran: Duration, cx: &mut Context<'_>) -> Next {
         self.code = cx.config.success.fold(code);
@@ -756,6 +807,9 @@ impl Context<'_> {
         }
     }
 }
+
+/// What goes to the background does so as soon as it has read its configuration and bound its ports.
+const AT_ONCE: Duration = Duration::from_secs(3);
 
 /// How long foster waits for what got SIGKILL: only a process that hangs in the kernel takes
 /// more than moments. systemd gives as much by its default for the stop.

@@ -13,7 +13,7 @@ use foster::exit::{ExitStatus, MachineEnd};
 use foster::process::{Mark, Pid, RunId, ServiceId, Target};
 use foster::signal::{Signal, SignalSet};
 use foster::supervisor::{
-    Action, Event, Foreground, Report, Signalled, State, Supervisor, Wait, Who,
+    Action, Event, Foreground, Report, Signalled, State, Supervisor, Survivor, Wait, Who,
 };
 use foster::time::Instant;
 
@@ -101,6 +101,16 @@ pub struct Account {
     /// foster has looked for what is left of it, and could not tell whose it was.
     unseen: bool,
     code: u32,
+    /// Whether its last run ended by itself, at once and with success.
+    hasty: bool,
+    /// Whether foster has looked whom that left, may have seen somebody, and knows of somebody.
+    looked: bool,
+    seen: bool,
+    left: bool,
+    /// Whether the run before was one of those, and left somebody.
+    row: bool,
+    /// Whether it was said in this row of them that the service goes to the background.
+    told: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -200,6 +210,17 @@ impl Judge {
             Event::TerminalDetached => {
                 self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
             }
+            Event::Survivor(Survivor { mark, adopted, .. }) => {
+                let only = self.services.len() == 1;
+                for account in self.services.iter_mut().filter(|_| adopted) {
+                    account.seen |= match mark {
+                        Mark::Run(run) => account.last == Some(run),
+                        Mark::Unreadable => only,
+                        Mark::None | Mark::Lost => false,
+                    };
+                }
+            }
+            Event::LeftBehind { service } => self.services[service.index()].left = true,
             Event::Stopped { pid, signal, foreground } => {
                 let uses = [Signal::TTIN, Signal::TTOU].contains(&signal) && !self.halted;
                 if uses && foreground == Foreground::Fosters && self.leads(pid).is_some() {
@@ -211,7 +232,6 @@ impl Judge {
             | Event::TerminalKept { .. }
             | Event::KillFailed { .. }
             | Event::Hidden
-            | Event::Survivor(_)
             | Event::Surveyed { .. } => {}
         }
     }
@@ -242,6 +262,17 @@ impl Judge {
                 if let Some(group) = group {
                     self.lives(group, kernel);
                 }
+            }
+            Action::Look { service, group } => {
+                let account = &mut self.services[service.index()];
+                account.looked = true;
+                let hasty = account.hasty;
+                let own = account.last.is_some()
+                    && account.run.is_some_and(|run| match group {
+                        Some(group) => group == run.pid,
+                        None => !self.config.supervised,
+                    });
+                self.check(hasty && own, || format!("foster looks whom {service:?} left"));
             }
             Action::Survey { .. } => {
                 (self.machine.looked, self.machine.seen) = (true, self.citizen(kernel));
@@ -426,6 +457,7 @@ impl Judge {
         // One that is stopped before it is told of its terminal gets no more than others.
         (account.asked, account.got_hup) = (stop.is_some(), false);
         (self.given, self.halted, self.died_of) = (false, false, None);
+        account.row = std::mem::take(&mut account.hasty) && account.left;
         (account.unkillable, account.unseen) = (false, false);
         let kill_at = stop.map(|_| timeout.map(|timeout| now + timeout));
         let run = Run { pid, since: now, ended: None, kill_at, killed: false, spared: None };
@@ -474,6 +506,12 @@ impl Judge {
         run.ended = Some(status);
         if run.kill_at.is_none() {
             let since = run.since;
+            let follows = matches!(config.leftovers, Leftovers::Kill { .. });
+            let success = config.success.contains(status.code());
+            let hasty = follows && success && now.since(since) < Duration::from_secs(3);
+            account.told &= hasty && account.row;
+            account.hasty = hasty;
+            (account.looked, account.seen, account.left) = (false, false, false);
             self.died_of = match status {
                 ExitStatus::Signal(signal) => Some(signal),
                 ExitStatus::Code(_) => None,
@@ -771,6 +809,14 @@ impl Judge {
             }
         }
         self.check(allowed, || format!("{service:?} gets SIGKILL at {now}, too early"));
+        self.check_background(service);
+    }
+
+    /// What went to the background is told of before anybody of it is killed.
+    fn check_background(&mut self, service: ServiceId) {
+        let account = &self.services[service.index()];
+        let untold = account.hasty && (account.left && !account.told || !account.looked);
+        self.check(!untold, || format!("nobody is told that {service:?} is in the background"));
     }
 
     fn may_kill_orphan(&mut self, target: Target, signal: Signal, kernel: &Kernel) {
@@ -979,6 +1025,16 @@ impl Judge {
                 let named = self.named;
                 self.check(named == (now, 5), || format!("more than {named:?} are waited for"));
             }
+            Report::InBackground { service, .. } => {
+                let account = &mut self.services[service.index()];
+                let news = account.hasty && (account.left || account.seen) && !account.told;
+                account.told = true;
+                self.check(news, || format!("{service:?} is told to be in the background"));
+            }
+            Report::KillingOrphan { service, .. } => {
+                self.services[service.index()].left = true;
+                self.check_background(service);
+            }
             Report::Unkillable { service, .. } => {
                 self.services[service.index()].unkillable = true;
                 let hung = self.hung;
@@ -1103,6 +1159,16 @@ impl Judge {
                 account.unkillable,
                 account.unseen,
                 account.code
+            );
+            let _ = write!(
+                out,
+                "{}{}{}{}{}{}",
+                account.hasty,
+                account.looked,
+                account.seen,
+                account.left,
+                account.row,
+                account.told
             );
             if let Some(run) = account.run {
                 let _ = write!(out, "{:?}{}{}", run.ended, run.killed, run.spared.is_some());

@@ -157,6 +157,12 @@ impl Kernel {
         self.table.values()
     }
 
+    /// Whether a child of foster's lives, in this group where there is one.
+    pub fn has_child(&self, group: Option<Pid>) -> bool {
+        let is_in = |p: &Process| group.is_none_or(|group| p.group == group);
+        self.all().any(|p| p.parent == FOSTER && !p.is_zombie() && is_in(p))
+    }
+
     /// The zombies that foster's wait would show, the first one first.
     pub fn zombies(&self) -> impl Iterator<Item = Pid> {
         self.zombies.iter().copied()

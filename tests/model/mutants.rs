@@ -12,7 +12,25 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 61] = [
+const MUTANTS: [Mutant; 64] = [
+    (
+        "that a service goes to the background is told each time",
+        "service.rs",
+        "                !told\n",
+        "                true\n",
+    ),
+    (
+        "nobody looks whom a run left behind",
+        "service.rs",
+        "if group.is_some() || !cx.config.supervised {",
+        "if false {",
+    ),
+    (
+        "that a service goes to the background is told after the kill",
+        "mod.rs",
+        "self.outbox.actions.push_front(Action::Report(Report::InBackground { service, run }));",
+        "self.report(Report::InBackground { service, run });",
+    ),
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",

@@ -292,6 +292,7 @@ fn say_action(action: Action) -> Option<String> {
         Action::Reap { pid } | Action::ReapOrphan { pid, .. } => format!("reap {}", name(pid)),
         Action::Hold { pid } => format!("hold {}", name(pid)),
         Action::Survey { .. } => "survey".into(),
+        Action::Look { .. } => "look whom it left".into(),
         Action::GiveTerminal { .. } => "give the terminal".into(),
         Action::TakeTerminal { .. } => "take the terminal back".into(),
         Action::Suspend { .. } | Action::SuspendAlone => "stop foster itself".into(),

@@ -684,6 +684,11 @@ impl Backend for World {
                 }
             }
             Action::Survey { marks } => self.survey(marks, events),
+            Action::Look { service, group } => {
+                if self.kernel.has_child(group) {
+                    self.say(Event::LeftBehind { service }, events);
+                }
+            }
             Action::GiveTerminal { group } => {
                 let given = self.give(group);
                 self.say(given, events);

@@ -69,6 +69,25 @@ fn what_is_left_of_the_group_of_a_command_is_killed_when_that_ends() {
 }
 
 #[test]
+fn what_goes_to_the_background_is_told_once_and_what_to_do() {
+    let told = " seems to have gone to the background: it ended at once and left others";
+    let count = |text: &str| text.matches(told).count();
+    for daemon in ["fork { ignore=TERM pause } exit=0", "orphan { setsid pause } exit=0"] {
+        let service = wrapped(daemon).args(["--max-restarts", "2"]).place(Place::Pid1).output();
+        assert_eq!((service.code(), count(&service.stderr)), (0, 1), "{service:?}");
+        let command = foster().probe(daemon).place(Place::Pid1).output();
+        assert_eq!((command.code(), count(&command.stderr)), (0, 1), "{command:?}");
+        let start = "foster: warning: probe seems";
+        assert!(command.stderr.starts_with(start), "{command:?}");
+        let tini = Launch::new(binary()).args(["--as", "tini", "--"]).probe(daemon);
+        assert_eq!(tini.place(Place::Pid1).output().stderr, "");
+    }
+    for other in ["exit=0", "fork { pause } exit=3"] {
+        assert_eq!(count(&foster().probe(other).place(Place::Pid1).output().stderr), 0, "{other}");
+    }
+}
+
+#[test]
 fn setsid_sleep_999_in_a_crashing_service_is_gone_after_the_restart() {
     let crash = Crash::new();
     let line = crash.line("setsid sleep 999 &\nuntil pgrep -s 0 sleep >/dev/null; do break; done");

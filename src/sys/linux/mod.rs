@@ -352,7 +352,8 @@ impl Sys {
         let held = self.reaper.held();
         // Most often nobody lives but leaders. What ended behind the held is told when these are
         // reaped, unless it is a leader, which may be held next.
-        let may_find = !self.adopts || held.len() < self.leaders.len() || self.children.any_alive();
+        let may_find =
+            !self.adopts || held.len() < self.leaders.len() || self.children.any_alive(None);
         if may_find {
             let (leaders, adopts) = (&self.leaders, self.adopts);
             let marks = marks.then_some(&self.marks);
@@ -465,6 +466,13 @@ impl Backend for Sys {
             }
             Action::Hold { pid } => self.reaper.hold(pid),
             Action::Survey { marks } => self.survey(marks, events),
+            Action::Look { service, group } => {
+                // Of a leader that was reaped first the group may be gone, and its id a stranger's: but
+                // not a child's, as foster has started nobody since.
+                if self.children.any_alive(group) {
+                    events.push(Event::LeftBehind { service });
+                }
+            }
             Action::GiveTerminal { group } => events.push(match self.terminal.give(group) {
                 true => Event::TerminalGiven { group },
                 false => Event::TerminalKept { group },

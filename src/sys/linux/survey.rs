@@ -72,11 +72,13 @@ impl Children {
         self.newest = pid;
     }
 
-    /// Whether any child lives. One system call, and most often the answer is no.
-    pub fn any_alive(&self) -> bool {
+    /// Whether any child lives, in this group where there is one. One system call, and most often the
+    /// answer is no.
+    pub fn any_alive(&self, group: Option<Pid>) -> bool {
+        let (which, id) = group.map_or((libc::P_ALL, 0), |group| (libc::P_PGID, group.0));
         // Asked for stops alone, waitid(2) finds no fault with a child that lives, and says
         // ECHILD where there are none but zombies.
-        waitid(libc::P_ALL, 0, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).is_ok()
+        waitid(which, id, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).is_ok()
     }
 
     /// Lists all children, dead and alive, behind what stands there; says whether these are all.
@@ -162,7 +164,7 @@ impl Children {
             all_listed = self.sweep.next == FIRST_PID && self.sweep.is_clean;
         } else if !self.has_proc && all_listed && !found.ended && !adopted_any {
             // Only an id behind the newest can have been missed.
-            let missed = look.leaders.len() == look.held.len() && self.any_alive();
+            let missed = look.leaders.len() == look.held.len() && self.any_alive(None);
             self.ids_began_anew |= missed;
             all_listed = !missed;
         }
@@ -187,7 +189,8 @@ impl Children {
             });
         }
         if !self.has_proc {
-            for group in look.held.iter().copied().filter(|group| has_living_child(*group)) {
+            let lives = |group: &Pid| self.any_alive(Some(*group));
+            for group in look.held.iter().copied().filter(lives) {
                 // Who it is nobody has asked; that there is one is told in any case.
                 let (pid, name, mark) = (group, Comm::default(), Mark::None);
                 events.push(Event::Survivor(Survivor { pid, name, group, mark, adopted: false }));
@@ -322,11 +325,6 @@ fn ask(range: RangeInclusive<u32>, list: &mut Vec<Pid>) {
         waitid(libc::P_PID, *pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).is_ok()
     };
     list.extend(range.filter(is_child).map(Pid));
-}
-
-/// Whether any child in this group lives, which is asked as in [`Children::any_alive`].
-fn has_living_child(group: Pid) -> bool {
-    waitid(libc::P_PGID, group.0, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).is_ok()
 }
 
 /// What was found among some children.

@@ -211,6 +211,11 @@ impl Backend for Sys {
                 self.runs.survey(events);
                 events.push(Event::Surveyed { whole: true, groups: true });
             }
+            Action::Look { service, group: _ } => {
+                if self.runs.has_members(service) {
+                    events.push(Event::LeftBehind { service });
+                }
+            }
             // These are asked for on a terminal with job control, which there is none of here.
             Action::GiveTerminal { .. }
             | Action::TakeTerminal { .. }

@@ -14,7 +14,7 @@ use windows_sys::Win32::System::Threading::{
 };
 
 use foster::exit::ExitStatus;
-use foster::process::{Comm, Mark, Pid, RunId};
+use foster::process::{Comm, Mark, Pid, RunId, ServiceId};
 use foster::supervisor::{Event, Survivor};
 
 use super::handle::{made, raw};
@@ -79,6 +79,11 @@ impl Runs {
     /// The job of the run that this process leads.
     pub fn job(&self, leader: Pid) -> Option<&Job> {
         self.0.iter().find(|run| run.leader == leader).map(|run| &run.job)
+    }
+
+    /// Whether anything lives of a service.
+    pub fn has_members(&self, service: ServiceId) -> bool {
+        self.0.iter().any(|run| run.id.service == service && run.living() > 0)
     }
 
     /// A process that foster waits for.

@@ -50,6 +50,7 @@ fn reports() -> Vec<Report> {
         Report::StartFailed { service, run, error: error(Some(pid)) },
         Report::Ended { service, run, pid, status: code, cause: EndCause::Unasked { crash: true } },
         Report::Ended { service, run, pid, status: killed, cause: EndCause::Asked },
+        Report::InBackground { service, run },
         Report::RestartDue { service, delay: Duration::from_millis(1500), restarts: 2 },
         Report::GaveUp { service, restarts: 5 },
         Report::StopRequested { signal: Some(signal) },
@@ -84,7 +85,7 @@ fn reports() -> Vec<Report> {
 #[test]
 fn a_report_is_an_object_with_what_applies_to_it() {
     let config = World::new().config(&ARGS);
-    let [started, _, failed, ended, killed, due, ..] = &reports()[..] else { panic!("too few") };
+    let [started, _, failed, ended, killed, _, due, ..] = &reports()[..] else { panic!("too few") };
     for (report, expected) in [
         (
             started,

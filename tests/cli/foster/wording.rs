@@ -96,6 +96,11 @@ fn every_report_has_a_line() {
             "app (pid 12) was killed by SIGKILL, as SIGINT came twice",
         ),
         (
+            Report::InBackground { service, run: RUN },
+            "app seems to have gone to the background: it ended at once and left others, which foster does \
+             not follow; start it in the foreground, by an option such as -F, -D or --nodaemon",
+        ),
+        (
             Report::RestartDue { service, delay, restarts: 2 },
             "app starts again in 1.5s, restart 2 in a row",
         ),

@@ -19,6 +19,69 @@ fn what_is_left_of_the_group_is_killed_before_the_leader_is_reaped() {
 }
 
 #[test]
+fn what_goes_to_the_background_is_told_once_and_before_what_it_left_is_killed() {
+    for (kind, killed) in [(Offspring::Member, 0), (Offspring::Escapee, 1), (Offspring::Daemon, 1)]
+    {
+        let run = || ends(ms(50), 0).forks(kind, Manner::Ignore);
+        let mut sim = world(supervisor(2), [run(), runs()]);
+        sim.pass(s(4));
+        let told = sim.times(is_told);
+        assert_eq!((sim.starts(0).len(), told), (4, vec![50]), "{kind:?}");
+        let actions: Vec<Action> =
+            sim.world.record.iter().flatten().map(|(_, action)| *action).collect();
+        let is_kill = |action: &Action| matches!(action, Action::Kill { .. });
+        let kills = actions.iter().enumerate().filter(|(_, action)| is_kill(action));
+        // The group is killed in any case, and there may be nobody in it.
+        let first = kills.map(|(place, _)| place).nth(killed);
+        assert!(actions.iter().position(is_told) < first, "{kind:?}");
+        // A run that leaves nobody is the end of the row, as is one that crashes.
+        for other in [ends(ms(50), 0), ends(ms(50), 1).forks(kind, Manner::Ignore), ends(s(3), 0)] {
+            sim.world.scripts[0] = vec![other, run()];
+            sim.world.record = Some(Vec::new());
+            sim.pass(s(30));
+            assert_eq!(sim.times(is_told).len(), 1, "{kind:?}");
+        }
+    }
+}
+
+#[test]
+fn a_command_that_goes_to_the_background_is_told_of_before_foster_ends() {
+    for kind in [Offspring::Member, Offspring::Escapee, Offspring::Daemon] {
+        let mut sim = world(init(), [ends(ms(50), 0).forks(kind, Manner::Ignore)]);
+        sim.pass(s(1));
+        assert_eq!(sim.ended, Some(0));
+        assert!(sim.reports().iter().any(|report| is_told(&Action::Report(*report))));
+    }
+}
+
+#[test]
+fn what_ends_late_fails_leaves_nobody_or_is_stopped_has_not_gone_to_the_background() {
+    let member = |run: Script| run.forks(Offspring::Member, Manner::Default);
+    for config in [supervisor(1), init()] {
+        for run in [ends(ms(50), 0), member(ends(s(3), 0)), member(ends(ms(50), 1))] {
+            let mut sim = world(config.clone(), [run]);
+            sim.pass(s(3));
+            assert!(!sim.reports().iter().any(|report| is_told(&Action::Report(*report))));
+        }
+        let mut sim = world(config, [member(behaves(Manner::Tidy(s(0), 0)))]);
+        sim.pass(s(1));
+        sim.gets(Signal::TERM);
+        sim.pass(s(1));
+        assert!(!sim.reports().iter().any(|report| is_told(&Action::Report(*report))));
+    }
+    // One that ends as foster may leave whom it likes.
+    let mut config = init();
+    config.leftovers = Leftovers::Leave;
+    let mut sim = world(config, [member(ends(ms(50), 0))]);
+    sim.pass(s(1));
+    assert!(!sim.deeds().iter().any(|deed| matches!(deed, Action::Look { .. })));
+}
+
+fn is_told(action: &Action) -> bool {
+    matches!(action, Action::Report(Report::InBackground { .. }))
+}
+
+#[test]
 fn an_id_that_is_given_away_at_once_is_never_hit() {
     let mut sim = world(supervisor(1), [runs().forks(Offspring::Member, Manner::Ignore)]);
     sim.pass(s(1));
