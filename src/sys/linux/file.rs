@@ -25,7 +25,7 @@ pub fn open(path: &CStr, flags: c_int) -> io::Result<OwnedFd> {
 /// it as long as he liked. Without memory for it, this fails.
 pub fn read(path: &CStr, text: &mut Vec<u8>, most: usize) -> io::Result<()> {
     text.clear();
-    for_each_piece(path, |piece| {
+    for_each_piece(path, &mut |piece| {
         let got = heap::without_waiting(|| text.try_reserve(piece.len())).is_ok();
         if got {
             text.extend_from_slice(piece);
@@ -56,7 +56,7 @@ pub fn read_start<'a>(path: &CStr, room: &'a mut [u8]) -> io::Result<&'a [u8]> {
 /// memory but that for one piece.
 // Its room on the stack is for its own time only.
 #[inline(never)]
-pub fn for_each_piece(path: &CStr, mut visit: impl FnMut(&[u8]) -> bool) -> io::Result<()> {
+pub fn for_each_piece(path: &CStr, visit: &mut dyn FnMut(&[u8]) -> bool) -> io::Result<()> {
     let file = open(path, libc::O_RDONLY)?;
     let mut room = [0; PIECE];
     loop {
@@ -101,7 +101,7 @@ pub fn kind(descriptor: c_int) -> libc::mode_t {
 /// be read.
 // Its room on the stack is for its own time only.
 #[inline(never)]
-pub fn for_each_name(folder: &CStr, mut visit: impl FnMut(&CStr) -> bool) {
+pub fn for_each_name(folder: &CStr, visit: &mut dyn FnMut(&CStr) -> bool) {
     let Ok(folder) = open(folder, libc::O_RDONLY | libc::O_DIRECTORY) else { return };
     // Records of a changing length, each with its own length at a place that the C library
     // knows, aligned to eight bytes.

@@ -212,7 +212,7 @@ fn in_threads(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
     let mut mark = Mark::Lost;
     let mut tries = MOST_THREADS;
     with_path(pid, format_args!("task"), |folder| {
-        file::for_each_name(folder, |name| {
+        file::for_each_name(folder, &mut |name| {
             let Some(thread) = number(name.to_bytes()).filter(|thread: &u32| *thread != pid.0)
             else {
                 return true;
@@ -258,7 +258,7 @@ fn scan(pid: Pid, what: fmt::Arguments<'_>, instance: u64, budget: &mut Budget) 
         return Found::NoMark;
     }
     let read = with_path(pid, what, |path| {
-        file::for_each_piece(path, |piece| {
+        file::for_each_piece(path, &mut |piece| {
             length += piece.len();
             run = scanner.take(piece);
             run.is_none() && length < most

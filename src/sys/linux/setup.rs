@@ -87,7 +87,7 @@ fn close_ranges(keep: &[RawFd]) -> bool {
 /// The same, for those that /proc tells of; without it, for as many as there may be.
 fn close_one_by_one(keep: &[RawFd]) {
     let mut open = Vec::new();
-    file::for_each_name(c"/proc/self/fd", |name| {
+    file::for_each_name(c"/proc/self/fd", &mut |name| {
         open.extend(name.to_str().ok().and_then(|name| name.parse::<RawFd>().ok()));
         true
     });

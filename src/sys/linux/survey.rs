@@ -89,7 +89,7 @@ impl Children {
         }
         let known = list.len();
         let mut pid = 0;
-        let read = file::for_each_piece(c"/proc/thread-self/children", |piece| {
+        let read = file::for_each_piece(c"/proc/thread-self/children", &mut |piece| {
             for byte in piece {
                 match byte {
                     b'0'..=b'9' => pid = pid * 10 + u32::from(byte - b'0'),
@@ -103,7 +103,7 @@ impl Children {
             Ok(()) => {}
             // A kernel without `CONFIG_PROC_CHILDREN`.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                for_each_process(|pid| {
+                for_each_process(&mut |pid| {
                     let child = Stat::of(pid).filter(|stat| stat.parent == self.own_pid);
                     list.extend(child.map(|_| pid));
                     list.len() < most
@@ -175,7 +175,7 @@ impl Children {
         let looks_on = !look.held.is_empty() && may_be_more && self.has_proc;
         if looks_on {
             list.sort_unstable();
-            for_each_process(|pid| {
+            for_each_process(&mut |pid| {
                 if let Some(stat) = Stat::of(pid)
                     && is_among(&stat.group, look.held)
                     && !is_among(&pid, list)
@@ -216,7 +216,7 @@ impl Children {
         let mut all = Ok(());
         for _ in 0..MOST_LISTS {
             let known = list.len();
-            for_each_process(|pid| {
+            for_each_process(&mut |pid| {
                 let is_new = pid != leader && !is_among(&pid, &list[..known]);
                 if is_new && is_member(pid) {
                     list.push(pid);
@@ -367,8 +367,8 @@ fn end_of(pid: Pid) -> Option<Option<ExitStatus>> {
 }
 
 /// Visits all processes that /proc shows, for as long as more are wanted.
-fn for_each_process(mut visit: impl FnMut(Pid) -> bool) {
-    file::for_each_name(c"/proc", |name| match number(name.to_bytes()) {
+fn for_each_process(visit: &mut dyn FnMut(Pid) -> bool) {
+    file::for_each_name(c"/proc", &mut |name| match number(name.to_bytes()) {
         Some(pid) => visit(Pid(pid)),
         None => true,
     });
