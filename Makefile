@@ -94,6 +94,9 @@ windows: ## build foster.exe
 test-windows: ## build foster.exe and run tests/windows on it under Wine
 	@$(INSTALL) test std windows wine
 	.ci/windows test
+order: ## trace the static binary, and write which of its code stands together (.ci/order; as root)
+	@$(INSTALL) std zig
+	named=$$(STATIC_NAMES=1 .ci/static) && .ci/trace "$$named" >.ci/order.new && mv .ci/order.new .ci/order
 size: ## hold the static binary to its budget, and print what is largest in it
 	@$(INSTALL) std zig
 	@.ci/size
@@ -124,5 +127,5 @@ install: ## build foster and install it with its links (DESTDIR, prefix, LINKS, 
 uninstall: ## remove what make install put in place (DESTDIR, prefix, LINKS)
 	@$(PLACE) uninstall
 
-.PHONY: help build demo test check msrv pure test-compat test-theirs static test-bench test-static test-asan test-valgrind test-boot test-containers prove prove-long fuzz deny miri windows test-windows size dist \
+.PHONY: help build demo test check msrv pure test-compat test-theirs static test-bench test-static test-asan test-valgrind test-boot test-containers prove prove-long fuzz deny miri windows test-windows order size dist \
   test-arch bench bench-check package deb test-deb install uninstall test-fresh
