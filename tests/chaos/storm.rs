@@ -269,7 +269,14 @@ impl Weather {
 
     /// Sends some other signal that asks for no stop.
     fn send_any(&mut self) {
-        let asks = [libc::SIGKILL, libc::SIGSTOP, libc::SIGTERM, libc::SIGINT, libc::SIGQUIT];
+        let asks = [
+            libc::SIGKILL,
+            libc::SIGSTOP,
+            libc::SIGTERM,
+            libc::SIGINT,
+            libc::SIGQUIT,
+            libc::SIGPWR,
+        ];
         let number = self.dice.between(1, 31) as i32;
         if !asks.contains(&number) {
             // SAFETY: these are numbers.
