@@ -226,12 +226,12 @@ fn each_wrap_gets_its_port_and_host_and_all_else_as_it_is() {
         }
         foster.expect("end");
     }
-    let mut foster = foster_with(&variables, ["--app-host", "::", "--wrap", &line]);
-    foster.expect("value 3000");
-    foster.expect("value ::");
-    let mut foster = foster_with(&variables, ["--app-port", "none", "--wrap", &line]);
-    foster.expect("value 1");
-    foster.expect("value elsewhere");
+    let mut other = foster_with(&variables, ["--app-host", "::", "--wrap", &line]);
+    other.expect("value 3000");
+    other.expect("value ::");
+    let mut other = foster_with(&variables, ["--app-port", "none", "--wrap", &line]);
+    other.expect("value 1");
+    other.expect("value elsewhere");
     // The first one stays, so that foster does.
     let (first, second) = (helping("tree 2"), helping("env PORT"));
     let mut foster = foster(["--restart", "never", "--wrap", &first, "--wrap", &second]);
