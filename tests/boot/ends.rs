@@ -189,8 +189,8 @@ fn a_platform_that_comes_back_from_its_power_off_is_no_kernel_panic() {
     machine.add("init", format!("#!/bin/sh\n{init}\n").as_bytes());
     let mut machine = machine.boot("");
     machine.expect("running");
-    machine.expect(
-        "foster: powering off failed: this machine cannot do it; Ctrl-Alt-Del restarts the machine",
+    machine.expect_part(
+        "powering off failed: this machine cannot do it; Ctrl-Alt-Del restarts the machine",
     );
     machine.press_ctrl_alt_del();
     assert_eq!(machine.ending(), Ending::Reboot);
@@ -200,7 +200,9 @@ fn a_platform_that_comes_back_from_its_power_off_is_no_kernel_panic() {
 fn what_hangs_in_the_kernel_does_not_hold_up_the_end() {
     let mut machine = Machine::new(&[("app", "echo running")]);
     machine.add_foster("bin/foster");
-    let init = "exec probe hang=umount2,sync exec foster app";
+    // With /proc there already, foster unmounts nothing before the end.
+    let init =
+        "mkdir /proc; mount -t proc none /proc; exec probe hang=umount2,sync exec foster app";
     machine.add("init", format!("#!/bin/sh\n{init}\n").as_bytes());
     let mut machine = machine.boot("");
     machine.expect("running");

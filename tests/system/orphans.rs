@@ -187,7 +187,9 @@ fn in_a_storm_of_orphans_each_is_reaped_by_one_system_call_and_signals_go_by_the
     let script = "block=USR1 fork { trap=member } say=ready await=USR1 orphans=1000 say=made \
                   trap=leader";
     let script = script.replace("                  ", "");
-    let mut run = launch.args([&binary(), "--", probe()]).args(script.split(' ')).start();
+    let group = ["--forward-to", "group", "--"];
+    let launch = launch.arg(binary()).args(group).arg(probe());
+    let mut run = launch.args(script.split(' ')).start();
     run.expect_all(&["ready", "member trapping"]);
     let foster = make_at_once(&mut run);
     run.expect("leader trapping");

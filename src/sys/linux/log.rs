@@ -126,7 +126,8 @@ fn write_at_once(stream: RawFd, line: &[u8]) -> Result<usize, Errno> {
     // SAFETY: it is one piece, as the count says, which is readable for its length.
     let written = unsafe {
         let (call, piece) = (libc::SYS_pwritev2, &raw const piece);
-        libc::syscall(call, stream, piece, 1 as libc::c_long, here, here, libc::RWF_NOWAIT)
+        let flags = libc::c_long::from(libc::RWF_NOWAIT);
+        libc::syscall(call, stream, piece, 1 as libc::c_long, here, here, flags)
     };
     Errno::result(written).map(|written| written as usize)
 }
