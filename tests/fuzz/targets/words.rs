@@ -37,7 +37,7 @@ fuzz_target!(|input: &str| {
 type Oracle = (&'static str, fn(&str, Option<&Config>));
 
 /// The options whose values are words of their own.
-const OPTIONS: [Oracle; 9] = [
+const OPTIONS: [Oracle; 10] = [
     // The first delay is never above the longest.
     ("--backoff", |text, config| {
         let read = config.map(|config| config.backoff.first);
