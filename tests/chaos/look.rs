@@ -4,10 +4,12 @@ use std::fs;
 
 use crate::support::patience::until;
 use crate::support::procfs;
+use crate::support::reachable::reachable;
 
 /// The binary under test.
 pub fn binary() -> String {
-    std::env::var("FOSTER_UNDER_TEST").unwrap_or_else(|_| env!("CARGO_BIN_EXE_foster").into())
+    let given = std::env::var("FOSTER_UNDER_TEST");
+    reachable(&given.unwrap_or_else(|_| env!("CARGO_BIN_EXE_foster").into()))
 }
 
 /// The memory that a process has written to, in kB: no page of a file, which comes and goes as the

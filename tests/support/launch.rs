@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use nix::libc;
 
+use super::reachable::reachable;
 use super::running::{Output, Running};
 use super::skip::is_root;
 use super::terminal::Terminal;
@@ -282,7 +283,7 @@ pub fn probe() -> &'static str {
             let built = built.expect("cargo runs").success();
             assert!(built && path.exists(), "no probe at {path:?}: cargo build --example probe");
         }
-        path.into_os_string().into_string().expect("a target directory in UTF-8")
+        reachable(path.to_str().expect("a target directory in UTF-8"))
     })
 }
 

@@ -19,6 +19,7 @@ pub mod dice;
 pub mod launch;
 pub mod patience;
 pub mod procfs;
+pub mod reachable;
 pub mod running;
 pub mod signals;
 pub mod skip;

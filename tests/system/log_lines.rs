@@ -117,7 +117,12 @@ fn log_time_puts_the_time_in_front() {
 fn screen(args: &[&str], variables: &[(&str, &str)]) -> String {
     let (mut terminal, slave) = Terminal::open();
     let mut command = Command::new(binary());
-    command.args(args).env_remove("NO_COLOR").env("TERM", "xterm").stderr(slave);
+    command
+        .args(args)
+        .env_remove("NO_COLOR")
+        .env_remove("FOSTER_UNDER_TEST")
+        .env("TERM", "xterm")
+        .stderr(slave);
     command.envs(variables.iter().copied());
     command.status().expect("foster is there");
     drop(command);

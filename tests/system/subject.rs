@@ -13,12 +13,14 @@ use nix::libc;
 
 use crate::support::patience::until;
 use crate::support::procfs;
+use crate::support::reachable::reachable;
 use crate::support::signals;
 use crate::support::{Launch, Running, probe};
 
 /// The binary under test.
 pub fn binary() -> String {
-    std::env::var("FOSTER_UNDER_TEST").unwrap_or_else(|_| env!("CARGO_BIN_EXE_foster").into())
+    let given = std::env::var("FOSTER_UNDER_TEST");
+    reachable(&given.unwrap_or_else(|_| env!("CARGO_BIN_EXE_foster").into()))
 }
 
 /// foster, yet without arguments.
