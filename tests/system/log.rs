@@ -12,6 +12,7 @@ use crate::log_lines::member;
 use crate::subject::{Folder, binary, foster, kill, limit_memory, probe_line, quick, wrapped};
 use crate::support::patience::until;
 use crate::support::procfs;
+use crate::support::skip::has_root_to;
 use crate::support::{Launch, Place, Status};
 
 #[test]
@@ -28,6 +29,9 @@ fn a_full_pipe_that_nobody_reads_does_no_harm_on_a_system_without_proc() {
 
 #[test]
 fn a_full_pipe_that_foster_may_not_open_again_does_no_harm() {
+    if !has_root_to("start foster as another user") {
+        return;
+    }
     // The FIFO and the pipe are root's, who started what became nobody before it became foster.
     for more in [" uid=65534", " uid=65534 deny=signalfd4,timerfd_create:ENOSYS"] {
         see_to_all_with_a_full_pipe(more);
@@ -47,6 +51,9 @@ fn traced(fifo: &str, more: &[&str]) -> Launch {
 
 #[test]
 fn who_fills_the_pipe_once_it_says_that_there_is_room_does_not_hold_up_a_stop() {
+    if !has_root_to("start foster as another user") {
+        return;
+    }
     let folder = Folder::new();
     let (fifo, trace) = (folder.fifo("stderr"), folder.word("trace"));
     // Of the second line, which is the one of the start.
@@ -77,6 +84,9 @@ fn who_fills_the_pipe_once_it_says_that_there_is_room_does_not_hold_up_a_stop() 
 
 #[test]
 fn a_terminal_that_is_held_back_does_not_hold_up_a_stop_of_a_foster_that_may_not_open_it() {
+    if !has_root_to("start foster as another user") {
+        return;
+    }
     // The terminal is root's; what became nobody may neither open it again nor know when it is read.
     let script = "close=2 open=/dev/tty uid=65534";
     let launch = foster().args(["-vvv", "--stop-timeout", "1s", "--"]).probe("trap");

@@ -10,6 +10,7 @@ use nix::libc;
 use crate::inheritance::WITHOUT_SIGNALFD;
 use crate::subject::{Folder, foster, kill, probe_line, quick};
 use crate::support::patience::patience;
+use crate::support::skip::has_root_to;
 use crate::support::{Launch, Place, Running};
 
 /// From the kernel's hand (in the shortest way, where the log is silent), and from the self-pipe.
@@ -128,6 +129,9 @@ fn a_reader_that_is_gone_sends_nobody_pipe() {
 
 #[test]
 fn a_signal_that_interrupts_log_lines_is_forwarded_like_any_other() {
+    if !has_root_to("start foster as another user") {
+        return;
+    }
     // With a log that is written in this way, and with another.
     for script in ["close=2 open=/dev/null", "close=2 open=/dev/tty uid=65534"] {
         let launch: Launch = foster().args(["-vvv", "--"]).probe("trap").inheriting(script);

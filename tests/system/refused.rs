@@ -9,8 +9,8 @@ use crate::subject::{Folder, binary, foster, probe_line, quick};
 use crate::support::patience::impatiently;
 use crate::support::{Launch, Output, Place, Running, Status};
 
-/// What no program does without: to be started, to end, and a loader's own.
-const ANY_PROGRAMS: [&str; 3] = ["execve", "exit_group", "read"];
+/// What no program does without: to be started, to end, and a loader's or a C library's own.
+const ANY_PROGRAMS: [&str; 5] = ["arch_prctl", "execve", "exit_group", "read", "set_tid_address"];
 
 /// The calls that foster makes behind its first instruction, each by its number and its name.
 fn calls(launch: impl Fn(Launch) -> Running) -> BTreeMap<String, String> {
