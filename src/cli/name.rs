@@ -2,7 +2,8 @@
 //!
 //! Of a line for a shell that is the first word which is a program: not `cd`, `if` or an
 //! assignment, nor what only leads to it, as `exec` and `nice` do. This knows just enough of a
-//! shell's grammar to find it; a name that it gets wrong is a poor name and no more.
+//! shell's grammar to find it in an ordinary line; a name that it gets wrong is a poor name and no
+//! more, and `--name` gives a better one.
 
 use crate::config::ServiceConfig;
 
@@ -19,289 +20,157 @@ pub(super) fn name_all(services: &mut [ServiceConfig], platform: Platform) {
             derived.push(index);
         }
     }
-    if services.len() < 2 {
-        return;
-    }
     let mut order: Vec<usize> = (0..services.len()).collect();
     // It allocates nothing, and with the place behind the name it keeps their order.
     order.sort_unstable_by(|a, b| (&services[*a].name, a).cmp(&(&services[*b].name, b)));
-    let (mut begin, mut end) = (0, 0);
-    while begin < order.len() {
-        while end < order.len() && services[order[end]].name == services[order[begin]].name {
-            end += 1;
+    // Which each is of its name, from 1 on; 0 where it is the only one.
+    let mut numbers = vec![0; services.len()];
+    for two in order.windows(2) {
+        let (before, this) = (two[0], two[1]);
+        if services[before].name == services[this].name {
+            numbers[before] = numbers[before].max(1);
+            numbers[this] = numbers[before] + 1;
         }
-        if end - begin > 1 {
-            let shared = services[order[begin]].name.clone();
-            for (number, index) in (1..).zip(&order[begin..end]) {
-                // One that was given is kept as it is.
-                if derived.binary_search(index).is_ok() {
-                    services[*index].name = format!("{shared}#{number}").into();
-                }
-            }
-        }
-        begin = end;
+    }
+    for index in derived.into_iter().filter(|index| numbers[*index] > 0) {
+        let name = &mut services[index].name;
+        *name = format!("{name}#{}", numbers[index]).into();
     }
 }
 
 /// The name that a service has by its words.
 fn name_of(service: &ServiceConfig, platform: Platform) -> Box<str> {
-    let program = if service.in_shell {
+    let found = if service.in_shell {
         // The last word, on every platform.
-        let line = service.argv.words().last().unwrap_or_default();
-        program(&mut Tokens { rest: line, platform }, platform).unwrap_or(match platform {
-            Platform::Linux => b"sh",
-            Platform::Windows => b"cmd",
-        })
+        let rest = service.argv.words().last().unwrap_or_default();
+        program(&mut Words { rest, platform }, platform)
     } else {
-        let words = &mut service.argv.words().map(Token::Word);
-        program(words, platform).unwrap_or_default()
+        program(&mut service.argv.words(), platform)
     };
-    let path = program.strip_suffix(b"\"").unwrap_or(program);
+    let path = found.unwrap_or(match platform {
+        Platform::Linux if service.in_shell => b"sh",
+        Platform::Windows if service.in_shell => b"cmd",
+        Platform::Linux | Platform::Windows => b"",
+    });
+    let path = path.strip_suffix(b"\"").unwrap_or(path);
     let separates = |byte: &u8| *byte == b'/' || *byte == b'\\' && platform == Platform::Windows;
-    let name = path.rsplit(separates).next().unwrap_or_default();
-    let mut shown = OneLine(if name.is_empty() { path } else { name }).to_string();
-    if service.in_shell {
-        shown.retain(|letter| !"'\"\\$(){}`@^%".contains(letter));
-    }
-    if shown.is_empty() { "?".into() } else { shown.into() }
-}
-
-/// What the look has come to.
-#[derive(Clone, Copy)]
-enum Place {
-    /// Where a command begins; behind these wrappers, if any.
-    Command(Option<&'static Wrapper>),
-    /// In the arguments of a command.
-    Arguments,
-    /// In front of the `do` of a loop, or the `in` of a `case`.
-    Before(&'static [u8]),
-    /// In a pattern of a `case`.
-    Pattern,
-    /// In the condition of an `if` of cmd.exe, of which so many words follow.
-    Condition(Option<usize>),
+    let name = path.rsplit(separates).next().filter(|name| !name.is_empty()).unwrap_or(path);
+    let is_syntax = |byte: &&u8| service.in_shell && b"'\"\\$(){}`@^%".contains(byte);
+    let plain: Vec<u8> = name.iter().filter(|byte| !is_syntax(byte)).copied().collect();
+    let plain = if plain.is_empty() { b"?" } else { &plain[..] };
+    OneLine(plain).to_string().into()
 }
 
 /// The program that these commands are about: the one that takes the shell's place by `exec`, or
-/// else the first one; or else the first builtin.
-fn program<'a>(
-    tokens: &mut dyn Iterator<Item = Token<'a>>,
-    platform: Platform,
-) -> Option<&'a [u8]> {
-    let (mut first, mut minor, mut builtin) = (None, None, None);
-    let mut place = Place::Command(None);
-    let (mut in_exec, mut positional, mut skips, mut semicolon) = (false, 0, false, false);
-    for token in tokens {
-        let word = match token {
-            Token::Word(word) => word,
-            Token::End(byte) => {
-                place = match place {
-                    Place::Before(_) => place,
-                    Place::Pattern if byte != b')' => place,
-                    Place::Command(_) | Place::Arguments if byte == b';' && semicolon => {
-                        Place::Pattern
-                    }
-                    Place::Command(_) | Place::Arguments | Place::Pattern | Place::Condition(_) => {
-                        Place::Command(None)
-                    }
-                };
-                semicolon = byte == b';';
-                in_exec = false;
-                continue;
-            }
-        };
-        semicolon = false;
-        let is = |other: &[u8]| word.eq_ignore_ascii_case(other);
-        let is_one_of = |list: &str| list.split(' ').any(|one| is(one.as_bytes()));
-        let wrapper = match place {
-            Place::Arguments => continue,
-            Place::Before(awaited) => {
-                if is(awaited) {
-                    place = match awaited {
-                        b"in" => Place::Pattern,
-                        _ => Place::Command(None),
-                    };
-                }
-                continue;
-            }
-            Place::Pattern => {
-                if is(b"esac") {
-                    place = Place::Arguments;
-                }
-                continue;
-            }
-            Place::Condition(Some(left)) => {
-                place = match left {
-                    0 | 1 => Place::Command(None),
-                    left => Place::Condition(Some(left - 1)),
-                };
-                continue;
-            }
-            Place::Condition(None) => {
-                place = if is_one_of("/i not") {
-                    place
-                } else if is_one_of("exist defined errorlevel cmdextversion") {
-                    Place::Condition(Some(1))
-                } else if word.windows(2).any(|two| two == b"==") {
-                    Place::Command(None)
-                } else {
-                    Place::Condition(Some(2))
-                };
-                continue;
-            }
-            Place::Command(wrapper) => wrapper,
-        };
-        if std::mem::take(&mut skips) || is_assignment(word) {
+/// else the first one; or else the first builtin. An empty word ends a command.
+fn program<'a>(words: &mut dyn Iterator<Item = &'a [u8]>, platform: Platform) -> Option<&'a [u8]> {
+    let (mut first, mut builtin) = (None, None);
+    // Where the words are arguments, and where they stand behind a wrapper, of which the next ones
+    // may be options.
+    let (mut in_arguments, mut in_wrapper, mut in_exec) = (false, false, false);
+    let mut skips = false;
+    for word in words {
+        let is_one_of =
+            |list: &str| list.split(' ').any(|one| word.eq_ignore_ascii_case(one.as_bytes()));
+        if word.is_empty() {
+            (in_arguments, in_wrapper, in_exec, skips) = (false, false, false, false);
             continue;
         }
-        if let Some(wrapper) = wrapper {
-            if is_one_of("-v") && wrapper.0 == "command" {
-                place = Place::Arguments;
-                continue;
-            }
-            let is_option = word.starts_with(b"-")
-                || platform == Platform::Windows && word.starts_with(b"/")
-                || wrapper.0 == "start" && word.starts_with(b"\"");
-            if is_option {
-                skips = is_one_of(wrapper.2);
-                continue;
-            }
-            if positional > 0 {
-                positional -= 1;
-                continue;
-            }
+        if in_arguments || std::mem::take(&mut skips) || is_assignment(word) {
+            continue;
+        }
+        if in_wrapper && (word[0] == b'-' || word[0].is_ascii_digit()) {
+            skips = is_one_of(VALUED);
         } else if is_one_of(KEYWORDS) {
-            place = if is_one_of("for select") {
-                Place::Before(b"do")
-            } else if is(b"case") {
-                Place::Before(b"in")
-            } else if is(b"function") {
-                Place::Arguments
-            } else if is(b"if") && platform == Platform::Windows {
-                Place::Condition(None)
-            } else {
-                place
-            };
-            continue;
-        }
-        if let Some(wrapper) = WRAPPERS.iter().find(|wrapper| is(wrapper.0.as_bytes())) {
+            // The words of a loop are not what it does.
+            in_arguments = is_one_of("for select case function");
+        } else if is_one_of(WRAPPERS) || is_one_of(SWITCHERS) {
             builtin.get_or_insert(word);
-            positional = wrapper.1;
-            in_exec |= wrapper.0 == "exec";
-            place = Place::Command(Some(wrapper));
-            continue;
-        }
-        place = Place::Arguments;
-        let is_builtin = match platform {
-            Platform::Linux => is_one_of(BUILTINS),
-            Platform::Windows => {
-                str::from_utf8(word).is_ok_and(|word| wrap::is_cmd_builtin(word.trim_matches('@')))
-            }
-        };
-        if in_exec {
-            return Some(word);
-        } else if is_builtin && is_one_of(MINOR) {
-            minor.get_or_insert(word);
-        } else if is_builtin {
-            builtin.get_or_insert(word);
+            (in_wrapper, skips) = (true, is_one_of(SWITCHERS));
+            in_exec |= is_one_of("exec");
         } else {
-            first.get_or_insert(word);
+            in_arguments = true;
+            let is_builtin = match platform {
+                Platform::Linux => is_one_of(BUILTINS),
+                Platform::Windows => str::from_utf8(word)
+                    .is_ok_and(|word| wrap::is_cmd_builtin(word.trim_matches('@'))),
+            };
+            if in_exec {
+                return Some(word);
+            }
+            if is_builtin { &mut builtin } else { &mut first }.get_or_insert(word);
         }
     }
-    first.or(minor).or(builtin)
+    first.or(builtin)
 }
 
 /// Whether a word is `NAME=value`.
 fn is_assignment(word: &[u8]) -> bool {
-    let name = word.split(|byte| *byte == b'=').next().unwrap_or_default();
-    name.len() < word.len()
-        && !name.is_empty()
-        && !name[0].is_ascii_digit()
-        && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    let equals = word.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_');
+    equals.is_some_and(|at| at > 0 && word[at] == b'=' && !word[0].is_ascii_digit())
 }
 
-/// A piece of a line.
-#[derive(Clone, Copy)]
-enum Token<'a> {
-    /// A word, with its quotes.
-    Word(&'a [u8]),
-    /// What ends a command.
-    End(u8),
-}
-
-/// The pieces of a line, without redirections and comments.
-struct Tokens<'a> {
+/// The words of a line with their quotes, without redirections and comments; an empty one for what
+/// ends a command.
+struct Words<'a> {
     rest: &'a [u8],
     platform: Platform,
 }
 
-impl<'a> Tokens<'a> {
+impl<'a> Words<'a> {
     /// Takes a word off the line, which may be empty.
     fn word(&mut self) -> &'a [u8] {
         let line = self.rest;
-        let posix = self.platform == Platform::Linux;
-        // What closes the innermost quote or bracket, and how many of these are open.
-        let (mut closing, mut depth, mut index) = (0, 0, 0);
+        let is_posix = self.platform == Platform::Linux;
+        // What closes a quote, or the brackets of a command in the midst of a word.
+        let (mut closing, mut index) = (0, 0);
         while let Some(&byte) = line.get(index) {
-            match byte {
-                b'\\' if posix && closing != b'\'' => index += 1,
-                b'^' if !posix => index += 1,
-                _ if closing != 0 => {
-                    if byte == closing {
-                        depth -= 1;
-                        closing = if depth == 0 { 0 } else { closing };
-                    } else if byte == b'(' && closing == b')' {
-                        depth += 1;
-                    }
-                }
-                b'"' => (closing, depth) = (byte, 1),
-                b'\'' | b'`' if posix => (closing, depth) = (byte, 1),
-                b'(' if posix && index > 0 && b"$<>".contains(&line[index - 1]) => {
-                    (closing, depth) = (b')', 1);
-                }
-                b'{' if posix && index > 0 && line[index - 1] == b'$' => {
-                    (closing, depth) = (b'}', 1);
-                }
-                b' ' | b'\t' | b'\r' | b'<' | b'>' => break,
-                byte if ENDS.contains(&byte) => break,
-                _ => {}
+            if closing != 0 {
+                closing = if byte == closing { 0 } else { closing };
+            } else if byte == b'"' || is_posix && b"'`".contains(&byte) {
+                closing = byte;
+            } else if is_posix && byte == b'(' && index > 0 && line[index - 1] == b'$' {
+                closing = b')';
+            } else if ENDS.contains(&byte) {
+                break;
             }
             index += 1;
         }
-        let (word, rest) = line.split_at(index.min(line.len()));
+        let (word, rest) = line.split_at(index);
         self.rest = rest;
         word
     }
 }
 
-impl<'a> Iterator for Tokens<'a> {
-    type Item = Token<'a>;
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a [u8];
 
-    fn next(&mut self) -> Option<Token<'a>> {
+    fn next(&mut self) -> Option<&'a [u8]> {
         loop {
             let (&byte, rest) = self.rest.split_first()?;
             match byte {
                 b' ' | b'\t' | b'\r' => self.rest = rest,
-                b'#' if self.platform == Platform::Linux => {
-                    let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
-                    self.rest = &rest[end..];
-                }
-                b'&' if rest.starts_with(b">") => self.rest = rest,
                 b'<' | b'>' => {
-                    // `>>`, `<<-`, `>&2`, `>|`, and the word behind.
-                    let more = rest.iter().position(|byte| !b"<>&| \t".contains(byte));
+                    // `>>`, `>&2`, `>|`, and the word behind.
+                    let more = rest.iter().position(|byte| !b"<>&| ".contains(byte));
                     self.rest = &rest[more.unwrap_or(rest.len())..];
                     self.word();
                 }
-                byte if ENDS.contains(&byte) => {
+                _ if ENDS.contains(&byte) => {
                     self.rest = rest;
-                    return Some(Token::End(byte));
+                    return Some(b"");
                 }
                 _ => {
                     let word = self.word();
-                    let is_number = word.iter().all(u8::is_ascii_digit);
+                    let is_comment = byte == b'#' && self.platform == Platform::Linux;
                     // The descriptor of a redirection.
-                    if !is_number || !self.rest.starts_with(b"<") && !self.rest.starts_with(b">") {
-                        return Some(Token::Word(word));
+                    let is_number = word.iter().all(u8::is_ascii_digit)
+                        && self.rest.first().is_some_and(|byte| b"<>".contains(byte));
+                    if is_comment {
+                        let end = self.rest.iter().position(|byte| *byte == b'\n');
+                        self.rest = &self.rest[end.unwrap_or(self.rest.len())..];
+                    } else if !is_number {
+                        return Some(word);
                     }
                 }
             }
@@ -309,54 +178,28 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-/// A program that becomes or runs another: its name, how many words stand between it and that, and
-/// the options that take a word of their own.
-struct Wrapper(&'static str, u8, &'static str);
+/// Programs that become or run another one, by the words behind their options.
+const WRAPPERS: &str = "call chrt doas env exec ionice nice nohup prlimit setpriv setsid start stdbuf \
+                        sudo taskset time timeout unshare";
 
-const WRAPPERS: [Wrapper; 26] = [
-    Wrapper("exec", 0, "-a"),
-    Wrapper("command", 0, ""),
-    Wrapper("builtin", 0, ""),
-    Wrapper("nohup", 0, ""),
-    Wrapper("time", 0, "-f -o"),
-    Wrapper("env", 0, "-u -C --unset --chdir"),
-    Wrapper("nice", 0, "-n --adjustment"),
-    Wrapper("ionice", 0, "-c -n --class --classdata"),
-    Wrapper("chrt", 1, ""),
-    Wrapper("taskset", 1, ""),
-    Wrapper("setsid", 0, ""),
-    Wrapper("stdbuf", 0, "-i -o -e"),
-    Wrapper("timeout", 1, "-k -s --kill-after --signal"),
-    Wrapper("flock", 1, "-w -E --timeout"),
-    Wrapper("chroot", 1, ""),
-    Wrapper("unshare", 0, ""),
-    Wrapper("setpriv", 0, "--reuid --regid --ruid --euid --rgid --egid --groups --pdeathsig"),
-    Wrapper("prlimit", 0, ""),
-    Wrapper("sudo", 0, "-u -g -h -p -C -D -R -T -U --user --group"),
-    Wrapper("doas", 0, "-u -C"),
-    Wrapper("gosu", 1, ""),
-    Wrapper("su-exec", 1, ""),
-    Wrapper("setuidgid", 1, ""),
-    Wrapper("s6-setuidgid", 1, ""),
-    Wrapper("call", 0, ""),
-    Wrapper("start", 0, "/d"),
-];
+/// Those of them that take a word of their own before: whom to become, or where.
+const SWITCHERS: &str = "chroot flock gosu s6-setuidgid setuidgid su-exec";
+
+/// Their options that take a word which is no number.
+const VALUED: &str = "-a -C -g -u --regid --reuid --user";
 
 /// What stands in front of a command, or in its place.
 const KEYWORDS: &str =
     "if then elif else fi while until do done for select case esac in function { } !";
 
 /// What a shell does by itself, and what most often just prepares or ends what a line is about.
-const BUILTINS: &str = ". : [ [[ alias bg break cd continue declare dirs echo eval exit export false fg \
-                        getopts hash jobs kill let local popd printf pushd pwd read readonly return \
-                        set shift shopt source test times trap true type typeset ulimit umask \
+const BUILTINS: &str = ". : [ [[ alias bg break cd command continue declare dirs echo eval exit export \
+                        false fg getopts hash jobs kill let local popd printf pushd pwd read readonly \
+                        return set shift shopt source test times trap true type typeset ulimit umask \
                         unalias unset wait";
 
-/// Those of the builtins that are programs too, and rather what a line is about than `cd` is.
-const MINOR: &str = "[ echo false kill printf pwd test true";
-
-/// What ends a command.
-const ENDS: &[u8] = b";&|()\n";
+/// What ends a word; but for blanks and redirections, it ends a command.
+const ENDS: &[u8] = b" \t\r<>;&|()\n";
 
 #[cfg(test)]
 mod tests {
@@ -392,16 +235,15 @@ mod tests {
                 ("source ./env && app", "app"),
                 ("[ -x /a ] && app", "app"),
                 ("[[ -x /a ]] && app", "app"),
-                ("test -f x || : ; true; app", "app"),
                 ("if test -x /a; then app; else other; fi", "app"),
                 ("if [ -n \"$X\" ]; then exec app; fi; exec other", "app"),
                 ("while true; do app; sleep 1; done", "app"),
                 ("until app; do sleep 1; done", "app"),
                 ("for f in a b; do app $f; done", "app"),
+                ("case $X in a) app;; *) other;; esac", "app"),
+                ("test -f x || : ; true; app", "app"),
+                ("command -v x >/dev/null && app", "app"),
                 ("for f in a b\ndo app $f; done", "app"),
-                ("case $X in a|b) app;; *) other;; esac", "app"),
-                ("case $X in a) : ;; b) app;; esac", "app"),
-                ("case $X in a) X=1;; esac; app", "app"),
                 ("{ app; }", "app"),
                 ("(cd /; app)", "app"),
                 ("! app", "app"),
@@ -415,14 +257,11 @@ mod tests {
                 ("exec 2>&1 app", "app"),
                 ("exec 0<&- app", "app"),
                 ("2>/dev/null app", "app"),
-                ("&>/dev/null app", "app"),
                 ("<in app >out", "app"),
                 ("< in app", "app"),
-                ("command -v x >/dev/null && app", "app"),
                 ("'app' $X", "app"),
                 ("\"/opt/my app\" $X", "my app"),
                 ("$HOME/bin/app -x", "app"),
-                ("${HOME:-/x y}/bin/app -x", "app"),
                 ("exec \"$APP\" -x", "APP"),
                 ("nosuch", "nosuch"),
             ],
@@ -484,8 +323,8 @@ mod tests {
             Platform::Linux,
             &[
                 ("exit 3", "exit"),
-                ("cd /; true; exit 3", "true"),
-                ("cd / && echo x", "echo"),
+                ("cd /; true; exit 3", "cd"),
+                ("cd / && echo x", "cd"),
                 ("A=1", "sh"),
                 (";", "sh"),
             ],
@@ -504,13 +343,8 @@ mod tests {
                 ("echo. & app.exe", "app.exe"),
                 ("\"C:\\Program Files\\a\\app.exe\" 'x'", "app.exe"),
                 ("C:\\a\\app.exe > C:\\log 2>&1", "app.exe"),
-                ("if exist C:\\x app.exe", "app.exe"),
-                ("if not exist C:\\x (echo no) else app.exe", "app.exe"),
-                ("if /i \"%A%\"==\"b\" app.exe", "app.exe"),
-                ("if %A% equ 3 app.exe", "app.exe"),
-                ("for %i in (a b) do app.exe %i", "app.exe"),
                 ("call app.bat %X%", "app.bat"),
-                ("start \"title\" /wait app.exe", "app.exe"),
+                ("start app.exe", "app.exe"),
                 ("@app.exe", "app.exe"),
                 ("exit 3", "exit"),
                 ("(dir)", "dir"),
