@@ -417,8 +417,14 @@ impl Config {
     /// The configuration that runs one command once, with foster's defaults.
     #[must_use]
     pub fn init(command: ServiceConfig) -> Config {
+        Config::of(vec![command])
+    }
+
+    /// The same for any number of them.
+    #[must_use]
+    pub fn of(services: Vec<ServiceConfig>) -> Config {
         Config {
-            services: vec![command],
+            services,
             app_host: Cow::Borrowed(APP_HOST),
             supervised: false,
             restart: Restart::Never,
@@ -454,15 +460,19 @@ impl Config {
     /// The configuration that keeps services up, with foster's defaults.
     #[must_use]
     pub fn supervisor(services: Vec<ServiceConfig>) -> Config {
-        let mut config = Config::init(ServiceConfig::new(Argv::default()));
-        config.services = services;
-        config.supervised = true;
-        config.restart = Restart::Always;
-        config.stop.requests = SUPERVISOR_STOP_REQUESTS;
-        config.stop.to = StopTo::Group;
-        config.session = Session::Own;
-        config.log.level = Level::Info;
+        let mut config = Config::of(services);
+        config.supervise();
         config
+    }
+
+    /// Makes the services such that are kept up.
+    pub fn supervise(&mut self) {
+        self.supervised = true;
+        self.restart = Restart::Always;
+        self.stop.requests = SUPERVISOR_STOP_REQUESTS;
+        self.stop.to = StopTo::Group;
+        self.session = Session::Own;
+        self.log.level = Level::Info;
     }
 
     /// Makes foster the init of a machine, whatever it runs.

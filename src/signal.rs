@@ -70,7 +70,7 @@ impl Signal {
 
 impl fmt::Display for Signal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match NAMES.get(usize::from(self.0) - 1) {
+        match names().nth(usize::from(self.0) - 1) {
             Some(name) => write!(f, "SIG{name}"),
             None if *self == Signal::RTMIN => f.write_str("SIGRTMIN"),
             None if *self == Signal::RTMAX => f.write_str("SIGRTMAX"),
@@ -95,38 +95,51 @@ impl FromStr for Signal {
 
     /// Reads `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `RTMAX-1`, in either case of letters.
     fn from_str(text: &str) -> Result<Signal, UnknownSignal> {
-        if text.bytes().all(|b| b.is_ascii_digit()) {
-            return text.parse().ok().and_then(Signal::new).ok_or(UnknownSignal);
+        if let Some(number) = decimal(text) {
+            return i32::try_from(number).ok().and_then(Signal::new).ok_or(UnknownSignal);
         }
-        let upper = text.to_ascii_uppercase();
-        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-        if let Some(index) = NAMES.iter().position(|known| *known == name) {
+        let name = strip_sig(text);
+        if let Some(index) = names().position(|known| known.eq_ignore_ascii_case(name)) {
             return Ok(Signal(index as u8 + 1));
         }
-        match name {
-            "IOT" => return Ok(Signal(6)),
-            "CLD" => return Ok(Signal::CHLD),
-            "POLL" => return Ok(Signal(29)),
-            _ => {}
+        if let Some((_, signal)) =
+            ALIASES.iter().find(|(alias, _)| alias.eq_ignore_ascii_case(name))
+        {
+            return Ok(*signal);
         }
-        let (base, offset) = if let Some(rest) = name.strip_prefix("RTMIN") {
-            (Signal::RTMIN, rest)
-        } else if let Some(rest) = name.strip_prefix("RTMAX") {
-            (Signal::RTMAX, rest)
-        } else {
-            return Err(UnknownSignal);
-        };
-        let offset: i32 = match offset.as_bytes() {
-            [] => 0,
-            [b'+' | b'-', digits @ ..] if !digits.is_empty() && digits.len() <= 2 => {
-                offset.parse().map_err(|_| UnknownSignal)?
-            }
+        let (base, offset) = name.split_at_checked("RTMIN".len()).ok_or(UnknownSignal)?;
+        let base = match base {
+            _ if base.eq_ignore_ascii_case("RTMIN") => Signal::RTMIN,
+            _ if base.eq_ignore_ascii_case("RTMAX") => Signal::RTMAX,
             _ => return Err(UnknownSignal),
         };
-        Signal::new(i32::from(base.0) + offset)
-            .filter(|signal| *signal >= Signal::RTMIN)
-            .ok_or(UnknownSignal)
+        let (plus, minus) = (offset.strip_prefix('+'), offset.strip_prefix('-'));
+        let offset = match plus.or(minus) {
+            None if offset.is_empty() => 0,
+            None => return Err(UnknownSignal),
+            Some(digits) => {
+                decimal(digits).filter(|offset| *offset < 64).ok_or(UnknownSignal)? as i32
+            }
+        };
+        let number = i32::from(base.0) + if minus.is_some() { -offset } else { offset };
+        Signal::new(number).filter(|signal| *signal >= Signal::RTMIN).ok_or(UnknownSignal)
     }
+}
+
+/// What is left of a signal's name without `SIG`, in either case of letters.
+pub(crate) fn strip_sig(name: &str) -> &str {
+    match name.split_at_checked(3) {
+        Some((sig, rest)) if sig.eq_ignore_ascii_case("SIG") => rest,
+        Some(_) | None => name,
+    }
+}
+
+/// A number of digits and nothing else: `parse` would take a plus sign.
+pub(crate) fn decimal(text: &str) -> Option<u32> {
+    let add = |number: u32, digit: u32| number.checked_mul(10)?.checked_add(digit);
+    let mut digits = text.chars().map(|letter| letter.to_digit(10)).peekable();
+    digits.peek()?;
+    digits.try_fold(0, |number, digit| add(number, digit?))
 }
 
 /// A set of signals, as the kernel keeps one: a bit for each number.
@@ -181,11 +194,15 @@ impl SignalSet {
 }
 
 /// The names of 1 to 31, without `SIG`.
-const NAMES: [&str; 31] = [
-    "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
-    "PIPE", "ALRM", "TERM", "STKFLT", "CHLD", "CONT", "STOP", "TSTP", "TTIN", "TTOU", "URG",
-    "XCPU", "XFSZ", "VTALRM", "PROF", "WINCH", "IO", "PWR", "SYS",
-];
+fn names() -> impl Iterator<Item = &'static str> {
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP \
+     TTIN TTOU URG XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+        .split(' ')
+}
+
+/// Other names of some of them.
+const ALIASES: [(&str, Signal); 3] =
+    [("IOT", Signal(6)), ("CLD", Signal::CHLD), ("POLL", Signal(29))];
 
 #[cfg(test)]
 mod tests {

@@ -2,9 +2,8 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::rc::Rc;
 
-use crate::config::{Config, ForwardTo, Level, StartFailure, StopTo, Voice};
+use crate::config::{Config, ForwardTo, Level, StartFailure, StopTo};
 use crate::exit::ExitStatus;
 use crate::process::{OsError, Pid};
 use crate::signal::{Signal, SignalSet};
@@ -12,40 +11,36 @@ use crate::supervisor::Report;
 
 use super::getopt::{Getopt, Long, strtol};
 use super::voice::Program;
-use super::{Outcome, Say, Sink, Stream, Surroundings, drop_in};
+use super::{Say, Sink, Stream, Surroundings};
 
-/// Reads catatonit's command line and environment.
-pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outcome {
+/// Reads catatonit's command line and environment into a configuration; gives the command.
+pub(super) fn parse<'a>(
+    args: &'a [OsString],
+    surroundings: &impl Surroundings,
+    config: &mut Config,
+) -> Result<&'a [OsString], Say> {
+    let own_pid = surroundings.own_pid();
     if surroundings.variable("CATATONIT_LOG").is_some() {
-        return error("CATATONIT_LOG is reserved for future use\n", surroundings);
+        return Err(error(own_pid, "CATATONIT_LOG is reserved for future use\n"));
     }
-    let mut group = false;
-    let mut pause = false;
+    let mut pauses = false;
     let mut getopt = Getopt::new(args, b"ghLPV", &LONGS);
-    while let Some(option) = getopt.next() {
-        match option {
-            Ok((b'h', _)) => return say(Stream::Err, [USAGE, HELP].concat(), 0),
-            Ok((b'L', _)) => return say(Stream::Out, super::LICENCE.to_owned(), 0),
-            Ok((b'V', _)) => return say(Stream::Out, VERSION.to_owned(), 0),
-            Ok((b'g', _)) => group = true,
-            Ok((_, _)) => pause = true,
-            Err(line) => return say(Stream::Err, line + USAGE, 1),
+    let wrong = |line| say(Stream::Err, line + USAGE, 1);
+    while let Some((letter, _)) = getopt.next().map_err(wrong)? {
+        match letter {
+            b'h' => return Err(say(Stream::Err, [USAGE, HELP].concat(), 0)),
+            b'L' => return Err(say(Stream::Out, super::LICENCE.to_owned(), 0)),
+            b'V' => return Err(say(Stream::Out, VERSION.to_owned(), 0)),
+            b'g' => (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group),
+            _ => pauses = true,
         }
     }
-    if getopt.operands().is_empty() && !pause {
-        return error(&["missing program name\n", USAGE].concat(), surroundings);
-    }
-    let mut config = match drop_in(Voice::Catatonit, getopt.operands(), surroundings) {
-        Ok(config) => config,
-        Err(refusal) => return refusal.into(),
-    };
-    if pause {
-        config.services.clear();
-        let requests = SignalSet::of(&[Signal::TERM, Signal::INT]);
-        config.stop.requests = config.stop.requests.union(requests);
-    }
-    if group {
-        (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group);
+    let mut command = getopt.operands();
+    if pauses {
+        command = &[];
+        config.stop.requests = SignalSet::of(&[Signal::TERM, Signal::INT]);
+    } else if command.is_empty() {
+        return Err(error(own_pid, &["missing program name\n", USAGE].concat()));
     }
     for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
         config.forward.rewrites.set(signal, None);
@@ -57,13 +52,13 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
     config.setup.leave_directory = true;
     config.setup.listen_pid = surroundings.variable("LISTEN_PID").is_some_and(|pid| {
         let pid = strtol(pid.as_encoded_bytes()).map(|(number, _)| number);
-        pid == Some(i64::from(surroundings.own_pid().0))
+        pid == Some(i64::from(own_pid.0))
     });
     config.log.level = match surroundings.variable("CATATONIT_DEBUG") {
         Some(_) => Level::Debug,
         None => Level::Error,
     };
-    Outcome::Run(Rc::new(config))
+    Ok(command)
 }
 
 /// Puts a report into catatonit's words.
@@ -145,13 +140,12 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
     }
 }
 
-fn say(stream: Stream, text: String, code: u32) -> Outcome {
-    Outcome::Say(Say { stream, text, code })
+fn say(stream: Stream, text: String, code: u32) -> Say {
+    Say { stream, text, code }
 }
 
-fn error(what: &str, surroundings: &dyn Surroundings) -> Outcome {
-    let pid = surroundings.own_pid();
-    say(Stream::Err, error_line(pid, what), 1)
+fn error(own_pid: Pid, what: &str) -> Say {
+    say(Stream::Err, error_line(own_pid, what), 1)
 }
 
 pub(super) fn error_line(own_pid: Pid, what: &str) -> String {

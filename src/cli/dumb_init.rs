@@ -2,10 +2,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::rc::Rc;
 
 use crate::config::{
-    Config, ForwardTo, JobControl, Leftovers, Level, Rewrites, Session, StartFailure, StopTo, Voice,
+    Config, ForwardTo, JobControl, Leftovers, Level, Session, StartFailure, StopTo,
 };
 use crate::exit::ExitStatus;
 use crate::process::{OsError, Pid, SpawnErrorKind};
@@ -14,57 +13,51 @@ use crate::supervisor::Report;
 
 use super::getopt::{Getopt, Long, strtol, to_int};
 use super::voice::Program;
-use super::{Outcome, Say, Sink, Stream, Surroundings, drop_in};
+use super::{Say, Sink, Stream, Surroundings};
 
-/// Reads dumb-init's command line and environment.
-pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outcome {
-    let mut verbose = false;
-    let mut single_child = false;
+/// Reads dumb-init's command line and environment into a configuration; gives the command.
+pub(super) fn parse<'a>(
+    args: &'a [OsString],
+    surroundings: &impl Surroundings,
+    config: &mut Config,
+) -> Result<&'a [OsString], Say> {
+    let is = |name, value| surroundings.variable(name).is_some_and(|given| given == value);
+    let no_setsid = is("DUMB_INIT_SETSID", "0");
+    let debug = is("DUMB_INIT_DEBUG", "1");
+    let (mut verbose, mut single_child) = (debug, no_setsid);
     let mut rewritten = SignalSet::EMPTY;
-    let mut rewrites = Rewrites::default();
+    let rewrites = &mut config.forward.rewrites;
     let mut getopt = Getopt::new(args, b"hvVcr:", &LONGS);
-    while let Some(option) = getopt.next() {
-        match option {
-            Ok((b'h', _)) => return say(help(args), 0),
-            Ok((b'V', _)) => return say(VERSION.to_owned() + "\n", 0),
-            Ok((b'v', _)) => verbose = true,
-            Ok((b'c', _)) => single_child = true,
-            Ok((_, value)) => match rewrite(value) {
+    while let Some((letter, value)) = getopt.next().map_err(|line| say(line, 1))? {
+        match letter {
+            b'h' => return Err(say(format!("{VERSION}\nUsage: {}{HELP}", path(args)), 0)),
+            b'V' => return Err(say(format!("{VERSION}\n"), 0)),
+            b'v' => verbose = true,
+            b'c' => single_child = true,
+            _ => match rewrite(value) {
                 Some((from, to)) => {
                     rewritten.insert(from);
                     rewrites.set(from, to);
                 }
-                None => return say(BAD_REWRITE.to_owned(), 1),
+                None => return Err(say(BAD_REWRITE.to_owned(), 1)),
             },
-            Err(line) => return say(line, 1),
         }
     }
     if getopt.operands().is_empty() {
         let path = path(args);
-        let usage = [
-            "Usage: ",
-            &path,
-            " [option] program [args]\nTry ",
-            &path,
-            " --help for full usage.\n",
-        ];
-        return say(usage.concat(), 1);
+        return Err(say(
+            format!("Usage: {path} [option] program [args]\nTry {path} --help for full usage.\n"),
+            1,
+        ));
     }
-    let is = |name, value| surroundings.variable(name).is_some_and(|given| given == value);
-    let debug = is("DUMB_INIT_DEBUG", "1");
-    let no_setsid = is("DUMB_INIT_SETSID", "0");
-    let mut config = match drop_in(Voice::DumbInit, getopt.operands(), surroundings) {
-        Ok(config) => config,
-        Err(refusal) => return refusal.into(),
-    };
-    config.log.level = if verbose || debug { Level::Debug } else { Level::Error };
+    config.log.level = if verbose { Level::Debug } else { Level::Error };
     config.log.opening = match (debug, no_setsid) {
         (true, true) => &OPENING,
         (true, false) => &OPENING[..1],
         (false, true) => &OPENING[1..],
         (false, false) => &[],
     };
-    if single_child || no_setsid {
+    if single_child {
         config.session = Session::Shared;
     } else {
         config.session = Session::OwnWithTerminal;
@@ -76,13 +69,11 @@ pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outco
         }
     }
     config.leftovers = rewrites.get(Signal::TERM).map_or(Leftovers::Leave, Leftovers::Signal);
-    config.forward.rewrites = rewrites;
     config.job_control = JobControl::OnSignals(SignalSet::of(&TTY_STOPS));
     config.start_failure = StartFailure { no_process: 1, ..StartFailure::all(2) };
-    config.setup.subreaper = false;
     config.setup.unblock_signals = true;
     config.setup.leave_directory = true;
-    Outcome::Run(Rc::new(config))
+    Ok(getopt.operands())
 }
 
 /// Reads what sscanf(3) reads by `%d:%d`, of which the first is a signal and the second a signal
@@ -236,16 +227,12 @@ impl Lines<'_, '_> {
 }
 
 /// All that dumb-init says goes to stderr, asked for or not.
-fn say(text: String, code: u32) -> Outcome {
-    Outcome::Say(Say { stream: Stream::Err, text, code })
+fn say(text: String, code: u32) -> Say {
+    Say { stream: Stream::Err, text, code }
 }
 
 fn path(args: &[OsString]) -> String {
     args.first().map_or_else(String::new, |path| path.to_string_lossy().into_owned())
-}
-
-fn help(args: &[OsString]) -> String {
-    [VERSION, "\nUsage: ", &path(args), HELP].concat()
 }
 
 const LONGS: [Long; 5] = [

@@ -4,25 +4,23 @@
 //! command line is silent.
 
 mod peers;
+mod unknown;
 mod unused;
 
 use std::ffi::{OsStr, OsString};
 use std::rc::Rc;
-use std::time::Duration;
 
 use lexopt::{Arg, Parser};
 
 use crate::config::{
-    Argv, Backoff, Config, Forward, ForwardTo, Leftovers, Level, LogFormat, Restart, Rewrites,
-    STOP_TIMEOUT, SUPERVISOR_STOP_REQUESTS, ServiceConfig, Session, StopTo,
+    Argv, Config, ForwardTo, Leftovers, Level, LogFormat, Restart, SUPERVISOR_STOP_REQUESTS,
+    ServiceConfig, Session, StopTo,
 };
-use crate::exit::Success;
 use crate::signal::Signal;
 
-use super::near::nearest;
-use super::value::{self, Wrong, quoted};
+use super::value::{self, Fault, Kind, shown};
 use super::voice::Short;
-use super::{Outcome, Platform, Refusal, Say, Stream, Surroundings, name, wrap};
+use super::{Outcome, Platform, Refusal, Say, Stream, Surroundings, name, refusal, wrap};
 
 /// An option, by what it sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,44 +58,54 @@ enum Id {
 /// What there is to know of an option before its value is read.
 struct Row {
     id: Id,
+    /// With its dashes.
     name: &'static str,
     /// Empty where there is none.
     variable: &'static str,
-    takes_value: bool,
+    kind: Kind,
     /// Whether it has no meaning on Windows.
     linux_only: bool,
 }
 
+impl Row {
+    /// The name as it is written behind the dashes.
+    fn word(&self) -> &'static str {
+        self.name.trim_start_matches('-')
+    }
+}
+
+/// What ends the reading of a command line early.
+enum End {
+    /// A text that was asked for.
+    Text(&'static str),
+    /// A mistake.
+    Refused(Refusal),
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> End {
+        End::Refused(refusal)
+    }
+}
+
 /// Parses foster's own command line.
-pub(super) fn parse(args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
+pub(super) fn parse<S: Surroundings>(args: Vec<OsString>, surroundings: &S) -> Outcome {
     let mut draft = Draft::new(surroundings);
     let mut parser = Parser::from_iter(args);
-    let said = draft.read_arguments(&mut parser).and_then(|said| match said {
-        None => draft.read_environment().map(|()| None),
-        Some(say) => Ok(Some(say)),
-    });
-    let (format, has_command) = (draft.format, draft.command.is_some());
-    let refusal = match said {
-        Ok(Some(say)) => return Outcome::Say(say),
-        Ok(None) => {
-            let warnings = draft.unused();
-            match draft.finish() {
-                Ok(mut config) => {
-                    config.log.warnings = warnings;
-                    return Outcome::Run(Rc::new(config));
-                }
-                Err(refusal) => refusal,
-            }
+    let refusal = match draft.read(&mut parser) {
+        Ok(()) => return Outcome::Run(Rc::new(draft.config)),
+        Err(End::Text(text)) => {
+            return Outcome::Say(Say { stream: Stream::Out, text: text.to_owned(), code: 0 });
         }
-        Err(refusal) => refusal,
+        Err(End::Refused(refusal)) => refusal,
     };
-    // What stands behind the mistake counts too: whoever reads the line may be a machine.
+    // What stands behind the mistake counts too: whoever reads the line may be a machine. Behind a
+    // command stands what is its own.
     let _ = parser.optional_value();
-    let rest = parser.raw_args();
-    // Behind a command stands what is its own.
-    let rest = rest.ok().filter(|_| !has_command);
+    let rest = parser.raw_args().ok().filter(|_| draft.command.is_none());
     let rest = rest.as_ref().map_or(&[][..], |rest| rest.as_slice());
-    refusal.say(log_format(rest, format, surroundings), surroundings).into()
+    let before = Some(draft.config.log.format).filter(|_| draft.is_given(Id::LogFormat));
+    refusal.say(log_format(rest, before, surroundings), surroundings).into()
 }
 
 /// The form of the line that refuses a command line, where so much of it was not read, and this was
@@ -105,29 +113,30 @@ pub(super) fn parse(args: Vec<OsString>, surroundings: &dyn Surroundings) -> Out
 pub(super) fn log_format(
     rest: &[OsString],
     before: Option<LogFormat>,
-    surroundings: &dyn Surroundings,
+    surroundings: &impl Surroundings,
 ) -> LogFormat {
     let row = row(Id::LogFormat);
-    let mut words = rest.iter().map(|word| word.to_str().unwrap_or_default());
+    let read = |text: &OsStr| {
+        text.to_str().and_then(|text| value::choice(text, row.kind, &LOG_FORMATS).ok())
+    };
     let mut format = before;
-    while let Some(word) = words.next().filter(|word| *word != "--") {
-        let given = match word.strip_prefix("--").and_then(|word| word.strip_prefix(row.name)) {
-            Some("") => words.next(),
-            Some(rest) => rest.strip_prefix('='),
+    let mut words = rest.iter().take_while(|word| *word != "--");
+    while let Some(word) = words.next() {
+        let behind = word.to_str().and_then(|word| word.strip_prefix(row.name));
+        let given = match behind {
+            Some("") => words.next().map(OsString::as_os_str),
+            Some(rest) => rest.strip_prefix('=').map(OsStr::new),
             None => None,
         };
-        format = given.and_then(|text| value::log_format(text).ok()).or(format);
+        format = given.and_then(read).or(format);
     }
-    format.unwrap_or_else(|| {
-        let inherited = surroundings.variable(row.variable);
-        let text = inherited.as_deref().and_then(|text| text.to_str()).unwrap_or_default();
-        value::log_format(text).unwrap_or(LogFormat::Text)
-    })
+    let inherited = || read(&surroundings.variable(row.variable)?);
+    format.or_else(inherited).unwrap_or(LogFormat::Text)
 }
 
 /// What has been read so far.
-struct Draft<'a> {
-    surroundings: &'a dyn Surroundings,
+struct Draft<'a, S> {
+    surroundings: &'a S,
     /// The options that the command line gave, a bit for each.
     given: u64,
     /// The options that the environment gave.
@@ -135,137 +144,121 @@ struct Draft<'a> {
     /// The name for the next service.
     name: Box<str>,
     command: Option<ServiceConfig>,
-    wrapped: Vec<ServiceConfig>,
+    /// What all that is set at once goes into, services with it. What depends on whether there are
+    /// any waits below for the end.
+    config: Config,
     /// None where services get no port.
     app_port: Option<u16>,
-    app_host: Option<String>,
     restart: Option<Restart>,
-    backoff: Backoff,
-    success: Success,
-    stop_signal: Option<Signal>,
-    stop_timeout: Option<Duration>,
     stop_to: Option<StopTo>,
-    keep_orphans: bool,
-    forward: Forward,
     /// A signal that was given to go on as itself.
     idle_rewrite: Option<Signal>,
-    session: bool,
-    subreaper: bool,
-    parent_death_signal: Option<Signal>,
     boot: Option<bool>,
-    format: Option<LogFormat>,
-    time: bool,
     level: Option<Level>,
-    verbose: bool,
-    filter: Option<String>,
 }
 
-impl<'a> Draft<'a> {
-    fn new(surroundings: &'a dyn Surroundings) -> Self {
+impl<'a, S: Surroundings> Draft<'a, S> {
+    fn new(surroundings: &'a S) -> Self {
         Draft {
             surroundings,
             given: 0,
             inherited: 0,
             name: Box::default(),
             command: None,
-            wrapped: Vec::new(),
+            config: Config::of(Vec::new()),
             app_port: Some(APP_PORT),
-            app_host: None,
             restart: None,
-            backoff: Backoff::default(),
-            success: Success::default(),
-            stop_signal: None,
-            stop_timeout: Some(STOP_TIMEOUT),
             stop_to: None,
-            keep_orphans: false,
-            forward: Forward { to: ForwardTo::Child, rewrites: Rewrites::default() },
             idle_rewrite: None,
-            session: false,
-            subreaper: true,
-            parent_death_signal: None,
             boot: None,
-            format: None,
-            time: false,
             level: None,
-            verbose: false,
-            filter: None,
         }
     }
 
+    /// Reads all that there is into the configuration.
+    fn read(&mut self, parser: &mut Parser) -> Result<(), End> {
+        self.read_arguments(parser)?;
+        self.read_environment()?;
+        self.finish()?;
+        self.warn();
+        Ok(())
+    }
+
     /// Reads the options up to the command; stops early where there is only something to say.
-    fn read_arguments(&mut self, parser: &mut Parser) -> Result<Option<Say>, Refusal> {
-        loop {
-            let row = match parser.next().map_err(misused)? {
-                None if self.name.is_empty() => return Ok(None),
-                None => {
-                    let what = ["--name: '", &self.name, "' names nothing: put it", NO_SERVICE];
-                    return Err(Refusal(what.concat()));
-                }
-                Some(Arg::Value(program)) => {
+    fn read_arguments(&mut self, parser: &mut Parser) -> Result<(), End> {
+        let platform = self.surroundings.platform();
+        while let Some(arg) = parser.next().map_err(misused)? {
+            let row = match arg {
+                Arg::Value(program) => {
                     let rest = parser.raw_args().map_err(misused)?;
                     let words = std::iter::once(&program).chain(rest.as_slice());
                     let argv = Argv::new(words.map(|word| word.as_encoded_bytes()));
                     let name = std::mem::take(&mut self.name);
                     self.command = Some(ServiceConfig { name, ..ServiceConfig::new(argv) });
-                    return Ok(None);
+                    return Ok(());
                 }
-                Some(Arg::Long(name)) => match OPTIONS.iter().find(|row| row.name == name) {
+                Arg::Long(name) => match OPTIONS.iter().find(|row| row.word() == name) {
                     Some(row) => row,
-                    None => return Err(unknown(name, self.surroundings.platform())),
+                    None => return Err(unknown::option("--", name, platform).into()),
                 },
-                Some(Arg::Short(letter)) => {
-                    match SHORT.iter().find(|(short, _)| *short == letter) {
-                        Some((_, id)) => row(*id),
-                        None => {
-                            let rest = parser.optional_value().unwrap_or_default();
-                            let platform = self.surroundings.platform();
-                            return Err(unknown_letter(letter, &rest, platform));
-                        }
+                Arg::Short(letter) => match SHORT.iter().find(|(short, _)| *short == letter) {
+                    Some((_, id)) => row(*id),
+                    None => {
+                        let rest = parser.optional_value().unwrap_or_default();
+                        let word = format!("{letter}{}", rest.to_string_lossy());
+                        return Err(unknown::option("-", &word, platform).into());
                     }
-                }
+                },
             };
-            match row.id {
-                Id::Help => return Ok(Some(say(HELP.to_owned()))),
-                Id::Version => return Ok(Some(say(VERSION.to_owned()))),
-                _ => {}
-            }
-            let value =
-                if row.takes_value { parser.value().map_err(misused)? } else { OsString::new() };
+            let value = match row.id {
+                Id::Help => return Err(End::Text(HELP)),
+                Id::Version => return Err(End::Text(VERSION)),
+                _ if row.kind.is_given_a_value() => parser.value().map_err(misused)?,
+                _ => OsString::new(),
+            };
+            self.take(row, row.name, &value)?;
             self.given |= 1 << row.id as u64;
-            self.take(row, "--", row.name, &value)?;
         }
+        if self.name.is_empty() {
+            return Ok(());
+        }
+        let name = &self.name;
+        Err(refusal(format_args!("--name: '{name}' names nothing: put it {NO_SERVICE}")).into())
     }
 
     /// Reads the variables of the options that the command line did not give.
     fn read_environment(&mut self) -> Result<(), Refusal> {
         for row in OPTIONS.iter().filter(|row| !row.variable.is_empty()) {
-            let wanted = match row.id {
-                Id::Wrap => self.command.is_none() && self.wrapped.is_empty(),
+            let has_services = !self.config.services.is_empty();
+            let is_wanted = match row.id {
+                Id::Wrap => self.command.is_none() && !has_services,
                 // Names as common as these may well be the command's own.
-                Id::AppPort | Id::AppHost => !self.wrapped.is_empty(),
+                Id::AppPort | Id::AppHost => has_services,
                 _ => true,
             };
-            if !wanted || self.is_given(row.id) {
+            if !is_wanted || self.is_given(row.id) {
                 continue;
             }
-            match self.surroundings.variable(row.variable) {
-                // Kubernetes sets it for every pod beside a Service named `app` or `wrap`.
-                Some(value) if !row.variable.starts_with("FOSTER_") && is_services(&value) => {}
-                // Empty is as good as unset; but an empty command line is a mistake.
-                Some(value) if !value.is_empty() || row.id == Id::Wrap => {
-                    self.inherited |= 1 << row.id as u64;
-                    let lines = value.to_str().filter(|_| row.id == Id::Wrap);
-                    let lines = lines.map(|text| wrap::lines(text, self.surroundings.platform()));
-                    match lines.unwrap_or_default() {
-                        lines if lines.is_empty() => self.take(row, "", row.variable, &value)?,
-                        lines => {
-                            for line in lines {
-                                self.take(row, "", row.variable, line.as_ref())?;
-                            }
-                        }
-                    }
+            let Some(value) = self.surroundings.variable(row.variable) else { continue };
+            // Kubernetes sets it for every pod beside a Service named `app` or `wrap`.
+            let is_kubernetes = !row.variable.starts_with("FOSTER_") && is_services(&value);
+            // Empty is as good as unset; but an empty command line is a mistake.
+            if is_kubernetes || value.is_empty() && row.id != Id::Wrap {
+                continue;
+            }
+            self.inherited |= 1 << row.id as u64;
+            let mut lines = value.to_str().filter(|_| row.id == Id::Wrap).unwrap_or_default();
+            let mut has_lines = false;
+            while !lines.is_empty() {
+                let line;
+                (line, lines) = wrap::split_line(lines, self.surroundings.platform());
+                if wrap::is_command(line, self.surroundings.platform()) {
+                    has_lines = true;
+                    self.take(row, row.variable, OsStr::new(line))?;
                 }
-                Some(_) | None => {}
+            }
+            if !has_lines {
+                self.take(row, row.variable, &value)?;
             }
         }
         Ok(())
@@ -280,71 +273,72 @@ impl<'a> Draft<'a> {
     }
 
     /// The name under which an option was given.
-    fn source(&self, id: Id) -> String {
+    fn source(&self, id: Id) -> &'static str {
         let row = row(id);
-        if self.is_inherited(id) { row.variable.to_owned() } else { ["--", row.name].concat() }
+        if self.is_inherited(id) { row.variable } else { row.name }
     }
 
     /// Takes in an option, given under this name.
-    fn take(&mut self, row: &Row, dashes: &str, name: &str, value: &OsStr) -> Result<(), Refusal> {
-        if row.linux_only && self.surroundings.platform() == Platform::Windows {
-            let why = ": it has no meaning on Windows: leave it out";
-            return Err(Refusal([dashes, name, why].concat()));
+    fn take(&mut self, row: &Row, name: &str, value: &OsStr) -> Result<(), Refusal> {
+        let platform = self.surroundings.platform();
+        if row.linux_only && platform == Platform::Windows {
+            let why = "it has no meaning on Windows: leave it out";
+            return Err(refusal(format_args!("{name}: {why}")));
         }
-        let taken = match value.to_str() {
-            Some(text) => self.set(row.id, text),
-            None => Err(value::NOT_UTF_8.into()),
+        let fault = match value.to_str() {
+            Some(text) => match self.set(row, text) {
+                Ok(()) => return Ok(()),
+                Err(fault) => fault,
+            },
+            None => value::NOT_UTF_8,
         };
-        taken.map_err(|wrong| {
-            let value = if row.takes_value || dashes.is_empty() {
-                [&quoted(value), " "].concat()
-            } else {
-                String::new()
-            };
-            Refusal([dashes, name, ": ", &value, &wrong].concat())
-        })
+        Err(value::refuse(name, row.kind, value, fault, platform))
     }
 
-    fn set(&mut self, id: Id, text: &str) -> Result<(), Wrong> {
-        match id {
+    fn set<'t>(&mut self, row: &Row, raw: &'t str) -> Result<(), Fault<'t>> {
+        let text = raw.trim_ascii();
+        let platform = self.surroundings.platform();
+        let config = &mut self.config;
+        match row.id {
             Id::Name => self.name = self.name(text)?,
             Id::Wrap => {
-                let mut service = wrap::service(text, self.surroundings)?;
-                service.name = std::mem::take(&mut self.name);
-                self.wrapped.push(service);
+                let service = wrap::service(raw, self.surroundings).map_err(Fault::Other)?;
+                let name = std::mem::take(&mut self.name);
+                config.services.push(ServiceConfig { name, ..service });
             }
             Id::AppPort => self.app_port = value::app_port(text)?,
-            Id::AppHost => self.app_host = Some(value::host(text)?),
-            Id::Restart => self.restart = Some(value::restart(text)?),
-            Id::Backoff => self.backoff.first = value::duration(text)?,
-            Id::BackoffMax => self.backoff.max = value::duration(text)?,
-            Id::HealthyAfter => self.backoff.healthy_after = value::duration(text)?,
-            Id::MaxRestarts => self.backoff.max_restarts = value::max_restarts(text)?,
+            Id::AppHost => config.app_host = value::host(text)?.to_owned().into(),
+            Id::Restart => self.restart = Some(value::choice(text, row.kind, &RESTARTS)?),
+            Id::Backoff => config.backoff.first = value::duration(text)?,
+            Id::BackoffMax => config.backoff.max = value::duration(text)?,
+            Id::HealthyAfter => config.backoff.healthy_after = value::duration(text)?,
+            Id::MaxRestarts => config.backoff.max_restarts = value::max_restarts(text)?,
             Id::Success => {
                 for part in text.split(',') {
-                    self.success.insert(value::success(part, self.surroundings.platform())?);
+                    config.success.insert(value::success(part, platform)?);
                 }
             }
-            Id::StopSignal => self.stop_signal = Some(value::signal(text)?),
-            Id::StopTimeout => self.stop_timeout = value::stop_timeout(text)?,
-            Id::StopTo => self.stop_to = Some(value::stop_to(text)?),
-            // The option itself has no value, the variable has one.
-            Id::KeepOrphans => self.keep_orphans = text.is_empty() || value::switch(text)?,
-            Id::ForwardTo => self.forward.to = value::forward_to(text)?,
+            Id::StopSignal => config.stop.signal = Some(value::signal(text)?),
+            Id::StopTimeout => config.stop.timeout = value::stop_timeout(text)?,
+            Id::StopTo => self.stop_to = Some(value::choice(text, row.kind, &STOPS_TO)?),
+            Id::KeepOrphans => {
+                config.leftovers = Leftovers::Kill { orphans: !value::switch(text)? };
+            }
+            Id::ForwardTo => config.forward.to = value::choice(text, row.kind, &FORWARDS_TO)?,
             Id::Rewrite => {
                 for part in text.split(',') {
                     let (from, to) = value::rewrite(part)?;
-                    self.forward.rewrites.set(from, to);
-                    if to == Some(from) {
-                        self.idle_rewrite = to;
-                    }
+                    config.forward.rewrites.set(from, to);
+                    self.idle_rewrite = to.filter(|to| *to == from).or(self.idle_rewrite);
                 }
             }
-            Id::LogFormat => self.format = Some(value::log_format(text)?),
-            Id::LogTime => self.time = text.is_empty() || value::switch(text)?,
-            Id::Verbose if !text.is_empty() => self.filter = Some(value::log_filter(text)?),
+            Id::LogFormat => config.log.format = value::choice(text, row.kind, &LOG_FORMATS)?,
+            Id::LogTime => config.log.time = value::switch(text)?,
+            Id::Verbose if !text.is_empty() => {
+                config.log.filter = Some(value::log_filter(text)?);
+            }
             Id::Verbose => {
-                self.verbose = true;
+                config.log.verbose = true;
                 self.level = Some(match self.level {
                     None | Some(Level::Error | Level::Warn) => Level::Info,
                     Some(Level::Info) => Level::Debug,
@@ -355,12 +349,12 @@ impl<'a> Draft<'a> {
                 self.level = Some(Level::Error);
                 self.given |= 1 << Id::Verbose as u64;
             }
-            Id::Session => self.session = true,
-            Id::NoSubreaper => self.subreaper = false,
-            Id::ParentDeathSignal => self.parent_death_signal = Some(value::signal(text)?),
+            Id::Session => config.session = Session::Own,
+            Id::NoSubreaper => config.setup.subreaper = false,
+            Id::ParentDeathSignal => config.setup.parent_death_signal = Some(value::signal(text)?),
             Id::Boot => self.boot = Some(true),
             Id::NoBoot => self.boot = Some(false),
-            Id::As => return Err("must be the first argument: put it there".into()),
+            Id::As => return Err(Fault::Other("must be the first argument: put it there")),
             // They ended the reading.
             Id::Help | Id::Version => {}
         }
@@ -368,85 +362,72 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes a name for the next service.
-    fn name(&self, text: &str) -> Result<Box<str>, Wrong> {
+    fn name<'t>(&self, text: &'t str) -> Result<Box<str>, Fault<'t>> {
         let name = value::name(text)?;
         if !self.name.is_empty() {
-            let first = ["comes second: put '", &self.name, "'", NO_SERVICE];
-            return Err(first.concat());
+            return Err(Fault::Other(SECOND_NAME));
         }
-        if self.wrapped.iter().any(|service| *service.name == *name) {
-            return Err("is the name of an earlier --wrap: give each one of its own".into());
+        if self.config.services.iter().any(|service| *service.name == *name) {
+            let why = "is the name of an earlier --wrap: give each one of its own";
+            return Err(Fault::Other(why));
         }
         Ok(name.into())
     }
 
-    /// Makes a configuration of all that was read.
-    fn finish(mut self) -> Result<Config, Refusal> {
-        if self.backoff.first > self.backoff.max {
+    /// Completes the configuration by what could not be known before all was read.
+    fn finish(&mut self) -> Result<(), Refusal> {
+        let Config { backoff, services, .. } = &self.config;
+        if backoff.first > backoff.max {
             let (first, max) = (self.source(Id::Backoff), self.source(Id::BackoffMax));
-            let (low, high) =
-                (Short(self.backoff.max).to_string(), Short(self.backoff.first).to_string());
-            let how = ["lower ", &first, " or raise ", &max].concat();
-            return Err(Refusal(
-                [&first, ": ", &high, " is above ", &max, ", which is ", &low, ": ", &how].concat(),
-            ));
+            let (high, low) = (Short(backoff.first), Short(backoff.max));
+            return Err(refusal(format_args!(
+                "{first}: {high} is above {max}, which is {low}: lower {first} or raise {max}"
+            )));
         }
+        let wraps = !services.is_empty();
         self.number_ports()?;
-        let wraps = !self.wrapped.is_empty();
-        let mut config = match self.command {
-            None if !wraps => {
-                return Err(Refusal(
-                    "no command: give COMMAND [ARG]... or --wrap 'COMMAND LINE' (foster -h \
-                     explains)"
-                        .into(),
-                ));
+        let config = &mut self.config;
+        match &self.command {
+            None if wraps => config.supervise(),
+            None => {
+                return Err(refusal(format_args!(
+                    "no command: give COMMAND [ARG]... or --wrap 'COMMAND LINE' (foster -h explains)"
+                )));
             }
-            None => Config::supervisor(self.wrapped),
             Some(service) if wraps => {
                 let program = String::from_utf8_lossy(service.argv.program());
-                let command = quoted(OsStr::new(&*program));
-                return Err(Refusal(
-                    ["--wrap: COMMAND is given too, ", &command, ": give one of the two"].concat(),
-                ));
+                let command = shown(OsStr::new(&*program));
+                return Err(refusal(format_args!(
+                    "--wrap: COMMAND is given too, '{command}': give one of the two"
+                )));
             }
-            Some(service) => Config::init(service),
-        };
+            Some(service) => config.services.push(service.clone()),
+        }
         if let Some(restart) = self.restart {
             config.restart = restart;
         }
+        let platform = self.surroundings.platform();
+        if config.restart != Restart::Never || platform == Platform::Windows {
+            // On Windows there are no signals to pass on: all that the console can say is to end.
+            config.stop.requests = SUPERVISOR_STOP_REQUESTS;
+        }
         if config.restart != Restart::Never {
             config.supervised = true;
-            config.stop.requests = SUPERVISOR_STOP_REQUESTS;
             // A restart that nobody asked for is told, and each end and start with it.
             config.log.level = Level::Info;
         }
-        if self.surroundings.platform() == Platform::Windows {
-            // There are no signals to pass on: all that the console can say is to end, to a group.
-            config.stop.requests = SUPERVISOR_STOP_REQUESTS;
+        if platform == Platform::Windows {
+            // It says so to a group.
             config.stop.to = StopTo::Group;
         }
-        config.backoff = self.backoff;
-        if let Some(host) = self.app_host {
-            config.app_host = host.into();
-        }
-        if let Some(signal) = self.stop_signal {
+        if let Some(signal) = config.stop.signal {
             // Who is told to stop a container by it sends it to foster.
             config.stop.requests.insert(signal);
-            config.stop.signal = Some(signal);
         }
-        config.stop.timeout = self.stop_timeout;
         if let Some(to) = self.stop_to {
             config.stop.to = to;
         }
-        config.forward = self.forward;
-        config.success = self.success;
-        config.leftovers = Leftovers::Kill { orphans: !self.keep_orphans };
-        if self.session {
-            config.session = Session::Own;
-        }
         config.dies_with_child = true;
-        config.setup.subreaper = self.subreaper;
-        config.setup.parent_death_signal = self.parent_death_signal;
         if self.boot.unwrap_or_else(|| self.surroundings.is_machine()) {
             config.boot();
             // A console tells what happens, and there is no other log.
@@ -455,35 +436,23 @@ impl<'a> Draft<'a> {
         if let Some(level) = self.level {
             config.log.level = level;
         }
-        name::name_all(&mut config.services, self.surroundings.platform());
-        config.log.filter = self.filter;
-        config.log.format = self.format.unwrap_or(LogFormat::Text);
-        config.log.time = self.time;
-        config.log.verbose = self.verbose;
-        Ok(config)
+        name::name_all(&mut config.services, platform);
+        Ok(())
     }
 
     /// Gives each service its port, one after the other, where they are to have any.
     fn number_ports(&mut self) -> Result<(), Refusal> {
         let Some(first) = self.app_port else { return Ok(()) };
-        for (index, service) in self.wrapped.iter_mut().enumerate() {
-            let offset = u16::try_from(index).ok();
-            service.port = offset.and_then(|offset| first.checked_add(offset));
-            if service.port.is_none() {
-                let number = (index + 1).to_string();
-                let first = first.to_string();
-                return Err(Refusal(
-                    [
-                        &self.source(Id::AppPort),
-                        ": '",
-                        &first,
-                        "' leaves no port up to 65535 for --wrap number ",
-                        &number,
-                        ": choose a lower one",
-                    ]
-                    .concat(),
-                ));
-            }
+        let source = self.source(Id::AppPort);
+        for (offset, service) in self.config.services.iter_mut().enumerate() {
+            let port = u16::try_from(usize::from(first) + offset);
+            service.port = Some(port.map_err(|_| {
+                let number = offset + 1;
+                refusal(format_args!(
+                    "{source}: '{first}' leaves no port up to 65535 for --wrap number {number}: choose \
+                     a lower one"
+                ))
+            })?);
         }
         Ok(())
     }
@@ -495,119 +464,93 @@ fn is_services(value: &OsStr) -> bool {
     ["tcp://", "udp://", "sctp://"].iter().any(|scheme| value.starts_with(scheme.as_bytes()))
 }
 
-fn say(text: String) -> Say {
-    Say { stream: Stream::Out, text, code: 0 }
-}
-
 fn row(id: Id) -> &'static Row {
     &OPTIONS[id as usize]
 }
 
 /// The line for an option whose value is missing, or that was given one and takes none.
-fn misused(error: lexopt::Error) -> Refusal {
-    Refusal(match error {
+#[cold]
+fn misused(error: lexopt::Error) -> End {
+    End::Refused(match error {
         lexopt::Error::MissingValue { option } => {
-            [option.as_deref().unwrap_or("the last option"), ": its value is missing: add it"]
-                .concat()
+            let option = option.unwrap_or_default();
+            refusal(format_args!("{option}: its value is missing: add it"))
         }
         lexopt::Error::UnexpectedValue { option, value } => {
-            [&option, ": ", &quoted(&value), " is too much: it takes no value"].concat()
+            let value = shown(&value);
+            refusal(format_args!("{option}: '{value}' is too much: it takes no value"))
         }
         // The others are made by calls that are not made here.
-        other => other.to_string(),
+        _ => refusal(format_args!("the options cannot be read")),
     })
-}
-
-fn unknown(name: &str, platform: Platform) -> Refusal {
-    let names = OPTIONS.iter().map(|row| row.name);
-    let meant = nearest(name, names.clone())
-        .or_else(|| names.clone().find(|known| name.len() > 2 && known.starts_with(name)));
-    let shown = quoted(OsStr::new(name));
-    let shown = shown.trim_matches('\'');
-    // Windows knows none of them, nor what foster has in their stead.
-    let hint = Some(name).filter(|_| platform == Platform::Linux).and_then(peers::hint);
-    if let Some(hint) = hint {
-        return Refusal(["--", shown, ": there is no such option: ", &hint].concat());
-    }
-    Refusal(match meant {
-        Some(meant) => {
-            ["--", shown, ": there is no such option: did you mean --", meant, "?"].concat()
-        }
-        None => ["--", shown, ": there is no such option: foster -h lists them"].concat(),
-    })
-}
-
-fn unknown_letter(letter: char, rest: &OsStr, platform: Platform) -> Refusal {
-    let mut word = String::from(letter);
-    word.push_str(&rest.to_string_lossy());
-    let other_case =
-        SHORT.iter().map(|(short, _)| *short).find(|short| short.eq_ignore_ascii_case(&letter));
-    let shown = quoted(OsStr::new(&word));
-    let shown = shown.trim_matches('\'');
-    let peer = Some(letter).filter(|_| platform == Platform::Linux);
-    let peer = peer.and_then(|letter| peers::hint(letter.encode_utf8(&mut [0; 4])));
-    let hint = match nearest(&word, OPTIONS.iter().map(|row| row.name)).filter(|_| word.len() > 2) {
-        Some(meant) => ["did you mean --", meant, "?"].concat(),
-        None if peer.is_some() => peer.unwrap_or_default(),
-        None => match other_case.filter(|_| rest.is_empty()) {
-            Some(short) => ["did you mean -", short.encode_utf8(&mut [0; 4]), "?"].concat(),
-            None => "foster -h lists them".to_owned(),
-        },
-    };
-    Refusal(["-", shown, ": there is no such option: ", &hint].concat())
 }
 
 const fn option(
     id: Id,
     name: &'static str,
     variable: &'static str,
-    takes_value: bool,
+    kind: Kind,
     linux_only: bool,
 ) -> Row {
-    Row { id, name, variable, takes_value, linux_only }
+    Row { id, name, variable, kind, linux_only }
 }
 
 /// All options, in the order of their ids.
 const OPTIONS: &[Row] = &[
-    option(Id::Name, "name", "", true, false),
-    option(Id::Wrap, "wrap", "WRAP_CMD", true, false),
-    option(Id::AppPort, "app-port", "APP_PORT", true, false),
-    option(Id::AppHost, "app-host", "APP_HOST", true, false),
-    option(Id::Restart, "restart", "FOSTER_RESTART", true, false),
-    option(Id::Backoff, "backoff", "FOSTER_BACKOFF", true, false),
-    option(Id::BackoffMax, "backoff-max", "FOSTER_BACKOFF_MAX", true, false),
-    option(Id::HealthyAfter, "healthy-after", "FOSTER_HEALTHY_AFTER", true, false),
-    option(Id::MaxRestarts, "max-restarts", "FOSTER_MAX_RESTARTS", true, false),
-    option(Id::Success, "success", "FOSTER_SUCCESS", true, false),
-    option(Id::StopSignal, "stop-signal", "FOSTER_STOP_SIGNAL", true, true),
-    option(Id::StopTimeout, "stop-timeout", "FOSTER_STOP_TIMEOUT", true, false),
-    option(Id::StopTo, "stop-to", "FOSTER_STOP_TO", true, true),
-    option(Id::KeepOrphans, "keep-orphans", "FOSTER_KEEP_ORPHANS", false, true),
-    option(Id::ForwardTo, "forward-to", "FOSTER_FORWARD_TO", true, true),
-    option(Id::Rewrite, "rewrite", "FOSTER_REWRITE", true, true),
-    option(Id::LogFormat, "log-format", "FOSTER_LOG_FORMAT", true, false),
-    option(Id::LogTime, "log-time", "FOSTER_LOG_TIME", false, false),
-    option(Id::Verbose, "verbose", "FOSTER_LOG", false, false),
-    option(Id::Quiet, "quiet", "", false, false),
-    option(Id::Session, "session", "", false, true),
-    option(Id::NoSubreaper, "no-subreaper", "", false, true),
-    option(Id::ParentDeathSignal, "parent-death-signal", "", true, true),
-    option(Id::Boot, "boot", "", false, true),
-    option(Id::NoBoot, "no-boot", "", false, true),
-    option(Id::As, "as", "", true, true),
-    option(Id::Help, "help", "", false, false),
-    option(Id::Version, "version", "", false, false),
+    option(Id::Name, "--name", "", Kind::Name, false),
+    option(Id::Wrap, "--wrap", "WRAP_CMD", Kind::Line, false),
+    option(Id::AppPort, "--app-port", "APP_PORT", Kind::Port, false),
+    option(Id::AppHost, "--app-host", "APP_HOST", Kind::Host, false),
+    option(Id::Restart, "--restart", "FOSTER_RESTART", Kind::Restart, false),
+    option(Id::Backoff, "--backoff", "FOSTER_BACKOFF", Kind::Duration, false),
+    option(Id::BackoffMax, "--backoff-max", "FOSTER_BACKOFF_MAX", Kind::Duration, false),
+    option(Id::HealthyAfter, "--healthy-after", "FOSTER_HEALTHY_AFTER", Kind::Duration, false),
+    option(Id::MaxRestarts, "--max-restarts", "FOSTER_MAX_RESTARTS", Kind::Count, false),
+    option(Id::Success, "--success", "FOSTER_SUCCESS", Kind::Statuses, false),
+    option(Id::StopSignal, "--stop-signal", "FOSTER_STOP_SIGNAL", Kind::Signal, true),
+    option(Id::StopTimeout, "--stop-timeout", "FOSTER_STOP_TIMEOUT", Kind::Timeout, false),
+    option(Id::StopTo, "--stop-to", "FOSTER_STOP_TO", Kind::StopTo, true),
+    option(Id::KeepOrphans, "--keep-orphans", "FOSTER_KEEP_ORPHANS", Kind::Switch, true),
+    option(Id::ForwardTo, "--forward-to", "FOSTER_FORWARD_TO", Kind::ForwardTo, true),
+    option(Id::Rewrite, "--rewrite", "FOSTER_REWRITE", Kind::Rewrites, true),
+    option(Id::LogFormat, "--log-format", "FOSTER_LOG_FORMAT", Kind::LogFormat, false),
+    option(Id::LogTime, "--log-time", "FOSTER_LOG_TIME", Kind::Switch, false),
+    option(Id::Verbose, "--verbose", "FOSTER_LOG", Kind::Filter, false),
+    option(Id::Quiet, "--quiet", "", Kind::Switch, false),
+    option(Id::Session, "--session", "", Kind::Switch, true),
+    option(Id::NoSubreaper, "--no-subreaper", "", Kind::Switch, true),
+    option(Id::ParentDeathSignal, "--parent-death-signal", "", Kind::Signal, true),
+    option(Id::Boot, "--boot", "", Kind::Switch, true),
+    option(Id::NoBoot, "--no-boot", "", Kind::Switch, true),
+    option(Id::As, "--as", "", Kind::Name, true),
+    option(Id::Help, "--help", "", Kind::Switch, false),
+    option(Id::Version, "--version", "", Kind::Switch, false),
 ];
 
 const SHORT: [(char, Id); 4] =
     [('v', Id::Verbose), ('q', Id::Quiet), ('h', Id::Help), ('V', Id::Version)];
+
+/// What the words of [`Kind::Restart`] stand for.
+const RESTARTS: [Restart; 3] = [Restart::Never, Restart::OnFailure, Restart::Always];
+
+/// What those of [`Kind::StopTo`] stand for.
+const STOPS_TO: [StopTo; 3] = [StopTo::LeaderFirst, StopTo::Group, StopTo::Leader];
+
+/// What those of [`Kind::ForwardTo`] stand for.
+const FORWARDS_TO: [ForwardTo; 2] = [ForwardTo::Group, ForwardTo::Child];
+
+/// What those of [`Kind::LogFormat`] stand for.
+const LOG_FORMATS: [LogFormat; 2] = [LogFormat::Text, LogFormat::Json];
 
 const HELP: &str = include_str!("help.txt");
 
 const VERSION: &str = concat!("foster ", env!("CARGO_PKG_VERSION"), "\n");
 
 /// Where a name stands.
-const NO_SERVICE: &str = " in front of the --wrap or COMMAND that it is for";
+const NO_SERVICE: &str = "in front of the --wrap or COMMAND that it is for";
+
+const SECOND_NAME: &str =
+    "comes second: put the first one in front of the --wrap or COMMAND that it is for";
 
 /// The port of the first service.
 const APP_PORT: u16 = 3000;
@@ -634,11 +577,11 @@ mod tests {
         ];
         for (place, text, short, long) in texts {
             for row in OPTIONS {
-                let named = names(text, &[long, row.name].concat());
+                let named = names(text, &[long, row.word()].concat());
                 let letter = SHORT.iter().find(|(_, id)| *id == row.id);
                 let lettered =
                     letter.is_some_and(|(letter, _)| names(text, &format!("{short}{letter}")));
-                assert!(named || lettered, "{place} knows no --{}", row.name);
+                assert!(named || lettered, "{place} knows no {}", row.name);
             }
         }
         for row in OPTIONS.iter().filter(|row| !row.variable.is_empty()) {

@@ -37,28 +37,27 @@ impl<'a> Getopt<'a> {
 
     /// The next option by its letter, with its value, which is empty where it takes none; or
     /// getopt's line for one that is wrong.
-    pub(super) fn next(&mut self) -> Option<Result<(u8, &'a [u8]), String>> {
+    pub(super) fn next(&mut self) -> Result<Option<(u8, &'a [u8])>, String> {
         if self.cluster.is_empty() {
-            let argument = self.arguments.first()?.as_encoded_bytes();
-            match argument {
+            match self.arguments.first().map_or(&b""[..], |word| word.as_encoded_bytes()) {
                 b"--" => {
                     self.advance();
-                    return None;
+                    return Ok(None);
                 }
                 [b'-', b'-', written @ ..] if !self.longs.is_empty() => {
                     self.advance();
-                    return Some(self.long(written));
+                    return self.long(written).map(Some);
                 }
                 [b'-', letters @ ..] if !letters.is_empty() => {
                     self.advance();
                     self.cluster = letters;
                 }
-                _ => return None,
+                _ => {}
             }
         }
-        let (letter, rest) = self.cluster.split_first()?;
+        let Some((letter, rest)) = self.cluster.split_first() else { return Ok(None) };
         self.cluster = rest;
-        Some(self.short(*letter))
+        self.short(*letter).map(Some)
     }
 
     /// What follows the options.
@@ -175,9 +174,10 @@ mod tests {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
         let mut getopt = Getopt::new(&args, b"hvVr:", longs);
         let mut seen = Vec::new();
-        while let Some(option) = getopt.next() {
-            match option {
-                Ok((letter, value)) => {
+        loop {
+            match getopt.next() {
+                Ok(None) => break,
+                Ok(Some((letter, value))) => {
                     seen.push(format!("{}{}", char::from(letter), String::from_utf8_lossy(value)));
                 }
                 Err(line) => {

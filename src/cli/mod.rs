@@ -100,7 +100,7 @@ pub struct Say {
 }
 
 /// Reads a command line, `argv[0]` included, and the environment.
-pub fn parse(mut args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
+pub fn parse(mut args: Vec<OsString>, surroundings: &impl Surroundings) -> Outcome {
     let Some(line) = surroundings.kernel_line() else { return parse_own(args, surroundings) };
     let stray = kernel_line::take_stray(&mut args, &line);
     let mut outcome = parse_own(args, surroundings);
@@ -112,13 +112,12 @@ pub fn parse(mut args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcom
 
 /// Says which words of the kernel's command line are not taken for foster's.
 fn warn_of_stray(stray: &[OsString], outcome: &mut Outcome) {
-    let words: Vec<String> = stray.iter().map(|word| value::quoted(word)).collect();
-    let warning = [
-        "ignoring ",
-        &words.join(", "),
-        " of the kernel command line: put what is for foster behind --, as in: quiet -- COMMAND",
-    ]
-    .concat();
+    let words: Vec<String> = stray.iter().map(|word| format!("'{}'", value::shown(word))).collect();
+    let warning = format!(
+        "ignoring {} of the kernel command line: put what is for foster behind --, as in: quiet -- \
+         COMMAND",
+        words.join(", ")
+    );
     match outcome {
         Outcome::Run(config) => {
             // It was made a moment ago, and nobody else has it.
@@ -126,12 +125,12 @@ fn warn_of_stray(stray: &[OsString], outcome: &mut Outcome) {
                 config.log.warnings.push(warning);
             }
         }
-        Outcome::Say(say) => say.text = ["foster: warning: ", &warning, "\n", &say.text].concat(),
+        Outcome::Say(say) => say.text = format!("foster: warning: {warning}\n{}", say.text),
     }
 }
 
 /// Reads the arguments that are foster's own.
-fn parse_own(mut args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcome {
+fn parse_own(mut args: Vec<OsString>, surroundings: &impl Surroundings) -> Outcome {
     // Those that foster stands in for know nothing of Windows.
     if surroundings.platform() == Platform::Windows {
         return foster::parse(args, surroundings);
@@ -140,90 +139,116 @@ fn parse_own(mut args: Vec<OsString>, surroundings: &dyn Surroundings) -> Outcom
     let mut voice = personality(name).unwrap_or(Voice::Foster);
     if voice == Voice::Foster {
         match take_name(&mut args) {
-            Ok(Some(chosen)) => voice = chosen,
-            Ok(None) => {}
+            Ok(chosen) => voice = chosen,
             Err(refusal) => {
                 let format = foster::log_format(&args, None, surroundings);
                 return refusal.say(format, surroundings).into();
             }
         }
     }
-    match voice {
-        Voice::Foster => foster::parse(args, surroundings),
-        Voice::Tini => tini::parse(&args, surroundings),
-        Voice::DumbInit => dumb_init::parse(&args, surroundings),
-        Voice::Catatonit => catatonit::parse(&args, surroundings),
+    if voice == Voice::Foster {
+        return foster::parse(args, surroundings);
     }
+    let mut config = drop_in(voice);
+    let command = match voice {
+        Voice::Foster | Voice::Tini => tini::parse(&args, surroundings, &mut config),
+        Voice::DumbInit => dumb_init::parse(&args, surroundings, &mut config),
+        Voice::Catatonit => catatonit::parse(&args, surroundings, &mut config),
+    };
+    let command = match command {
+        Ok(command) => command,
+        Err(say) => return Outcome::Say(say),
+    };
+    if !command.is_empty() {
+        let argv = Argv::new(command.iter().map(|word| word.as_encoded_bytes()));
+        config.services.push(ServiceConfig::new(argv));
+    }
+    if let Err(Refusal(why)) = limit_stop(&mut config, surroundings) {
+        // In the words of one that foster stands in for there is no JSON.
+        let text = format!("foster: {why}\n");
+        return Outcome::Say(Say { stream: Stream::Err, text, code: OWN_FAILURE });
+    }
+    Outcome::Run(Rc::new(config))
 }
 
 /// Whose command line stands behind a name.
 fn personality(name: &[u8]) -> Option<Voice> {
-    match name {
-        b"foster" => Some(Voice::Foster),
-        b"tini" | b"tini-static" | b"docker-init" => Some(Voice::Tini),
-        b"dumb-init" => Some(Voice::DumbInit),
-        // podman mounts its catatonit as /run/podman-init.
-        b"catatonit" | b"podman-init" => Some(Voice::Catatonit),
-        _ => None,
-    }
+    let is = |known: &str| known.as_bytes() == name;
+    PERSONALITIES.iter().find(|(known, _)| is(known)).map(|(_, voice)| *voice)
 }
 
+/// podman mounts its catatonit as /run/podman-init.
+const PERSONALITIES: [(&str, Voice); 7] = [
+    ("foster", Voice::Foster),
+    ("tini", Voice::Tini),
+    ("tini-static", Voice::Tini),
+    ("docker-init", Voice::Tini),
+    ("dumb-init", Voice::DumbInit),
+    ("catatonit", Voice::Catatonit),
+    ("podman-init", Voice::Catatonit),
+];
+
 /// Takes a leading `--as NAME` out of the arguments; NAME becomes `argv[0]`.
-fn take_name(args: &mut Vec<OsString>) -> Result<Option<Voice>, Refusal> {
-    let Some(first) = args.get(1).and_then(|word| word.to_str()) else { return Ok(None) };
-    let (name, taken) = match (first.strip_prefix("--as="), args.get(2)) {
-        (Some(name), _) => (OsString::from(name), 1),
-        (None, Some(name)) if first == "--as" => (name.clone(), 2),
-        (None, _) => return Ok(None),
+fn take_name(args: &mut Vec<OsString>) -> Result<Voice, Refusal> {
+    let first = args.get(1).and_then(|word| word.to_str()).unwrap_or_default();
+    let joined = first.strip_prefix("--as=").map(OsString::from);
+    let (name, taken) = match joined {
+        Some(name) => (name, 1),
+        None if first == "--as" && args.len() > 2 => (args[2].clone(), 2),
+        None => return Ok(Voice::Foster),
     };
     let Some(voice) = personality(name.as_encoded_bytes()) else {
+        let shown = value::shown(&name);
         let known = ["tini", "docker-init", "dumb-init", "catatonit"];
-        let hint = match near::nearest(&name.to_string_lossy(), known) {
-            Some(meant) => ["did you mean ", meant, "?"].concat(),
-            None => "write one of them".to_owned(),
-        };
-        let why = " is none of tini, docker-init, dumb-init and catatonit: ";
-        return Err(Refusal(["--as: ", &value::quoted(&name), why, &hint].concat()));
+        let meant = near::nearest(&shown, &mut known.into_iter());
+        let hint = meant.map_or("write one of them".into(), |it| format!("did you mean {it}?"));
+        return Err(refusal(format_args!(
+            "--as: '{shown}' is none of tini, docker-init, dumb-init and catatonit: {hint}"
+        )));
     };
     args.drain(1..=taken);
     args[0] = name;
-    Ok(Some(voice))
+    Ok(voice)
 }
 
 /// What all those that foster stands in for have in common: a command that runs once, and
-/// nothing that they do not do. Only a deadline for stops may be asked for; and of a machine, which
-/// none of them could end but in a kernel panic, foster is the init under any name.
-fn drop_in(
-    voice: Voice,
-    command: &[OsString],
-    surroundings: &dyn Surroundings,
-) -> Result<Config, Refusal> {
-    let argv = Argv::new(command.iter().map(|word| word.as_encoded_bytes()));
-    let mut config = Config::init(ServiceConfig::new(argv));
+/// nothing that they do not do.
+fn drop_in(voice: Voice) -> Config {
+    let mut config = Config::of(Vec::new());
     config.leftovers = Leftovers::Leave;
     config.forward.to = ForwardTo::Child;
     config.setup = Setup { script_fallback: true, ..Setup::default() };
+    config.stop =
+        Stop { requests: SignalSet::EMPTY, signal: None, timeout: None, to: StopTo::Leader };
     config.log.voice = voice;
+    config
+}
+
+/// Gives their stops the deadline that may be asked for. And of a machine, which none of them could
+/// end but in a kernel panic, foster is the init under any name.
+fn limit_stop(config: &mut Config, surroundings: &impl Surroundings) -> Result<(), Refusal> {
     let name = "FOSTER_STOP_TIMEOUT";
-    let timeout = match surroundings.variable(name) {
-        Some(text) if !text.is_empty() => {
-            let read = text.to_str().ok_or_else(|| value::NOT_UTF_8.to_owned());
-            read.and_then(value::stop_timeout).map_err(|wrong| {
-                Refusal([name, ": ", &value::quoted(&text), " ", &wrong].concat())
+    let given = surroundings.variable(name).filter(|text| !text.is_empty());
+    config.stop.timeout = match &given {
+        Some(text) => {
+            let read = text
+                .to_str()
+                .ok_or(value::NOT_UTF_8)
+                .and_then(|text| value::stop_timeout(text.trim_ascii()));
+            read.map_err(|fault| {
+                value::refuse(name, value::Kind::Timeout, text, fault, Platform::Linux)
             })?
         }
-        Some(_) | None if surroundings.is_machine() => Some(STOP_TIMEOUT),
-        Some(_) | None => None,
+        None if surroundings.is_machine() => Some(STOP_TIMEOUT),
+        None => None,
     };
-    let requests = match timeout {
-        Some(_) => SignalSet::of(&[Signal::TERM]),
-        None => SignalSet::EMPTY,
-    };
-    config.stop = Stop { requests, signal: None, timeout, to: StopTo::Leader };
+    if config.stop.timeout.is_some() {
+        config.stop.requests.insert(Signal::TERM);
+    }
     if surroundings.is_machine() {
         config.boot();
     }
-    Ok(config)
+    Ok(())
 }
 
 /// What follows the last slash.
@@ -267,7 +292,12 @@ pub enum Need {
 /// What there is to say, in the configured voice, where foster cannot have something that it
 /// needs; `why` is the system's reason.
 #[must_use]
-pub fn cannot_have(config: &Config, need: Need, why: &str, surroundings: &dyn Surroundings) -> Say {
+pub fn cannot_have(
+    config: &Config,
+    need: Need,
+    why: &str,
+    surroundings: &impl Surroundings,
+) -> Say {
     let own_pid = surroundings.own_pid();
     let tried = match need {
         Need::Machine => "be the init of a machine (--boot)",
@@ -309,7 +339,7 @@ pub fn not_run(
     format: LogFormat,
     notice: Notice,
     why: &str,
-    surroundings: &dyn Surroundings,
+    surroundings: &impl Surroundings,
 ) -> Say {
     let text = match format {
         LogFormat::Text => ["foster: ", why, "\n"].concat(),
@@ -324,26 +354,24 @@ pub fn not_run(
 }
 
 /// The line for a command line that foster does not accept, without `foster: ` and newline.
-struct Refusal(String);
+struct Refusal(Box<str>);
 
 impl Refusal {
     /// What there is to say.
-    fn say(&self, format: LogFormat, surroundings: &dyn Surroundings) -> Say {
+    fn say(&self, format: LogFormat, surroundings: &impl Surroundings) -> Say {
         not_run(format, Notice::Misused, &self.0, surroundings)
     }
+}
+
+/// A refusal in these words.
+#[cold]
+fn refusal(text: fmt::Arguments<'_>) -> Refusal {
+    Refusal(fmt::format(text).into())
 }
 
 impl From<Say> for Outcome {
     fn from(say: Say) -> Outcome {
         Outcome::Say(say)
-    }
-}
-
-impl From<Refusal> for Outcome {
-    /// In the words of one that foster stands in for there is no JSON.
-    fn from(Refusal(why): Refusal) -> Outcome {
-        let text = ["foster: ", &why, "\n"].concat();
-        Outcome::Say(Say { stream: Stream::Err, text, code: OWN_FAILURE })
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::ffi::OsString;
 use std::fmt;
-use std::rc::Rc;
 
-use crate::config::{Config, ForwardTo, Level, StartFailure, StopTo, Voice};
+use crate::config::{Config, ForwardTo, Level, StartFailure, StopTo};
 use crate::exit::ExitStatus;
 use crate::process::{OsError, Pid};
 use crate::signal::Signal;
@@ -12,99 +11,67 @@ use crate::supervisor::Report;
 
 use super::getopt::{Getopt, strtol, to_int};
 use super::voice::{OneLine, Program};
-use super::{Outcome, Say, Sink, Stream, Surroundings, base_name, drop_in};
+use super::{Say, Sink, Stream, Surroundings, base_name};
 
-/// Reads tini's command line and environment.
-pub(super) fn parse(args: &[OsString], surroundings: &dyn Surroundings) -> Outcome {
+/// Reads tini's command line and environment into a configuration; gives the command.
+pub(super) fn parse<'a>(
+    args: &'a [OsString],
+    surroundings: &impl Surroundings,
+    config: &mut Config,
+) -> Result<&'a [OsString], Say> {
     if let [_, only] = args
         && only == "--version"
     {
-        return say(Stream::Out, VERSION.to_owned() + "\n");
+        return Err(say(Stream::Out, VERSION.to_owned() + "\n"));
     }
-    let mut given = Given { verbosity: 1, ..Given::default() };
+    let mut verbosity = 1_u32;
+    let mut group = surroundings.variable("TINI_KILL_PROCESS_GROUP").is_some();
+    config.setup.subreaper = surroundings.variable("TINI_SUBREAPER").is_some();
     let mut getopt = Getopt::new(args, b"p:hvwgle:s", &[]);
-    while let Some(option) = getopt.next() {
-        let (letter, value) = match option {
-            Ok(option) => option,
-            Err(line) => return fail(line + &usage(args)),
-        };
+    while let Some((letter, value)) = getopt.next().map_err(|line| fail(line + &usage(args)))? {
         match letter {
-            b'h' => return say(Stream::Out, usage(args)),
-            b'l' => return say(Stream::Out, super::LICENCE.to_owned()),
-            b's' => given.subreaper = true,
-            b'g' => given.group = true,
-            b'v' => given.verbosity = given.verbosity.saturating_add(1),
-            b'w' => given.warn_of_orphans = true,
+            b'h' => return Err(say(Stream::Out, usage(args))),
+            b'l' => return Err(say(Stream::Out, super::LICENCE.to_owned())),
+            b's' => config.setup.subreaper = true,
+            b'g' => group = true,
+            b'v' => verbosity = verbosity.saturating_add(1),
+            b'w' => config.log.warn_of_orphans = true,
             b'p' => match parent_death_signal(value) {
-                Some(signal) => given.parent_death_signal = Some(signal),
-                None => return not_valid('p', value, surroundings),
+                Some(signal) => config.setup.parent_death_signal = Some(signal),
+                None => return Err(not_valid('p', value, surroundings.own_pid())),
             },
             _ => match exit_code(value) {
-                Some(code) => given.success.push(code),
-                None => return not_valid('e', value, surroundings),
+                Some(code) => config.success.insert(code),
+                None => return Err(not_valid('e', value, surroundings.own_pid())),
             },
         }
     }
     if getopt.operands().is_empty() {
-        return fail(usage(args));
+        return Err(fail(usage(args)));
     }
-    given.subreaper |= surroundings.variable("TINI_SUBREAPER").is_some();
-    given.group |= surroundings.variable("TINI_KILL_PROCESS_GROUP").is_some();
     if let Some(text) = surroundings.variable("TINI_VERBOSITY") {
         let number = strtol(text.as_encoded_bytes()).map_or(0, |read| to_int(read).0);
         // tini counts without a sign: below zero is more than all.
-        given.verbosity = number as u32;
+        verbosity = number as u32;
     }
-    match drop_in(Voice::Tini, getopt.operands(), surroundings) {
-        Ok(mut config) => {
-            given.apply(&mut config);
-            Outcome::Run(Rc::new(config))
-        }
-        Err(refusal) => refusal.into(),
+    if group {
+        (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group);
     }
-}
-
-/// What the options and variables gave.
-#[derive(Default)]
-struct Given {
-    subreaper: bool,
-    group: bool,
-    warn_of_orphans: bool,
-    verbosity: u32,
-    parent_death_signal: Option<Signal>,
-    success: Vec<u32>,
-}
-
-impl Given {
-    fn apply(self, config: &mut Config) {
-        if self.group {
-            (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group);
-        }
-        for signal in [Signal::TTIN, Signal::TTOU] {
-            config.forward.rewrites.set(signal, None);
-        }
-        for code in self.success {
-            config.success.insert(code);
-        }
-        config.start_failure = StartFailure {
-            not_found: 127,
-            bad_interpreter: 127,
-            denied: 126,
-            ..StartFailure::all(1)
-        };
-        config.setup.subreaper = self.subreaper;
-        config.setup.needs_subreaper = self.subreaper;
-        config.setup.parent_death_signal = self.parent_death_signal;
-        config.setup.warn_unless_reaper = true;
-        config.log.warn_of_orphans = self.warn_of_orphans;
-        config.log.level = match self.verbosity {
-            0 => Level::Error,
-            1 => Level::Warn,
-            2 => Level::Info,
-            3 => Level::Debug,
-            _ => Level::Trace,
-        };
+    for signal in [Signal::TTIN, Signal::TTOU] {
+        config.forward.rewrites.set(signal, None);
     }
+    config.start_failure =
+        StartFailure { not_found: 127, bad_interpreter: 127, denied: 126, ..StartFailure::all(1) };
+    config.setup.needs_subreaper = config.setup.subreaper;
+    config.setup.warn_unless_reaper = true;
+    config.log.level = match verbosity {
+        0 => Level::Error,
+        1 => Level::Warn,
+        2 => Level::Info,
+        3 => Level::Debug,
+        _ => Level::Trace,
+    };
+    Ok(getopt.operands())
 }
 
 /// One of the 28 signals that tini knows by their names, which are upper-case and begin with
@@ -268,18 +235,17 @@ impl fmt::Display for Description {
     }
 }
 
-fn say(stream: Stream, text: String) -> Outcome {
-    Outcome::Say(Say { stream, text, code: 0 })
+fn say(stream: Stream, text: String) -> Say {
+    Say { stream, text, code: 0 }
 }
 
-fn fail(text: String) -> Outcome {
-    Outcome::Say(Say { stream: Stream::Err, text, code: 1 })
+fn fail(text: String) -> Say {
+    Say { stream: Stream::Err, text, code: 1 }
 }
 
-fn not_valid(letter: char, value: &[u8], surroundings: &dyn Surroundings) -> Outcome {
-    let pid = surroundings.own_pid();
-    let what = format!("Not a valid option for -{letter}: {}\n", OneLine(value));
-    fail(fatal(pid, &what))
+fn not_valid(letter: char, value: &[u8], own_pid: Pid) -> Say {
+    let value = OneLine(value);
+    fail(format!("[FATAL tini ({own_pid})] Not a valid option for -{letter}: {value}\n"))
 }
 
 pub(super) fn fatal(own_pid: Pid, what: &str) -> String {

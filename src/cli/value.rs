@@ -1,310 +1,372 @@
-//! Readers for the values of options and variables. Each says what is wrong with a value in a
-//! way that its user can act on: why it is no such thing, and how one is written.
+//! Readers for the values of options and variables, and what there is to say of a value that is
+//! wrong, in a way that its user can act on: why it is no such thing, and how one is written.
 
 use std::ffi::OsStr;
 use std::time::Duration;
 
-use crate::config::{ForwardTo, LogFormat, Restart, StopTo};
-use crate::signal::Signal;
+use crate::signal::{Signal, decimal, strip_sig};
 
-use super::Platform;
 use super::near::nearest;
+use super::{Platform, Refusal, refusal};
 
-/// What is wrong with a value, and what to do: to stand behind the value itself.
-pub(super) type Wrong = String;
+/// What an option takes. All values of a kind are read in one way, and refused in the same words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// Nothing on the command line, 1 or 0 in the environment.
+    Switch,
+    /// When to restart.
+    Restart,
+    /// Whom a stop is for.
+    StopTo,
+    /// Whom signals are for.
+    ForwardTo,
+    /// The form of the log.
+    LogFormat,
+    /// A duration.
+    Duration,
+    /// A duration, or `infinity`.
+    Timeout,
+    /// A number, or `unlimited`.
+    Count,
+    /// A signal.
+    Signal,
+    /// Pairs of signals, of which the second may be 0.
+    Rewrites,
+    /// Codes, and signals in their stead.
+    Statuses,
+    /// Nothing on the command line, a filter of env_logger's syntax in the environment.
+    Filter,
+    /// A port, or `none`.
+    Port,
+    /// An address or the name of a host.
+    Host,
+    /// What a service, or one that foster stands in for, is called.
+    Name,
+    /// A command line.
+    Line,
+}
 
-/// A value as it is shown in a message: in quotes and on one line, whatever is in it.
-pub(super) fn quoted(value: &OsStr) -> String {
-    let text = value.to_string_lossy();
-    let mut shown = String::with_capacity(text.len() + 2);
-    shown.push('\'');
-    for (index, char) in text.chars().enumerate() {
-        if index == LONGEST {
+/// Why a value is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault<'t> {
+    /// It is none of its kind.
+    Value,
+    /// It is none, for this reason.
+    Because(&'static str),
+    /// It is none, because of this part of it.
+    Part(&'t str),
+    /// Another reason, and what to do about it.
+    Other(&'static str),
+}
+
+impl Kind {
+    /// Whether an option of this kind has a value on the command line.
+    pub(super) fn is_given_a_value(self) -> bool {
+        !matches!(self, Kind::Switch | Kind::Filter)
+    }
+
+    /// The words to choose from.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Kind::Restart => "never, on-failure, always",
+            Kind::StopTo => "leader-first, group, leader",
+            Kind::ForwardTo => "group, child",
+            Kind::LogFormat => "text, json",
+            Kind::Signal | Kind::Rewrites => COMMON_SIGNALS,
+            Kind::Filter => "off, error, warn, info, debug, trace",
+            _ => "",
+        }
+    }
+
+    /// What is wrong with a value that is none of this kind, and how one is written. Where it breaks
+    /// off, the words to choose from are to follow.
+    fn wrong(self, platform: Platform) -> &'static str {
+        match self {
+            Kind::Switch => "is neither 1 nor 0: set it to 1 for yes, 0 for no",
+            Kind::Restart | Kind::StopTo | Kind::ForwardTo | Kind::LogFormat => {
+                "is none of : write one of them"
+            }
+            Kind::Duration => "is no duration: write it like 500ms, 10s or 1m30s",
+            Kind::Timeout => "is no duration: write it like 500ms, 10s or 1m30s, or infinity",
+            Kind::Count => "is no number: write it like 5, or unlimited",
+            Kind::Signal => "is no signal: write it like TERM, SIGTERM, 15 or RTMIN+3",
+            Kind::Rewrites => "is no rewrite: write it like TERM:QUIT, or HUP:0 to drop HUP",
+            Kind::Statuses if platform == Platform::Windows => {
+                "is no status: write a code from 0 to 4294967295"
+            }
+            Kind::Statuses => "is no status: write a code from 0 to 255 or a signal like TERM",
+            Kind::Filter => {
+                "is no filter: write off, error, warn, info, debug or trace, or foster=LEVEL"
+            }
+            Kind::Port => "is no port: write a number from 1 to 65535, or none",
+            Kind::Host => {
+                "is neither an address nor the name of a host: write it like 127.0.0.1, :: or localhost"
+            }
+            Kind::Name => "is no name: write it with letters, digits, '.', '_' and '-'",
+            Kind::Line => "is no command line: give it the command line to run",
+        }
+    }
+}
+
+/// The line for a value that an option or a variable of this name does not take.
+#[cold]
+pub(super) fn refuse(
+    name: &str,
+    kind: Kind,
+    value: &OsStr,
+    fault: Fault<'_>,
+    platform: Platform,
+) -> Refusal {
+    let value = shown(value);
+    let (what, how) = kind.wrong(platform).split_once(':').unwrap_or_default();
+    let words = kind.words();
+    let choice = if what.ends_with(' ') { words } else { "" };
+    let mut text = format!("{name}: '{value}' {what}{choice}");
+    let mut slip = "";
+    match fault {
+        Fault::Other(why) => return refusal(format_args!("{name}: '{value}' {why}")),
+        Fault::Value if kind != Kind::Rewrites => slip = &value,
+        Fault::Value => {}
+        Fault::Because(why) => text.extend([", ", why]),
+        Fault::Part(part) => {
+            slip = part;
+            let kind = if kind == Kind::Filter { "level" } else { "signal" };
+            text.extend([", '", &shown(OsStr::new(part)), "' is no ", kind]);
+        }
+    }
+    match nearest(strip_sig(slip), &mut words.split(',').map(str::trim_ascii_start)) {
+        Some(meant) => text.extend([": did you mean ", meant, "?"]),
+        None => text.extend([":", how]),
+    }
+    Refusal(text.into())
+}
+
+/// What anybody wrote, as it is shown in a message: on one line, and not too much of it.
+pub(super) fn shown(value: &OsStr) -> String {
+    let mut shown = String::new();
+    for char in value.to_string_lossy().chars() {
+        if shown.len() >= LONGEST {
             shown.push_str("...");
             break;
         }
         shown.push(if char.is_control() { '?' } else { char });
     }
-    shown.push('\'');
     shown
 }
 
-/// Reads `500ms`, `10s`, `1m 30s`, and 0, which needs no unit.
-pub(super) fn duration(text: &str) -> Result<Duration, Wrong> {
-    use humantime::DurationError as Error;
-    let trimmed = text.trim();
-    if trimmed == "0" {
-        return Ok(Duration::ZERO);
+/// Reads `500ms`, `10s`, `1m 30s`, `1.5h`, and 0, which needs no unit.
+pub(super) fn duration(text: &str) -> Result<Duration, Fault<'static>> {
+    nanoseconds(text).map(Duration::from_nanos).map_err(Fault::Because)
+}
+
+fn nanoseconds(text: &str) -> Result<u64, &'static str> {
+    const NO_FIT: &str = "it is too large or too fine";
+    if text == "0" {
+        return Ok(0);
     }
-    // So many are a mistake; and beyond the 20 digits of a u64 the library's own sum could panic.
-    let why = if trimmed.bytes().filter(u8::is_ascii_digit).count() > DIGITS {
-        "it is too long"
-    } else {
-        match humantime::parse_duration(trimmed) {
-            Ok(duration) => return Ok(duration),
-            Err(Error::Empty) => "it is empty",
-            Err(Error::NumberOverflow) => "it is too large or too fine",
-            Err(Error::UnknownUnit { unit, .. }) if unit.is_empty() => "its unit is missing",
-            Err(Error::UnknownUnit { .. }) => "its unit is unknown",
-            Err(Error::InvalidCharacter(_) | Error::NumberExpected(_)) => {
-                "it is no number and unit"
+    if text.is_empty() {
+        return Err("it is empty");
+    }
+    let mut rest = text.as_bytes();
+    let mut sum = 0_u64;
+    while !rest.is_empty() {
+        // The digits as a whole number, and how much more that is than they mean.
+        let (mut number, mut scale, mut behind_point) = (0_u64, 1_u64, false);
+        let mut is_number = false;
+        while let [byte @ (b'0'..=b'9' | b'.'), behind @ ..] = rest {
+            is_number = *byte != b'.';
+            if is_number {
+                let digit = u64::from(byte - b'0');
+                number =
+                    number.checked_mul(10).and_then(|it| it.checked_add(digit)).ok_or(NO_FIT)?;
+                scale = if behind_point { scale.checked_mul(10).ok_or(NO_FIT)? } else { 1 };
+            } else if behind_point {
+                break;
             }
+            behind_point |= !is_number;
+            rest = behind;
         }
-    };
-    Err(["is no duration, ", why, ": write it like 500ms, 10s or 1m30s"].concat())
+        rest = rest.trim_ascii_start();
+        let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+        let end = rest.iter().position(|byte| !is_letter(byte)).unwrap_or(rest.len());
+        let (unit, behind) = rest.split_at(end);
+        if !is_number || unit.is_empty() && !behind.is_empty() {
+            return Err("it is no number and unit");
+        }
+        if unit.is_empty() {
+            return Err("its unit is missing");
+        }
+        let is_named = |names: &str| names.split(' ').any(|name| name.as_bytes() == unit);
+        let (_, nanos) =
+            UNITS.iter().find(|(names, _)| is_named(names)).ok_or("its unit is unknown")?;
+        let product = number.checked_mul(*nanos).filter(|it| it % scale == 0).ok_or(NO_FIT)?;
+        sum = sum.checked_add(product / scale).ok_or(NO_FIT)?;
+        rest = behind.trim_ascii_start();
+    }
+    Ok(sum)
 }
 
 /// Reads the time that a stop may take; none for `infinity`.
-pub(super) fn stop_timeout(text: &str) -> Result<Option<Duration>, Wrong> {
-    match text.trim() {
-        "infinity" => Ok(None),
-        other => duration(other).map(Some).map_err(|why| why + ", or infinity"),
-    }
+pub(super) fn stop_timeout(text: &str) -> Result<Option<Duration>, Fault<'static>> {
+    if text == "infinity" { Ok(None) } else { duration(text).map(Some) }
 }
 
 /// Reads a signal.
-pub(super) fn signal(text: &str) -> Result<Signal, Wrong> {
-    text.trim().parse().map_err(|_| {
-        let upper = text.trim().to_ascii_uppercase();
-        let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-        let meant = nearest(name, COMMON_SIGNALS).filter(|_| name.len() > 2);
-        wrong("is no signal", ": write it like TERM, SIGTERM, 15 or RTMIN+3", meant)
-    })
+pub(super) fn signal(text: &str) -> Result<Signal, Fault<'_>> {
+    text.parse().map_err(|_| Fault::Value)
 }
 
 /// Reads `FROM:TO`, where TO may be 0.
-pub(super) fn rewrite(text: &str) -> Result<(Signal, Option<Signal>), Wrong> {
-    let Some((from, to)) = text.split_once(':') else {
-        return Err("is no rewrite: write it like TERM:QUIT, or HUP:0 to drop HUP".into());
-    };
-    let part = |text: &str| {
-        signal(text).map_err(|why| [&quoted(OsStr::new(text.trim())), " ", &why].concat())
-    };
-    let from = part(from).map_err(|why| "is no rewrite: ".to_owned() + &why)?;
-    let to = match to.trim() {
-        "0" => None,
-        to => Some(part(to).map_err(|why| "is no rewrite: ".to_owned() + &why + ", or 0")?),
+pub(super) fn rewrite(text: &str) -> Result<(Signal, Option<Signal>), Fault<'_>> {
+    let (from, to) = text.split_once(':').ok_or(Fault::Value)?;
+    let part = |text: &'_ str| text.trim_ascii().parse::<Signal>().ok();
+    let from = part(from).ok_or(Fault::Part(from.trim_ascii()))?;
+    let to = match part(to) {
+        None if to.trim_ascii() != "0" => return Err(Fault::Part(to.trim_ascii())),
+        to => to,
     };
     if [Signal::KILL, Signal::STOP, Signal::CHLD].contains(&from) {
-        return Err("is no rewrite: KILL, STOP and CHLD are never passed on".into());
+        return Err(Fault::Other("is no rewrite: KILL, STOP and CHLD are never passed on"));
     }
     Ok((from, to))
 }
 
 /// Reads a code, or a signal, for which 128+n stands.
-pub(super) fn success(text: &str, platform: Platform) -> Result<u32, Wrong> {
-    let text = text.trim();
-    let (most, how) = match platform {
-        Platform::Linux => (255, "is no status: write a code from 0 to 255 or a signal like TERM"),
-        Platform::Windows => (u32::MAX, "is no status: write a code from 0 to 4294967295"),
-    };
-    match (whole(text), platform) {
-        (Some(code), _) if code <= most => Ok(code),
-        (None, Platform::Linux) if !text.bytes().all(|byte| byte.is_ascii_digit()) => {
-            signal(text).map(|signal| 128 + u32::from(signal.number())).map_err(|_| how.to_owned())
-        }
-        _ => Err(how.into()),
+pub(super) fn success(text: &str, platform: Platform) -> Result<u32, Fault<'_>> {
+    let text = text.trim_ascii();
+    match (decimal(text), platform) {
+        (Some(code), Platform::Windows) => Ok(code),
+        (Some(code @ 0..=255), Platform::Linux) => Ok(code),
+        (None, Platform::Linux) => signal(text).map(|signal| 128 + u32::from(signal.number())),
+        (Some(_), Platform::Linux) | (None, Platform::Windows) => Err(Fault::Value),
     }
 }
 
 /// Reads a filter of env_logger's syntax, `LEVEL`, `TARGET=LEVEL,...` or either and `/TEXT`, with the
 /// levels' names as others write them too. It comes out as env_logger takes it: that would tell of a
 /// mistake by itself, on a stderr that may be full or gone.
-pub(super) fn log_filter(text: &str) -> Result<String, Wrong> {
-    let (parts, words) = match text.split_once('/') {
-        None => (text, None),
-        Some((_, words)) if words.contains('/') => {
-            return Err("is no filter, it has two of /: leave one out".into());
-        }
-        Some((parts, words)) => (parts, Some(words)),
-    };
+pub(super) fn log_filter(text: &str) -> Result<String, Fault<'_>> {
+    let end = text.find('/').unwrap_or(text.len());
+    let (parts, words) = text.split_at(end);
+    if words.rfind('/').is_some_and(|at| at > 0) {
+        return Err(Fault::Other("is no filter, it has two of /: leave one out"));
+    }
     let mut filter = String::new();
-    for part in parts.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+    for part in parts.split(',').map(str::trim_ascii).filter(|part| !part.is_empty()) {
         let (target, level) = match part.split_once('=') {
-            None => match log_level(part) {
-                Some(level) => ("", level),
-                // There is no other target than foster: another word is a slip.
-                None if part == "foster" || part.starts_with("foster::") => (part, "trace"),
-                None => return Err(no_level(part)),
-            },
-            Some((target, level)) => match level.trim() {
-                "" => (target.trim(), "trace"),
-                level => (target.trim(), log_level(level).ok_or_else(|| no_level(level))?),
-            },
+            Some((target, level)) => (target.trim_ascii(), level.trim_ascii()),
+            // There is no other target than foster: another word is a slip.
+            None if part == "foster" || part.starts_with("foster::") => (part, ""),
+            None => ("", part),
         };
-        let glue =
-            [if filter.is_empty() { "" } else { "," }, if target.is_empty() { "" } else { "=" }];
-        filter.extend([glue[0], target, glue[1], level]);
+        if !filter.is_empty() {
+            filter.push(',');
+        }
+        filter.push_str(target);
+        if !target.is_empty() {
+            filter.push('=');
+        }
+        filter.push_str(log_level(level).ok_or(Fault::Part(level))?);
     }
-    if let Some(words) = words {
-        filter.extend(["/", words]);
-    }
+    filter.push_str(words);
     Ok(filter)
 }
 
-fn no_level(written: &str) -> Wrong {
-    let lower = written.to_ascii_lowercase();
-    let meant = nearest(&lower, LOG_LEVELS.iter().map(|(name, _)| *name));
-    let why = ["is no filter, ", &quoted(OsStr::new(written)), " is no level"].concat();
-    let how = ": write off, error, warn, info, debug or trace, or foster=LEVEL";
-    wrong(&why, how, meant)
-}
-
+/// What env_logger calls a level, which is all of them where none is named.
 fn log_level(name: &str) -> Option<&'static str> {
-    let found = LOG_LEVELS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
-    found.map(|(_, level)| *level)
+    if name.is_empty() {
+        return Some("trace");
+    }
+    let is_name = |known: &str| known.eq_ignore_ascii_case(name);
+    LOG_LEVELS.iter().find(|names| names.split(' ').any(is_name))?.split(' ').next()
 }
 
-/// Names of levels, env_logger's and others', and what env_logger calls them.
-const LOG_LEVELS: [(&str, &str); 20] = [
-    ("off", "off"),
-    ("error", "error"),
-    ("warn", "warn"),
-    ("info", "info"),
-    ("debug", "debug"),
-    ("trace", "trace"),
-    ("none", "off"),
-    ("quiet", "off"),
-    ("silent", "off"),
-    ("emerg", "error"),
-    ("alert", "error"),
-    ("crit", "error"),
-    ("critical", "error"),
-    ("fatal", "error"),
-    ("err", "error"),
-    ("warning", "warn"),
-    ("notice", "info"),
-    ("information", "info"),
-    ("verbose", "debug"),
-    ("all", "trace"),
+/// env_logger's names of levels, each with what others call it.
+const LOG_LEVELS: [&str; 6] = [
+    "off none quiet silent",
+    "error err emerg alert crit critical fatal",
+    "warn warning",
+    "info notice information",
+    "debug verbose",
+    "trace all",
 ];
 
 /// Reads the first of the services' ports; none for `none`.
-pub(super) fn app_port(text: &str) -> Result<Option<u16>, Wrong> {
-    if text.trim() == "none" {
+pub(super) fn app_port(text: &str) -> Result<Option<u16>, Fault<'_>> {
+    if text == "none" {
         return Ok(None);
     }
-    let port = whole(text.trim()).and_then(|number| u16::try_from(number).ok());
-    let port = port.filter(|port| *port > 0).map(Some);
-    port.ok_or("is no port: write a number from 1 to 65535, or none".into())
+    let port = decimal(text).and_then(|number| u16::try_from(number).ok());
+    port.filter(|port| *port > 0).map(Some).ok_or(Fault::Value)
 }
 
 /// Reads an address or the name of a host. Which of those there are is the service's to find out;
 /// but a port, a URL or two of them are a mistake whatever they lead to.
-pub(super) fn host(text: &str) -> Result<String, Wrong> {
-    let text = text.trim();
+pub(super) fn host(text: &str) -> Result<&str, Fault<'_>> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b".:-_%".contains(&byte);
-    let colons = text.bytes().filter(|byte| *byte == b':').count();
-    let why = if colons == 1 {
-        "is no address alone: its port is for --app-port"
+    if text.bytes().filter(|byte| *byte == b':').count() == 1 {
+        Err(Fault::Other("is no address alone: its port is for --app-port"))
     } else if text.is_empty() || text.len() > LONGEST_HOST || !text.bytes().all(fits) {
-        "is neither an address nor the name of a host: write it like 127.0.0.1, :: or localhost"
+        Err(Fault::Value)
     } else {
-        return Ok(text.to_owned());
-    };
-    Err(why.into())
+        Ok(text)
+    }
 }
 
 /// Reads how many restarts there may be; none for `unlimited`, or `infinity` as for a time.
-pub(super) fn max_restarts(text: &str) -> Result<Option<u32>, Wrong> {
-    match text.trim() {
+pub(super) fn max_restarts(text: &str) -> Result<Option<u32>, Fault<'_>> {
+    match text {
         "unlimited" | "infinity" => Ok(None),
-        other => whole(other).map(Some).ok_or("is no number: write it like 5, or unlimited".into()),
+        other => decimal(other).map(Some).ok_or(Fault::Value),
     }
 }
 
-/// Reads when to restart.
-pub(super) fn restart(text: &str) -> Result<Restart, Wrong> {
-    let known = ["never", "on-failure", "always"];
-    match text.trim() {
-        "never" => Ok(Restart::Never),
-        "on-failure" => Ok(Restart::OnFailure),
-        "always" => Ok(Restart::Always),
-        other => Err(wrong(
-            "is none of never, on-failure and always",
-            ": write one of them",
-            nearest(other, known),
-        )),
-    }
-}
-
-/// Reads whom signals are for.
-pub(super) fn forward_to(text: &str) -> Result<ForwardTo, Wrong> {
-    match text.trim() {
-        "group" => Ok(ForwardTo::Group),
-        "child" => Ok(ForwardTo::Child),
-        other => Err(wrong(
-            "is neither group nor child",
-            ": write one of them",
-            nearest(other, ["group", "child"]),
-        )),
-    }
+/// Reads a word of a choice, given with what they stand for in the order of the words.
+pub(super) fn choice<T: Copy>(text: &str, kind: Kind, all: &[T]) -> Result<T, Fault<'static>> {
+    let place = kind.words().split(',').position(|word| word.trim_ascii_start() == text);
+    place.and_then(|place| all.get(place)).copied().ok_or(Fault::Value)
 }
 
 /// Reads a service's name.
-pub(super) fn name(text: &str) -> Result<&str, Wrong> {
+pub(super) fn name(text: &str) -> Result<&str, Fault<'_>> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    if text.is_empty() {
+        Err(Fault::Other("is empty: write a name"))
+    } else if text.bytes().all(fits) {
+        Ok(text)
+    } else {
+        Err(Fault::Value)
+    }
+}
+
+/// Reads a switch: nothing, where an option was given, or a yes or no from the environment.
+pub(super) fn switch(text: &str) -> Result<bool, Fault<'_>> {
     match text {
-        "" => Err("is empty: write a name".into()),
-        text if text.bytes().all(fits) => Ok(text),
-        _ => Err("is no name: write it with letters, digits, '.', '_' and '-'".into()),
-    }
-}
-
-/// Reads whom a stop is for.
-pub(super) fn stop_to(text: &str) -> Result<StopTo, Wrong> {
-    match text.trim() {
-        "leader-first" => Ok(StopTo::LeaderFirst),
-        "group" => Ok(StopTo::Group),
-        "leader" => Ok(StopTo::Leader),
-        other => Err(wrong(
-            "is none of leader-first, group and leader",
-            ": write one of them",
-            nearest(other, ["leader-first", "group", "leader"]),
-        )),
-    }
-}
-
-/// Reads the form of the log.
-pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {
-    match text.trim() {
-        "text" => Ok(LogFormat::Text),
-        "json" => Ok(LogFormat::Json),
-        other => Err(wrong(
-            "is neither text nor json",
-            ": write one of them",
-            nearest(other, ["text", "json"]),
-        )),
-    }
-}
-
-/// Reads a yes or no from the environment.
-pub(super) fn switch(text: &str) -> Result<bool, Wrong> {
-    match text.trim() {
-        "1" => Ok(true),
+        "" | "1" => Ok(true),
         "0" => Ok(false),
-        _ => Err("is neither 1 nor 0: set it to 1 for yes, 0 for no".into()),
+        _ => Err(Fault::Value),
     }
 }
 
-/// A number of digits and nothing else.
-fn whole(text: &str) -> Option<u32> {
-    // `parse` would take a plus sign.
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
+/// The names of units, and how many nanoseconds each has. A month is a twelfth of a year, and that
+/// has 365.25 days.
+const UNITS: [(&str, u64); 10] = [
+    ("ns nsec nanos", 1),
+    ("us usec \u{b5}s", 1_000),
+    ("ms msec millis", 1_000_000),
+    ("s sec secs second seconds", SECOND),
+    ("m min mins minute minutes", 60 * SECOND),
+    ("h hr hrs hour hours", 3600 * SECOND),
+    ("d day days", 86_400 * SECOND),
+    ("w wk wks week weeks", 7 * 86_400 * SECOND),
+    ("M month months", 2_630_016 * SECOND),
+    ("y yr yrs year years", 31_557_600 * SECOND),
+];
 
-fn wrong(why: &str, how: &str, meant: Option<&str>) -> Wrong {
-    match meant {
-        Some(word) => [why, ": did you mean ", word, "?"].concat(),
-        None => [why, how].concat(),
-    }
-}
+const SECOND: u64 = 1_000_000_000;
 
 /// What is wrong with a value that is no text.
-pub(super) const NOT_UTF_8: &str = "is not UTF-8: write it in UTF-8";
-
-/// More digits than any duration needs.
-const DIGITS: usize = 15;
+pub(super) const NOT_UTF_8: Fault<'static> = Fault::Other("is not UTF-8: write it in UTF-8");
 
 /// The most that the name of a host can have (gethostname(2), RFC 1123).
 const LONGEST_HOST: usize = 255;
@@ -312,5 +374,58 @@ const LONGEST_HOST: usize = 255;
 /// More of a value than this says nothing more.
 const LONGEST: usize = 100;
 
-const COMMON_SIGNALS: [&str; 12] =
-    ["TERM", "INT", "QUIT", "HUP", "KILL", "USR1", "USR2", "STOP", "CONT", "TSTP", "WINCH", "ABRT"];
+const COMMON_SIGNALS: &str =
+    "TERM, INT, QUIT, HUP, KILL, USR1, USR2, STOP, CONT, TSTP, WINCH, ABRT";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All texts of up to so many of these pieces.
+    fn texts(pieces: &[&str], longest: usize) -> Vec<String> {
+        let mut all = vec![String::new()];
+        let mut last = all.clone();
+        for _ in 0..longest {
+            let longer =
+                |text: &String| pieces.iter().map(|it| text.clone() + it).collect::<Vec<_>>();
+            last = last.iter().flat_map(longer).collect();
+            all.extend(last.iter().cloned());
+        }
+        all
+    }
+
+    #[test]
+    fn a_duration_is_what_humantime_takes_it_for() {
+        let pieces = ["0", "1", "90", ".", " ", "ns", "ms", "s", "min", "h", "d", "y", "-"];
+        let mut read = 0;
+        for text in texts(&pieces, 4).iter().map(|text| text.trim()).filter(|text| *text != "0") {
+            match (nanoseconds(text), humantime::parse_duration(text)) {
+                (Ok(nanos), Ok(other)) => {
+                    assert_eq!(u128::from(nanos), other.as_nanos(), "{text}");
+                    read += 1;
+                }
+                (Err(_), Err(_)) => {}
+                // It wants whole seconds in hours, and nothing but a digit first.
+                (Ok(_), Err(error)) => {
+                    let is_finer = error == humantime::DurationError::NumberOverflow;
+                    assert!(is_finer || text.contains('.'), "{text}");
+                }
+                (Err(why), Ok(other)) => {
+                    // What has a fraction is counted in that.
+                    let is_longer = other.as_nanos() * 100 > u128::from(u64::MAX);
+                    assert!(is_longer || text.contains(' '), "{text}: {why}");
+                }
+            }
+        }
+        assert!(read > 1000, "{read}");
+    }
+
+    #[test]
+    fn every_unit_of_humantime_is_one() {
+        for unit in UNITS.iter().flat_map(|(names, _)| names.split(' ')) {
+            let text = format!("3{unit}");
+            let other = humantime::parse_duration(&text).expect(unit);
+            assert_eq!(nanoseconds(&text).map(u128::from), Ok(other.as_nanos()), "{unit}");
+        }
+    }
+}

@@ -14,9 +14,9 @@ use super::{Platform, Surroundings};
 /// Makes a service of a line; says what is wrong with one that cannot be split, or is empty.
 pub(super) fn service(
     line: &str,
-    surroundings: &dyn Surroundings,
+    surroundings: &impl Surroundings,
 ) -> Result<ServiceConfig, &'static str> {
-    if line.trim().is_empty() {
+    if line.trim_ascii().is_empty() {
         return Err("is empty: give it the command line to run");
     }
     match surroundings.platform() {
@@ -25,18 +25,17 @@ pub(super) fn service(
     }
 }
 
-/// The command lines that a variable gives, one in each line: a backslash at its end or a quote that is
-/// open joins a line with the next, as it does for sh(1). Lines without a command are left out.
-pub(super) fn lines(text: &str, platform: Platform) -> Vec<&str> {
-    let mut found = Vec::new();
-    let (mut start, mut inside) = (0, None);
+/// Splits the first of the command lines that a variable gives from the others: one in each line, but
+/// a backslash at its end or a quote that is open joins a line with the next, as it does for sh(1).
+pub(super) fn split_line(text: &str, platform: Platform) -> (&str, &str) {
+    let (mut inside, mut end) = (None, text.len());
     let mut bytes = text.bytes().enumerate();
     let mut before = b'\n';
     while let Some((at, byte)) = bytes.next() {
         match (inside, byte) {
             (None | Some(b'#'), b'\n') => {
-                found.push(&text[start..at]);
-                (start, inside) = (at + 1, None);
+                end = at;
+                break;
             }
             _ if platform == Platform::Windows || inside == Some(b'#') => {}
             (Some(open), _) if open == byte => inside = None,
@@ -48,13 +47,18 @@ pub(super) fn lines(text: &str, platform: Platform) -> Vec<&str> {
         }
         before = byte;
     }
-    found.push(&text[start..]);
-    let is_comment = |line: &str| platform == Platform::Linux && line.trim_start().starts_with('#');
-    found.retain(|line| !line.trim().is_empty() && !is_comment(line));
-    found.iter().map(|line| line.strip_suffix('\r').unwrap_or(line)).collect()
+    let line = &text[..end];
+    (line.strip_suffix('\r').unwrap_or(line), text.get(end + 1..).unwrap_or_default())
 }
 
-fn posix(line: &str, surroundings: &dyn Surroundings) -> Result<ServiceConfig, &'static str> {
+/// Whether such a line has a command in it.
+pub(super) fn is_command(line: &str, platform: Platform) -> bool {
+    let line = line.trim_ascii();
+    let is_comment = platform == Platform::Linux && line.starts_with('#');
+    !line.is_empty() && !is_comment
+}
+
+fn posix(line: &str, surroundings: &impl Surroundings) -> Result<ServiceConfig, &'static str> {
     if !needs_posix_shell(line) {
         let words = shlex::split(line)
             .ok_or("has a quote without its partner, or a backslash at its end: complete it")?;
@@ -106,7 +110,7 @@ fn needs_posix_shell(line: &str) -> bool {
 
 /// Whether the line begins with `NAME=`, which is no program but an assignment.
 fn starts_with_assignment(line: &str) -> bool {
-    let Some((name, _)) = line.trim_start().split_once('=') else { return false };
+    let Some((name, _)) = line.trim_ascii_start().split_once('=') else { return false };
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
@@ -151,6 +155,16 @@ const CMD_BUILTINS: [&str; 45] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn lines(mut text: &str, platform: Platform) -> Vec<&str> {
+        let mut lines = Vec::new();
+        while !text.is_empty() {
+            let line;
+            (line, text) = split_line(text, platform);
+            lines.extend(Some(line).filter(|line| is_command(line, platform)));
+        }
+        lines
+    }
 
     #[test]
     fn a_variable_gives_a_command_in_each_line() {

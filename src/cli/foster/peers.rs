@@ -4,9 +4,8 @@
 pub(super) fn hint(option: &str) -> Option<String> {
     let (_, own, name) =
         PEERS.iter().find(|(names, ..)| names.split(' ').any(|it| it == option))?;
-    let mut hint = String::from(*own);
-    hint.push_str(if own.is_empty() { "write " } else { ", or " });
-    Some([&hint, "--as ", name, " in front of it"].concat())
+    let glue = if own.is_empty() { "write" } else { ", or" };
+    Some(format!("{own}{glue} --as {name} in front of it"))
 }
 
 /// Letters and words, what foster has for them, and whose they are.

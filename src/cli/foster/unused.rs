@@ -4,123 +4,122 @@
 use crate::config::Restart;
 use crate::signal::Signal;
 
-use super::super::{Platform, near::nearest, value::quoted};
+use super::super::{Platform, Surroundings, near::nearest, value::shown};
 use super::{Draft, Id, OPTIONS};
 
-impl Draft<'_> {
-    /// A line about each.
-    pub(super) fn unused(&self) -> Vec<String> {
-        let mut lines = Vec::new();
+impl<S: Surroundings> Draft<'_, S> {
+    /// Adds a line about each to the configuration, which is complete.
+    pub(super) fn warn(&mut self) {
         // Under another foster variables may be meant for that one, which has had its say.
         let names = self.surroundings.names(PREFIX);
         let is_outer = names.iter().any(|name| name == MARK);
-        self.idle_options(!is_outer, &mut lines);
-        if !is_outer {
-            let names = names.iter().map(|name| name.to_string_lossy());
-            lines.extend(names.filter_map(|name| self.unknown_variable(&name)));
-        }
-        lines
-    }
-
-    fn idle_options(&self, variables_too: bool, lines: &mut Vec<String>) {
-        let mut warn = |id: Id, why: &[&str]| {
+        let mut lines = Vec::new();
+        for row in OPTIONS {
             // Names as common as these may well be the service's own.
-            let is_common = matches!(id, Id::AppPort | Id::AppHost);
-            if self.is_given(id) || variables_too && !is_common && self.is_inherited(id) {
-                lines.push([&self.source(id), ": ", &why.concat()].concat());
-            }
-        };
-        let wraps = !self.wrapped.is_empty();
-        let restart = self.restart.unwrap_or(if wraps { Restart::Always } else { Restart::Never });
-        let never = restart == Restart::Never;
-        let no_restart = if never {
-            Some(
-                "does nothing, as nothing is started again: add --restart on-failure, or leave it out",
-            )
-        } else if self.backoff.max_restarts == Some(0) {
-            Some("does nothing, as --max-restarts 0 starts nothing again: leave one of them out")
-        } else {
-            None
-        };
-        if let Some(why) = no_restart {
-            for id in [Id::Backoff, Id::BackoffMax, Id::HealthyAfter] {
-                warn(id, &[why]);
-            }
-            if never {
-                warn(Id::MaxRestarts, &[why]);
+            let is_common = matches!(row.id, Id::AppPort | Id::AppHost);
+            let counts =
+                self.is_given(row.id) || self.is_inherited(row.id) && !is_outer && !is_common;
+            if let Some((signal, why)) = self.why_idle(row.id).filter(|_| counts) {
+                let source = self.source(row.id);
+                lines.push(match signal {
+                    Some(signal) => format!("{source}: {signal} {why}"),
+                    None => format!("{source}: {why}"),
+                });
             }
         }
-        for (id, variable) in [(Id::AppPort, "PORT"), (Id::AppHost, "HOST")] {
-            if !wraps {
-                let how = " for the COMMAND itself, or leave it out";
-                warn(id, &["does nothing without --wrap: set ", variable, how]);
+        for name in names.iter().filter(|_| !is_outer) {
+            let name = match self.surroundings.platform() {
+                Platform::Linux => name.to_string_lossy().into_owned(),
+                Platform::Windows => name.to_string_lossy().to_ascii_uppercase(),
+            };
+            if let Some(hint) = why_unknown(&name) {
+                let shown = shown(name.as_ref());
+                lines.push(format!("{shown}: foster reads no such variable: {hint}"));
             }
         }
-        if wraps {
-            if self.app_port.is_none() {
-                warn(Id::AppHost, &["does nothing with --app-port none: leave one of them out"]);
-            }
-            let why =
-                "does nothing with --wrap, which has a session of its own anyway: leave it out";
-            warn(Id::Session, &[why]);
-        }
-        if let Some(signal) = self.idle_rewrite {
-            warn(Id::Rewrite, &["goes on as itself without it too, ", &signal.to_string()]);
-        }
-        let ends_nobody = [Signal::CHLD, Signal::CONT, Signal::STOP];
-        if let Some(signal) = self.stop_signal.filter(|signal| ends_nobody.contains(signal)) {
-            let how = " asks no program to end: give one that does, such as TERM";
-            warn(Id::StopSignal, &[&signal.to_string(), how]);
-        }
-        if self.stop_signal == Some(Signal::KILL) {
-            let why = "does nothing, as --stop-signal KILL leaves no time: leave one of them out";
-            warn(Id::StopTimeout, &[why]);
-        }
-        let no_end = [Signal::CHLD, Signal::STOP];
-        if let Some(signal) = self.parent_death_signal.filter(|signal| no_end.contains(signal)) {
-            let how = " does not make foster end: give one that does, such as TERM";
-            warn(Id::ParentDeathSignal, &[&signal.to_string(), how]);
-        }
+        self.config.log.warnings = lines;
     }
 
-    /// What there is to say of a variable that looks like one of foster's and is none.
-    fn unknown_variable(&self, name: &str) -> Option<String> {
-        let name = match self.surroundings.platform() {
-            Platform::Linux => name.to_owned(),
-            Platform::Windows => name.to_ascii_uppercase(),
-        };
-        if name == MARK || OPTIONS.iter().any(|row| row.variable == name) {
-            return None;
-        }
-        let rest = name.strip_prefix(PREFIX).unwrap_or_default();
-        let option = rest.to_ascii_lowercase().replace('_', "-");
-        let hint = match OPTIONS.iter().find(|row| row.name == option) {
-            Some(row) if row.variable.is_empty() => ["give --", row.name, " instead"].concat(),
-            Some(row) => ["did you mean ", row.variable, "?"].concat(),
-            None if is_of_an_orchestrator(rest) => return None,
-            None => {
-                let known = OPTIONS.iter().filter_map(|row| row.variable.strip_prefix(PREFIX));
-                match nearest(rest, known) {
-                    Some(meant) => ["did you mean ", PREFIX, meant, "?"].concat(),
-                    None => "foster -h tells which there are".to_owned(),
-                }
+    /// Why an option does nothing, with the signal that it is about; none where it does something.
+    fn why_idle(&self, id: Id) -> Option<(Option<Signal>, &'static str)> {
+        let config = &self.config;
+        let wraps = self.command.is_none();
+        let never = config.restart == Restart::Never;
+        let is_one_of = |signal: &Signal, of: &[Signal]| of.contains(signal);
+        let why = match id {
+            Id::Backoff | Id::BackoffMax | Id::HealthyAfter | Id::MaxRestarts if never => {
+                "does nothing, as nothing is started again: add --restart on-failure, or leave it out"
             }
+            Id::Backoff | Id::BackoffMax | Id::HealthyAfter
+                if config.backoff.max_restarts == Some(0) =>
+            {
+                "does nothing, as --max-restarts 0 starts nothing again: leave one of them out"
+            }
+            Id::AppPort if !wraps => {
+                "does nothing without --wrap: set PORT for the COMMAND itself, or leave it out"
+            }
+            Id::AppHost if !wraps => {
+                "does nothing without --wrap: set HOST for the COMMAND itself, or leave it out"
+            }
+            Id::AppHost if self.app_port.is_none() => {
+                "does nothing with --app-port none: leave one of them out"
+            }
+            Id::Session if wraps => {
+                "does nothing with --wrap, which has a session of its own anyway: leave it out"
+            }
+            Id::StopTimeout if config.stop.signal == Some(Signal::KILL) => {
+                "does nothing, as --stop-signal KILL leaves no time: leave one of them out"
+            }
+            Id::Rewrite => {
+                return self.idle_rewrite.map(|it| (Some(it), "goes on as itself without it too"));
+            }
+            Id::StopSignal => {
+                let idle = [Signal::CHLD, Signal::CONT, Signal::STOP];
+                let signal = config.stop.signal.filter(|signal| is_one_of(signal, &idle))?;
+                let why = "asks no program to end: give one that does, such as TERM";
+                return Some((Some(signal), why));
+            }
+            Id::ParentDeathSignal => {
+                let idle = [Signal::CHLD, Signal::STOP];
+                let given = config.setup.parent_death_signal;
+                let signal = given.filter(|signal| is_one_of(signal, &idle))?;
+                let why = "does not make foster end: give one that does, such as TERM";
+                return Some((Some(signal), why));
+            }
+            _ => return None,
         };
-        let shown = quoted(name.as_ref());
-        Some([shown.trim_matches('\''), ": foster reads no such variable: ", &hint].concat())
+        Some((None, why))
     }
+}
+
+/// What there is to say of a variable that looks like one of foster's and is none.
+fn why_unknown(name: &str) -> Option<String> {
+    if name == MARK || OPTIONS.iter().any(|row| row.variable == name) {
+        return None;
+    }
+    let rest = name.strip_prefix(PREFIX).unwrap_or_default();
+    let option = rest.to_ascii_lowercase().replace('_', "-");
+    Some(match OPTIONS.iter().find(|row| row.word() == option) {
+        Some(row) if row.variable.is_empty() => format!("give {} instead", row.name),
+        Some(row) => format!("did you mean {}?", row.variable),
+        None if is_of_an_orchestrator(rest) => return None,
+        None => {
+            let known = OPTIONS.iter().filter_map(|row| row.variable.strip_prefix(PREFIX));
+            match nearest(rest, &mut { known }) {
+                Some(meant) => format!("did you mean {PREFIX}{meant}?"),
+                None => "foster -h tells which there are".to_owned(),
+            }
+        }
+    })
 }
 
 /// Whether Kubernetes or Docker set this, for a service that is called foster-something.
 fn is_of_an_orchestrator(rest: &str) -> bool {
-    let words = ["SERVICE_HOST", "PORT"];
-    words.iter().any(|word| {
-        let mut places =
-            rest.match_indices(word).map(|(at, _)| (&rest[..at], &rest[at + word.len()..]));
-        places.any(|(before, after)| {
-            (before.is_empty() || before.ends_with('_'))
-                && (after.is_empty() || after.starts_with('_'))
-        })
+    let mut before = "";
+    rest.split('_').any(|word| {
+        let of_service = word == "HOST" && before == "SERVICE";
+        before = word;
+        word == "PORT" || of_service
     })
 }
 

@@ -71,7 +71,7 @@ fn a_name_that_is_none_is_taken_or_names_nothing() {
     refused(&world, &["foster", "--name", "web"], &line);
     refused(&world, &["foster", "--wrap", "app", "--name", "web"], &line);
     refused(&world, &["foster", "--name", "web", "--"], &line);
-    let line = format!("--name: 'db' comes second: put 'web' {front}");
+    let line = format!("--name: 'db' comes second: put the first one {front}");
     refused(&world, &["foster", "--name", "web", "--name", "db", "app"], &line);
     let line = "--name: 'web' is the name of an earlier --wrap: give each one of its own";
     let args = ["foster", "--name", "web", "--wrap", "app", "--name", "web", "--wrap", "api"];
@@ -115,7 +115,7 @@ fn a_value_that_is_missing_or_too_much() {
 
 #[test]
 fn restart() {
-    let none = "is none of never, on-failure and always";
+    let none = "is none of never, on-failure, always";
     let write = format!("{none}: write one of them");
     value("--restart", "FOSTER_RESTART", "sometimes", &write);
     value("--restart", "FOSTER_RESTART", "alway", &format!("{none}: did you mean always?"));
@@ -142,7 +142,7 @@ fn durations() {
             (" ", "it is empty"),
             ("0.5ns", "it is too large or too fine"),
             ("99999999999999y", "it is too large or too fine"),
-            ("18446744073709551615s 1000ms", "it is too long"),
+            ("18446744073709551615s 1000ms", "it is too large or too fine"),
         ] {
             let how = "write it like 500ms, 10s or 1m30s";
             value(option, variable, text, &format!("is no duration, {why}: {how}{more}"));
@@ -208,12 +208,12 @@ fn hosts() {
 
 #[test]
 fn words_of_a_choice() {
-    let forward = "is neither group nor child";
+    let forward = "is none of group, child";
     let write = format!("{forward}: write one of them");
     value("--forward-to", "FOSTER_FORWARD_TO", "everyone", &write);
     let meant = format!("{forward}: did you mean child?");
     value("--forward-to", "FOSTER_FORWARD_TO", "chidl", &meant);
-    let stop = "is none of leader-first, group and leader";
+    let stop = "is none of leader-first, group, leader";
     value("--stop-to", "FOSTER_STOP_TO", "all", &format!("{stop}: write one of them"));
     value(
         "--stop-to",
@@ -221,7 +221,7 @@ fn words_of_a_choice() {
         "leader-frist",
         &format!("{stop}: did you mean leader-first?"),
     );
-    let format = "is neither text nor json";
+    let format = "is none of text, json";
     value("--log-format", "FOSTER_LOG_FORMAT", "xml", &format!("{format}: write one of them"));
     value("--log-format", "FOSTER_LOG_FORMAT", "jsn", &format!("{format}: did you mean json?"));
     let wrong = "FOSTER_KEEP_ORPHANS: 'perhaps' is neither 1 nor 0: set it to 1 for yes, 0 for no";
@@ -247,13 +247,14 @@ fn log_filters() {
 
 #[test]
 fn rewrites() {
-    let signal = "is no signal: write it like TERM, SIGTERM, 15 or RTMIN+3";
+    let how = "write it like TERM:QUIT, or HUP:0 to drop HUP";
     for (text, wrong) in [
-        ("TERM", "is no rewrite: write it like TERM:QUIT, or HUP:0 to drop HUP".to_owned()),
-        ("TERM:0x", format!("is no rewrite: '0x' {signal}, or 0")),
-        ("0:TERM", format!("is no rewrite: '0' {signal}")),
+        ("TERM", format!("is no rewrite: {how}")),
+        ("TERM:0x", format!("is no rewrite, '0x' is no signal: {how}")),
+        ("0:TERM", format!("is no rewrite, '0' is no signal: {how}")),
         ("KILL:TERM", "is no rewrite: KILL, STOP and CHLD are never passed on".to_owned()),
-        ("HUP:0,x:1", format!("is no rewrite: 'x' {signal}")),
+        ("HUP:0,x:1", format!("is no rewrite, 'x' is no signal: {how}")),
+        ("QIUT:TERM", "is no rewrite, 'QIUT' is no signal: did you mean QUIT?".to_owned()),
     ] {
         value("--rewrite", "FOSTER_REWRITE", text, &wrong);
     }

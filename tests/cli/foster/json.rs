@@ -242,7 +242,7 @@ fn a_refused_command_line_is_json_wherever_that_was_asked_for() {
     let name =
         "--as: 'tin' is none of tini, docker-init, dumb-init and catatonit: did you mean tini?";
     refused(&world, &["foster", "--as", "tin", "--log-format", "json"], name);
-    let format = "--log-format: 'jsn' is neither text nor json: did you mean json?";
+    let format = "--log-format: 'jsn' is none of text, json: did you mean json?";
     let inherited = World::new().with("FOSTER_LOG_FORMAT", "json");
     refused(&inherited, &["foster", "--log-format", "jsn", "app"], format);
     refused(&inherited, &["foster", "--wrap"], missing);

@@ -94,7 +94,7 @@ fn signals_that_come_to_nothing() {
         let line = format!("--parent-death-signal: SIG{signal} {how}");
         warns(&World::new(), &["foster", "--parent-death-signal", signal, "app"], &[&line]);
     }
-    let line = "--rewrite: goes on as itself without it too, SIGTERM";
+    let line = "--rewrite: SIGTERM goes on as itself without it too";
     warns(&World::new(), &["foster", "--rewrite", "HUP:0,15:TERM", "app"], &[line]);
 }
 
