@@ -357,10 +357,8 @@ pub struct Setup {
 pub struct Log {
     /// Whose words.
     pub voice: Voice,
-    /// How much, where `filter` does not say otherwise.
+    /// How much.
     pub level: Level,
-    /// env_logger's filter syntax.
-    pub filter: Option<String>,
     /// A line for a person, or one for a machine.
     pub format: LogFormat,
     /// Whether a line for a person begins with the time.
@@ -392,6 +390,8 @@ pub enum Voice {
 /// How grave a report is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// Nothing is logged.
+    Off,
     /// Something failed that was asked for.
     Error,
     /// Something is odd, and foster goes on.
@@ -446,7 +446,6 @@ impl Config {
             log: Log {
                 voice: Voice::Foster,
                 level: Level::Warn,
-                filter: None,
                 format: LogFormat::Text,
                 time: false,
                 verbose: false,

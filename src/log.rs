@@ -25,8 +25,6 @@ pub struct Log {
     world: World,
     own_pid: Pid,
     out: OnceCell<Out>,
-    /// The most that can be said, known without setting up the logger where no filter is given.
-    level: LevelFilter,
 }
 
 /// What foster's own lines go through, and how they look.
@@ -38,19 +36,14 @@ struct Out {
 impl Log {
     /// A log for this configuration; nothing is written yet.
     pub fn new(config: Rc<Config>, world: World) -> Log {
-        let level = level_filter(config.log.level);
         let own_pid = world.own_pid();
-        let mut log = Log { config, world, own_pid, out: OnceCell::new(), level };
-        if log.config.log.filter.is_some() {
-            log.level = log.out().logger.filter();
-        }
-        log
+        Log { config, world, own_pid, out: OnceCell::new() }
     }
 
     /// Says first of all who speaks, where more was asked for, and then what the reader of the
     /// command line has to warn of.
     pub fn begin(&self) {
-        if self.is_verbose(self.level) {
+        if self.config.log.verbose {
             let pid = self.own_pid;
             let place = if pid == Pid(1) { "as PID " } else { "with pid " };
             let version = env!("CARGO_PKG_VERSION");
@@ -76,7 +69,7 @@ impl Log {
     /// Whether it would say anything of a report.
     pub fn says(&self, report: &Report) -> bool {
         if self.config.log.voice == Voice::Foster {
-            return level_filter(report.level()) <= self.level;
+            return report.level() <= self.config.log.level;
         }
         let mut says = false;
         cli::render(&self.config, report, self.own_pid, &mut |_, _| says = true);
@@ -99,17 +92,10 @@ impl Log {
 
     fn note(&self, notice: Notice, pid: Option<Pid>, message: fmt::Arguments<'_>) {
         let level = notice.level();
-        if self.config.log.voice == Voice::Foster && self.level >= level_filter(level) {
+        if self.config.log.voice == Voice::Foster && self.config.log.level >= level {
             let style = self.out().style;
             self.log(level, &Note { style, notice, pid, message });
         }
-    }
-
-    /// Whether more was asked for than what a service does: by an option, or by a filter that is
-    /// after the reasons for it.
-    fn is_verbose(&self, level: LevelFilter) -> bool {
-        let log = &self.config.log;
-        log.verbose || log.filter.is_some() && level >= LevelFilter::Debug
     }
 
     fn log(&self, level: Level, what: &dyn fmt::Display) {
@@ -123,10 +109,7 @@ impl Log {
     fn out(&self) -> &Out {
         self.out.get_or_init(|| {
             let mut builder = Builder::new();
-            match &self.config.log.filter {
-                Some(filter) => builder.parse_filters(filter),
-                None => builder.filter_level(level_filter(self.config.log.level)),
-            };
+            builder.filter_level(level_filter(self.config.log.level));
             let writer = LogWriter::new(Stream::Err);
             let is_set = |name| self.world.variable(name).filter(|value| !value.is_empty());
             let style = Style {
@@ -139,8 +122,7 @@ impl Log {
             builder.format(|out, record| writeln!(out, "{}", record.args()));
             let writer = Counting { writer, style, dropped: 0 };
             let logger = builder.target(Target::Pipe(Box::new(writer))).build();
-            let words = self.is_verbose(logger.filter());
-            Out { logger, style: Style { words, ..style } }
+            Out { logger, style }
         })
     }
 }
@@ -223,6 +205,7 @@ impl fmt::Write for Buffer {
 
 fn level_filter(level: Level) -> LevelFilter {
     match level {
+        Level::Off => LevelFilter::Off,
         Level::Error => LevelFilter::Error,
         Level::Warn => LevelFilter::Warn,
         Level::Info => LevelFilter::Info,

@@ -71,7 +71,7 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
             Level::Error => "ERROR",
             Level::Warn => "WARN",
             Level::Info => "INFO",
-            Level::Debug | Level::Trace => "DEBUG",
+            Level::Debug | Level::Trace | Level::Off => "DEBUG",
         };
         out(Stream::Err, format_args!("{label} (catatonit:{pid}): {line}"));
     };

@@ -335,12 +335,14 @@ impl<'a, S: Surroundings> Draft<'a, S> {
             Id::LogFormat => config.log.format = value::choice(text, row.kind, &LOG_FORMATS)?,
             Id::LogTime => config.log.time = value::switch(text)?,
             Id::Verbose if !text.is_empty() => {
-                config.log.filter = Some(value::log_filter(text)?);
+                let level = value::log_filter(text)?;
+                self.level = Some(level);
+                config.log.verbose = level >= Level::Debug;
             }
             Id::Verbose => {
                 config.log.verbose = true;
                 self.level = Some(match self.level {
-                    None | Some(Level::Error | Level::Warn) => Level::Info,
+                    None | Some(Level::Off | Level::Error | Level::Warn) => Level::Info,
                     Some(Level::Info) => Level::Debug,
                     Some(Level::Debug | Level::Trace) => Level::Trace,
                 });

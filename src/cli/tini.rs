@@ -175,7 +175,7 @@ impl Lines<'_, '_> {
             Level::Warn => ("WARN ", Stream::Err),
             Level::Info => ("INFO ", Stream::Out),
             Level::Debug => ("DEBUG", Stream::Out),
-            Level::Trace => ("TRACE", Stream::Out),
+            Level::Trace | Level::Off => ("TRACE", Stream::Out),
         };
         (self.out)(stream, format_args!("[{label} tini ({})] {line}", self.own_pid));
     }

@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::time::Duration;
 
+use crate::config::Level;
 use crate::signal::{Signal, decimal, strip_sig};
 
 use super::near::nearest;
@@ -242,53 +243,41 @@ pub(super) fn success(text: &str, platform: Platform) -> Result<u32, Fault<'_>> 
     }
 }
 
-/// Reads a filter of env_logger's syntax, `LEVEL`, `TARGET=LEVEL,...` or either and `/TEXT`, with the
-/// levels' names as others write them too. It comes out as env_logger takes it: that would tell of a
-/// mistake by itself, on a stderr that may be full or gone.
-pub(super) fn log_filter(text: &str) -> Result<String, Fault<'_>> {
-    let end = text.find('/').unwrap_or(text.len());
-    let (parts, words) = text.split_at(end);
-    if words.rfind('/').is_some_and(|at| at > 0) {
-        return Err(Fault::Other("is no filter, it has two of /: leave one out"));
-    }
-    let mut filter = String::new();
-    for part in parts.split(',').map(str::trim_ascii).filter(|part| !part.is_empty()) {
+/// Reads how much is logged: `LEVEL`, or with env_logger's syntax `TARGET=LEVEL,...`, of which foster
+/// is the only target. Where that has no level, nothing is logged.
+pub(super) fn log_filter(text: &str) -> Result<Level, Fault<'_>> {
+    let (mut all, mut own) = (None, None);
+    for part in text.split(',').map(str::trim_ascii).filter(|part| !part.is_empty()) {
         let (target, level) = match part.split_once('=') {
             Some((target, level)) => (target.trim_ascii(), level.trim_ascii()),
-            // There is no other target than foster: another word is a slip.
-            None if part == "foster" || part.starts_with("foster::") => (part, ""),
+            None if part == "foster" => (part, ""),
             None => ("", part),
         };
-        if !filter.is_empty() {
-            filter.push(',');
+        let level = if level.is_empty() { "trace" } else { level };
+        let level = Some(log_level(level).ok_or(Fault::Part(level))?);
+        match target {
+            "" => all = level,
+            "foster" => own = level,
+            _ => {}
         }
-        filter.push_str(target);
-        if !target.is_empty() {
-            filter.push('=');
-        }
-        filter.push_str(log_level(level).ok_or(Fault::Part(level))?);
     }
-    filter.push_str(words);
-    Ok(filter)
+    Ok(own.or(all).unwrap_or(Level::Off))
 }
 
-/// What env_logger calls a level, which is all of them where none is named.
-fn log_level(name: &str) -> Option<&'static str> {
-    if name.is_empty() {
-        return Some("trace");
-    }
+fn log_level(name: &str) -> Option<Level> {
     let is_name = |known: &str| known.eq_ignore_ascii_case(name);
-    LOG_LEVELS.iter().find(|names| names.split(' ').any(is_name))?.split(' ').next()
+    let known = LOG_LEVELS.iter().find(|(names, _)| names.split(' ').any(is_name));
+    known.map(|(_, level)| *level)
 }
 
 /// env_logger's names of levels, each with what others call it.
-const LOG_LEVELS: [&str; 6] = [
-    "off none quiet silent",
-    "error err emerg alert crit critical fatal",
-    "warn warning",
-    "info notice information",
-    "debug verbose",
-    "trace all",
+const LOG_LEVELS: [(&str, Level); 6] = [
+    ("off none quiet silent", Level::Off),
+    ("error err emerg alert crit critical fatal", Level::Error),
+    ("warn warning", Level::Warn),
+    ("info notice information", Level::Info),
+    ("debug verbose", Level::Debug),
+    ("trace all", Level::Trace),
 ];
 
 /// Reads the first of the services' ports; none for `none`.

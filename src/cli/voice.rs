@@ -58,7 +58,7 @@ impl fmt::Display for Line<'_> {
             Level::Warn => ("warning", "33"),
             Level::Info => ("info", "32"),
             Level::Debug => ("debug", "36"),
-            Level::Trace => ("trace", "2"),
+            Level::Trace | Level::Off => ("trace", "2"),
         };
         match style.format {
             LogFormat::Json => write!(f, r#"{{"time":"{now}","level":"{level}"{what}}}"#),

@@ -238,7 +238,7 @@ fn log_filters() {
         ("foster=info=debug", format!("is no filter, 'info=debug' is no level: {how}")),
         ("mio", format!("is no filter, 'mio' is no level: {how}")),
         ("3", format!("is no filter, '3' is no level: {how}")),
-        ("info/a/b", "is no filter, it has two of /: leave one out".into()),
+        ("info/a", "is no filter, 'info/a' is no level: did you mean info?".into()),
     ] {
         let line = format!("FOSTER_LOG: '{text}' {wrong}");
         refused(&World::new().with("FOSTER_LOG", text), &["foster", "app"], &line);

@@ -112,7 +112,7 @@ fn a_report_is_an_object_with_what_applies_to_it() {
             Level::Error => "error",
             Level::Warn => "warning",
             Level::Info => "info",
-            Level::Debug | Level::Trace => panic!("{report:?} is graver"),
+            Level::Off | Level::Debug | Level::Trace => panic!("{report:?} is graver"),
         };
         assert_eq!(line(&config, *report), expected.replace("LEVEL", level));
     }

@@ -237,7 +237,7 @@ Signals and processes:
   --boot, --no-boot         be, or do not be, the init of a whole machine
 Other:
   --log-format* FORMAT      text or json (text); --log-time*: time in front
-  -v, -vv, -vvv             say more: info, debug, trace (or FOSTER_LOG=FILTER)
+  -v, -vv, -vvv             say more: info, debug, trace (or FOSTER_LOG=LEVEL)
   -q                        say errors only
   --as NAME                 be tini, dumb-init or catatonit; the first argument
   -h, --help                print this help
