@@ -4,34 +4,38 @@
 //! printed, saved and replayed. This one can.
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::ops::Add;
 use std::time::Duration;
 
 /// A point in time: nanoseconds since some start that the platform chose (monotonic, never
 /// stepped by the wall clock). Arithmetic saturates instead of wrapping.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Instant(u64);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Instant(
+    /// One more than that, so that an instant that may be missing takes no more room.
+    NonZeroU64,
+);
 
 impl Instant {
     /// The start of time.
-    pub const ZERO: Instant = Instant(0);
+    pub const ZERO: Instant = Instant(NonZeroU64::MIN);
 
     /// The point `nanos` nanoseconds after the start.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {
-        Instant(nanos)
+        Instant(NonZeroU64::MIN.saturating_add(nanos))
     }
 
     /// Nanoseconds since the start.
     #[must_use]
     pub const fn as_nanos(self) -> u64 {
-        self.0
+        self.0.get() - 1
     }
 
     /// How long ago `earlier` was, or zero where it is not earlier.
     #[must_use]
     pub const fn since(self, earlier: Instant) -> Duration {
-        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+        Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 
     /// When to do again what is a burden to others, where it was begun at `began` and is done now:
@@ -50,14 +54,28 @@ impl Add<Duration> for Instant {
     type Output = Instant;
 
     fn add(self, delay: Duration) -> Instant {
-        let nanos = u64::try_from(delay.as_nanos()).unwrap_or(u64::MAX);
+        // More than 584 years are for ever.
+        let nanos = delay.as_secs().saturating_mul(1_000_000_000);
+        let nanos = nanos.saturating_add(u64::from(delay.subsec_nanos()));
         Instant(self.0.saturating_add(nanos))
+    }
+}
+
+impl Default for Instant {
+    fn default() -> Self {
+        Instant::ZERO
+    }
+}
+
+impl fmt::Debug for Instant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Instant({})", self.as_nanos())
     }
 }
 
 impl fmt::Display for Instant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:09}s", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+        write!(f, "{}.{:09}s", self.as_nanos() / 1_000_000_000, self.as_nanos() % 1_000_000_000)
     }
 }
 
@@ -93,9 +111,10 @@ mod tests {
 
     #[test]
     fn arithmetic_saturates_at_both_ends() {
-        let late = Instant::from_nanos(u64::MAX - 1);
-        assert_eq!(late + Duration::from_secs(1), Instant::from_nanos(u64::MAX));
-        assert_eq!(Instant::ZERO + Duration::MAX, Instant::from_nanos(u64::MAX));
+        let (late, last) = (Instant::from_nanos(u64::MAX - 2), Instant::from_nanos(u64::MAX - 1));
+        assert_eq!(late + Duration::from_secs(1), last);
+        assert_eq!(Instant::ZERO + Duration::MAX, last);
+        assert_eq!(Instant::from_nanos(u64::MAX), last);
         assert_eq!(Instant::ZERO.since(late), Duration::ZERO);
     }
 

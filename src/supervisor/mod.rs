@@ -19,7 +19,6 @@ mod slow;
 mod spared;
 mod terminal;
 
-use std::collections::VecDeque;
 use std::fmt;
 use std::rc::Rc;
 
@@ -86,7 +85,9 @@ pub struct Supervisor {
 /// What the machine has decided and not yet given out.
 #[derive(Clone, Debug)]
 struct Outbox {
-    actions: VecDeque<Action>,
+    actions: Vec<Action>,
+    /// How many of them were given out.
+    given: usize,
     /// Services by their leaders, in order of pid; as long as a leader is not reaped.
     leaders: Vec<(Pid, ServiceId)>,
     /// Whether a survey is to be made.
@@ -115,7 +116,7 @@ impl fmt::Debug for Supervisor {
 
 impl Outbox {
     fn push(&mut self, action: Action) {
-        self.actions.push_back(action);
+        self.actions.push(action);
     }
 
     fn reap_leader(&mut self, pid: Pid) {
@@ -133,8 +134,9 @@ impl Outbox {
     /// Takes back the start of a service, if it has not been given out; says whether it has not.
     fn recall(&mut self, service: ServiceId) -> bool {
         let is_start = |action: &Action| matches!(action, Action::Spawn { service: other, .. } if *other == service);
-        let place = self.actions.iter().position(is_start);
-        place.is_some_and(|place| self.actions.remove(place).is_some())
+        let waiting = self.actions.get(self.given..).unwrap_or_default();
+        let place = waiting.iter().position(is_start);
+        place.map(|place| self.actions.remove(self.given + place)).is_some()
     }
 
     fn add_leader(&mut self, pid: Pid, id: ServiceId) {
@@ -159,7 +161,7 @@ impl Supervisor {
         let count = config.services.len();
         let ids = (0..count).map(|index| ServiceId(index as u32));
         // Room for the most that one event can cause, so that nothing is allocated later.
-        let mut actions = VecDeque::with_capacity(6 * count + 16);
+        let mut actions = Vec::with_capacity(6 * count + 16);
         actions.extend(ids.clone().map(|service| Action::Spawn { service, terminal }));
         Supervisor {
             config,
@@ -171,6 +173,7 @@ impl Supervisor {
             machine: Machine::default(),
             outbox: Outbox {
                 actions,
+                given: 0,
                 leaders: Vec::with_capacity(count),
                 survey_due: false,
                 ended: false,
@@ -260,11 +263,14 @@ impl Supervisor {
 
     /// The next thing to do, until there is none.
     pub fn poll_action(&mut self) -> Option<Action> {
-        let action = self.outbox.actions.pop_front();
+        let outbox = &mut self.outbox;
+        let action = outbox.actions.get(outbox.given).copied();
+        outbox.given += 1;
         if action.is_none() {
             // The next one goes to the front of the memory again, of which no more is touched so
             // than the most that waits at once.
-            self.outbox.actions.clear();
+            outbox.actions.clear();
+            outbox.given = 0;
         }
         action
     }
@@ -420,7 +426,8 @@ impl Supervisor {
             None => return,
         };
         if left {
-            self.outbox.actions.push_front(Action::Report(Report::InBackground { service, run }));
+            let (report, next) = (Report::InBackground { service, run }, self.outbox.given);
+            self.outbox.actions.insert(next, Action::Report(report));
         }
     }
 
