@@ -335,6 +335,7 @@ impl Service {
     }
 
     /// Answers an input.
+    #[inline(never)]
     pub(super) fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
         self.state = match self.state {
             State::Down => self.settled(State::Down, input),
