@@ -80,13 +80,11 @@ pub struct Argv(Box<[u8]>);
 impl Argv {
     /// Packs the words. On Linux they are any bytes but NUL, which no argument can hold; what
     /// stands behind a NUL in a word would be a word of its own.
-    pub fn new<W: AsRef<[u8]>>(words: impl IntoIterator<Item = W, IntoIter: Clone>) -> Argv {
-        let words = words.into_iter();
-        let size = words.clone().map(|word| word.as_ref().len() + 1).sum();
-        let mut bytes = Vec::with_capacity(size);
+    pub fn new<W: AsRef<[u8]>>(words: impl IntoIterator<Item = W>) -> Argv {
+        // Most commands fit, so that memory is asked for once.
+        let mut bytes = Vec::with_capacity(64);
         for word in words {
-            bytes.extend_from_slice(word.as_ref());
-            bytes.push(0);
+            push_word(&mut bytes, word.as_ref());
         }
         Argv(bytes.into_boxed_slice())
     }
@@ -113,6 +111,13 @@ impl Argv {
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// Not a part of the above, which there is one of for each kind of words.
+#[inline(never)]
+fn push_word(bytes: &mut Vec<u8>, word: &[u8]) {
+    bytes.extend_from_slice(word);
+    bytes.push(0);
 }
 
 /// When a service that ended is started again. The words are systemd's and Docker's.

@@ -25,12 +25,12 @@ pub(super) fn parse<'a>(
     }
     let mut pauses = false;
     let mut getopt = Getopt::new(args, b"ghLPV", &LONGS);
-    let wrong = |line| say(Stream::Err, line + USAGE, 1);
+    let wrong = |line: String| Say::new(Stream::Err, &[&*line, USAGE].concat(), 1);
     while let Some((letter, _)) = getopt.next().map_err(wrong)? {
         match letter {
-            b'h' => return Err(say(Stream::Err, [USAGE, HELP].concat(), 0)),
-            b'L' => return Err(say(Stream::Out, super::LICENCE.to_owned(), 0)),
-            b'V' => return Err(say(Stream::Out, VERSION.to_owned(), 0)),
+            b'h' => return Err(Say::new(Stream::Err, &[USAGE, HELP].concat(), 0)),
+            b'L' => return Err(Say::new(Stream::Out, super::LICENCE, 0)),
+            b'V' => return Err(Say::new(Stream::Out, VERSION, 0)),
             b'g' => (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group),
             _ => pauses = true,
         }
@@ -140,12 +140,8 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
     }
 }
 
-fn say(stream: Stream, text: String, code: u32) -> Say {
-    Say { stream, text, code }
-}
-
 fn error(own_pid: Pid, what: &str) -> Say {
-    say(Stream::Err, error_line(own_pid, what), 1)
+    Say::new(Stream::Err, &error_line(own_pid, what), 1)
 }
 
 pub(super) fn error_line(own_pid: Pid, what: &str) -> String {

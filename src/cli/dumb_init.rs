@@ -1,5 +1,6 @@
 //! dumb-init's command line, environment and words.
 
+use std::borrow::Cow;
 use std::ffi::OsString;
 use std::fmt;
 
@@ -28,10 +29,10 @@ pub(super) fn parse<'a>(
     let mut rewritten = SignalSet::EMPTY;
     let rewrites = &mut config.forward.rewrites;
     let mut getopt = Getopt::new(args, b"hvVcr:", &LONGS);
-    while let Some((letter, value)) = getopt.next().map_err(|line| say(line, 1))? {
+    while let Some((letter, value)) = getopt.next().map_err(|line| say(&line, 1))? {
         match letter {
-            b'h' => return Err(say(format!("{VERSION}\nUsage: {}{HELP}", path(args)), 0)),
-            b'V' => return Err(say(format!("{VERSION}\n"), 0)),
+            b'h' => return Err(say(&format!("{VERSION}\nUsage: {}{HELP}", path(args)), 0)),
+            b'V' => return Err(say(&[VERSION, "\n"].concat(), 0)),
             b'v' => verbose = true,
             b'c' => single_child = true,
             _ => match rewrite(value) {
@@ -39,14 +40,14 @@ pub(super) fn parse<'a>(
                     rewritten.insert(from);
                     rewrites.set(from, to);
                 }
-                None => return Err(say(BAD_REWRITE.to_owned(), 1)),
+                None => return Err(say(BAD_REWRITE, 1)),
             },
         }
     }
     if getopt.operands().is_empty() {
         let path = path(args);
         return Err(say(
-            format!("Usage: {path} [option] program [args]\nTry {path} --help for full usage.\n"),
+            &format!("Usage: {path} [option] program [args]\nTry {path} --help for full usage.\n"),
             1,
         ));
     }
@@ -227,12 +228,12 @@ impl Lines<'_, '_> {
 }
 
 /// All that dumb-init says goes to stderr, asked for or not.
-fn say(text: String, code: u32) -> Say {
-    Say { stream: Stream::Err, text, code }
+fn say(text: &str, code: u32) -> Say {
+    Say::new(Stream::Err, text, code)
 }
 
-fn path(args: &[OsString]) -> String {
-    args.first().map_or_else(String::new, |path| path.to_string_lossy().into_owned())
+fn path(args: &[OsString]) -> Cow<'_, str> {
+    args.first().map(|path| path.to_string_lossy()).unwrap_or_default()
 }
 
 const LONGS: [Long; 5] = [

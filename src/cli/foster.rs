@@ -91,18 +91,20 @@ impl From<Refusal> for End {
 /// Parses foster's own command line.
 pub(super) fn parse<S: Surroundings>(args: Vec<OsString>, surroundings: &S) -> Outcome {
     let mut draft = Draft::new(surroundings);
-    let mut parser = Parser::from_iter(args);
+    let mut args = args.into_iter();
+    args.next();
+    let mut parser = Parser::from_args(args);
     let refusal = match draft.read(&mut parser) {
         Ok(()) => return Outcome::Run(Rc::new(draft.config)),
         Err(End::Text(text)) => {
-            return Outcome::Say(Say { stream: Stream::Out, text: text.to_owned(), code: 0 });
+            return Outcome::Say(Say::new(Stream::Out, text, 0));
         }
         Err(End::Refused(refusal)) => refusal,
     };
     // What stands behind the mistake counts too: whoever reads the line may be a machine. Behind a
     // command stands what is its own.
     let _ = parser.optional_value();
-    let rest = parser.raw_args().ok().filter(|_| draft.command.is_none());
+    let rest = parser.raw_args().ok().filter(|_| !draft.has_command);
     let rest = rest.as_ref().map_or(&[][..], |rest| rest.as_slice());
     let before = Some(draft.config.log.format).filter(|_| draft.is_given(Id::LogFormat));
     refusal.say(log_format(rest, before, surroundings), surroundings).into()
@@ -143,7 +145,8 @@ struct Draft<'a, S> {
     inherited: u64,
     /// The name for the next service.
     name: Box<str>,
-    command: Option<ServiceConfig>,
+    /// Whether the last of the services is a command to be run rather than one of `--wrap`.
+    has_command: bool,
     /// What all that is set at once goes into, services with it. What depends on whether there are
     /// any waits below for the end.
     config: Config,
@@ -164,7 +167,7 @@ impl<'a, S: Surroundings> Draft<'a, S> {
             given: 0,
             inherited: 0,
             name: Box::default(),
-            command: None,
+            has_command: false,
             config: Config::of(Vec::new()),
             app_port: Some(APP_PORT),
             restart: None,
@@ -194,7 +197,9 @@ impl<'a, S: Surroundings> Draft<'a, S> {
                     let words = std::iter::once(&program).chain(rest.as_slice());
                     let argv = Argv::new(words.map(|word| word.as_encoded_bytes()));
                     let name = std::mem::take(&mut self.name);
-                    self.command = Some(ServiceConfig { name, ..ServiceConfig::new(argv) });
+                    let command = ServiceConfig { name, ..ServiceConfig::new(argv) };
+                    self.config.services.push(command);
+                    self.has_command = true;
                     return Ok(());
                 }
                 Arg::Long(name) => match OPTIONS.iter().find(|row| row.word() == name) {
@@ -229,11 +234,10 @@ impl<'a, S: Surroundings> Draft<'a, S> {
     /// Reads the variables of the options that the command line did not give.
     fn read_environment(&mut self) -> Result<(), Refusal> {
         for row in OPTIONS.iter().filter(|row| !row.variable.is_empty()) {
-            let has_services = !self.config.services.is_empty();
             let is_wanted = match row.id {
-                Id::Wrap => self.command.is_none() && !has_services,
+                Id::Wrap => self.config.services.is_empty(),
                 // Names as common as these may well be the command's own.
-                Id::AppPort | Id::AppHost => has_services,
+                Id::AppPort | Id::AppHost => self.wraps(),
                 _ => true,
             };
             if !is_wanted || self.is_given(row.id) {
@@ -262,6 +266,11 @@ impl<'a, S: Surroundings> Draft<'a, S> {
             }
         }
         Ok(())
+    }
+
+    /// Whether there are services of `--wrap`.
+    fn wraps(&self) -> bool {
+        self.config.services.len() > usize::from(self.has_command)
     }
 
     fn is_given(&self, id: Id) -> bool {
@@ -386,25 +395,23 @@ impl<'a, S: Surroundings> Draft<'a, S> {
                 "{first}: {high} is above {max}, which is {low}: lower {first} or raise {max}"
             )));
         }
-        let wraps = !services.is_empty();
-        self.number_ports()?;
-        let config = &mut self.config;
-        match &self.command {
-            None if wraps => config.supervise(),
-            None => {
-                return Err(refusal(format_args!(
-                    "no command: give COMMAND [ARG]... or --wrap 'COMMAND LINE' (foster -h explains)"
-                )));
-            }
-            Some(service) if wraps => {
-                let program = String::from_utf8_lossy(service.argv.program());
-                let command = shown(OsStr::new(&*program));
-                return Err(refusal(format_args!(
-                    "--wrap: COMMAND is given too, '{command}': give one of the two"
-                )));
-            }
-            Some(service) => config.services.push(service.clone()),
+        let Some(last) = services.last() else {
+            return Err(refusal(format_args!(
+                "no command: give COMMAND [ARG]... or --wrap 'COMMAND LINE' (foster -h explains)"
+            )));
+        };
+        if self.wraps() && self.has_command {
+            let program = String::from_utf8_lossy(last.argv.program());
+            let command = shown(OsStr::new(&*program));
+            return Err(refusal(format_args!(
+                "--wrap: COMMAND is given too, '{command}': give one of the two"
+            )));
         }
+        if self.wraps() {
+            self.number_ports()?;
+            self.config.supervise();
+        }
+        let config = &mut self.config;
         if let Some(restart) = self.restart {
             config.restart = restart;
         }

@@ -5,6 +5,7 @@
 //! POSIXLY_CORRECT: a later `--` or option belongs to the command.
 
 use std::ffi::OsString;
+use std::fmt;
 
 /// A long option: its name, whether it takes a value, and the letter that it stands for.
 pub(super) type Long = (&'static str, bool, u8);
@@ -74,7 +75,7 @@ impl<'a> Getopt<'a> {
     fn short(&mut self, letter: u8) -> Result<(u8, &'a [u8]), String> {
         let known = self.letters.iter().position(|known| *known == letter && letter != b':');
         let Some(place) = known else {
-            return Err(self.message(&[b"invalid option -- '", &[letter], b"'"]));
+            return Err(self.about_letter("invalid option", letter));
         };
         if self.letters.get(place + 1) != Some(&b':') {
             return Ok((letter, b""));
@@ -82,9 +83,10 @@ impl<'a> Getopt<'a> {
         // The value is the rest of this argument, or the next one.
         let rest = std::mem::take(&mut self.cluster);
         let value = if rest.is_empty() { self.advance() } else { Some(rest) };
-        let value = value
-            .ok_or_else(|| self.message(&[b"option requires an argument -- '", &[letter], b"'"]))?;
-        Ok((letter, value))
+        match value {
+            Some(value) => Ok((letter, value)),
+            None => Err(self.about_letter("option requires an argument", letter)),
+        }
     }
 
     /// Reads what stands behind two dashes: a name or an abbreviation of one, `=`, a value.
@@ -97,15 +99,18 @@ impl<'a> Getopt<'a> {
         let found = match (exact, candidates.next(), candidates.next()) {
             (Some(long), _, _) | (None, Some(long), None) => long,
             (None, Some(_), Some(_)) => {
-                let mut list = Vec::new();
+                let mut list = String::new();
                 for (name, _, _) in self.longs.iter().filter(begins) {
-                    list.extend_from_slice(&[b" '--", name.as_bytes(), b"'"].concat());
+                    list.extend([" '--", name, "'"]);
                 }
-                let what = b"' is ambiguous; possibilities:";
-                return Err(self.message(&[b"option '--", written, what, &list]));
+                let written = String::from_utf8_lossy(written);
+                return Err(self.message(format_args!(
+                    "option '--{written}' is ambiguous; possibilities:{list}"
+                )));
             }
             (None, None, _) => {
-                return Err(self.message(&[b"unrecognized option '--", written, b"'"]));
+                let written = String::from_utf8_lossy(written);
+                return Err(self.message(format_args!("unrecognized option '--{written}'")));
             }
         };
         let (name, takes_value, letter) = *found;
@@ -114,20 +119,25 @@ impl<'a> Getopt<'a> {
             (true, Some(equals)) => Ok((letter, &written[equals + 1..])),
             (true, None) => match self.advance() {
                 Some(value) => Ok((letter, value)),
-                None => Err(self.about(name, b"' requires an argument")),
+                None => Err(self.about(name, "requires")),
             },
-            (false, Some(_)) => Err(self.about(name, b"' doesn't allow an argument")),
+            (false, Some(_)) => Err(self.about(name, "doesn't allow")),
         }
     }
 
-    fn about(&self, name: &str, what: &[u8]) -> String {
-        self.message(&[b"option '--", name.as_bytes(), what])
+    fn about(&self, name: &str, what: &str) -> String {
+        self.message(format_args!("option '--{name}' {what} an argument"))
+    }
+
+    fn about_letter(&self, what: &str, letter: u8) -> String {
+        let letter = [letter];
+        self.message(format_args!("{what} -- '{}'", String::from_utf8_lossy(&letter)))
     }
 
     /// A line of getopt's, ended.
-    fn message(&self, parts: &[&[u8]]) -> String {
-        let line = [self.path, b": ", &parts.concat(), b"\n"].concat();
-        String::from_utf8_lossy(&line).into_owned()
+    #[cold]
+    fn message(&self, text: fmt::Arguments<'_>) -> String {
+        format!("{}: {text}\n", String::from_utf8_lossy(self.path))
     }
 }
 

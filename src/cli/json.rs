@@ -25,83 +25,68 @@ pub(super) struct Members<'a> {
 impl<'a> Members<'a> {
     /// What a report tells.
     pub(super) fn of(config: &'a Config, report: &Report) -> Members<'a> {
-        let about = |event, id: ServiceId| {
-            let service = config.services.get(id.index()).map(|service| &*service.name);
-            Members { service, ..Members::named(event) }
+        let mut it = Members::named(event(report));
+        let mut about = |id: ServiceId| {
+            it.service = config.services.get(id.index()).map(|service| &*service.name);
         };
-        let in_run = |event, id, run| Members { run: Some(run), ..about(event, id) };
         match *report {
-            Report::Started { service, run, pid } => {
-                Members { pid: Some(pid), ..in_run("started", service, run) }
+            Report::Started { service, run, pid } | Report::KillingOrphan { service, run, pid } => {
+                about(service);
+                (it.run, it.pid) = (Some(run), Some(pid));
             }
             Report::StartFailed { service, run, error } => {
-                Members { pid: error.pid, ..in_run("start_failed", service, run) }
+                about(service);
+                (it.run, it.pid) = (Some(run), error.pid);
             }
             Report::Ended { service, run, pid, status, cause: _ } => {
-                Members { pid: Some(pid), status: Some(status), ..in_run("ended", service, run) }
+                about(service);
+                (it.run, it.pid, it.status) = (Some(run), Some(pid), Some(status));
             }
-            Report::InBackground { service, run } => in_run("in_background", service, run),
-            Report::RestartDue { service, delay, restarts } => Members {
-                delay: Some(delay),
-                attempt: Some(restarts),
-                ..about("restart_due", service)
-            },
+            Report::InBackground { service, run }
+            | Report::Killing { service, run }
+            | Report::Unkillable { service, run } => {
+                about(service);
+                it.run = Some(run);
+            }
+            Report::RestartDue { service, delay, restarts } => {
+                about(service);
+                (it.delay, it.attempt) = (Some(delay), Some(restarts));
+            }
             Report::GaveUp { service, restarts } => {
-                Members { attempt: Some(restarts), ..about("gave_up", service) }
+                about(service);
+                it.attempt = Some(restarts);
             }
-            Report::StopRequested { signal } => {
-                Members { signal, ..Members::named("stop_requested") }
-            }
-            Report::StillWaiting { service, who, wait } => Members {
-                pid: match who {
+            Report::StillWaiting { service, who, wait } => {
+                about(service);
+                it.pid = match who {
                     Who::Leader(pid) | Who::Member(pid, _) => Some(pid),
                     Who::Unknown => None,
-                },
-                delay: match wait {
+                };
+                it.delay = match wait {
                     Wait::Stop { left, .. } | Wait::Death { left } => left,
-                },
-                ..about("still_waiting", service)
-            },
-            Report::StillWaitingForMore { count: _ } => Members::named("still_waiting_for_more"),
-            Report::Killing { service, run } => in_run("killing", service, run),
-            Report::Unkillable { service, run } => in_run("unkillable", service, run),
-            Report::KillingOrphan { service, run, pid } => {
-                Members { pid: Some(pid), ..in_run("killing_orphan", service, run) }
+                };
             }
-            Report::Spared { pid, name: _ } => {
-                Members { pid: Some(pid), ..Members::named("spared") }
+            Report::StopRequested { signal } => it.signal = signal,
+            Report::Received { signal }
+            | Report::Overlooked { signal }
+            | Report::Rewritten { from: signal, to: _ }
+            | Report::KillingAll { signal } => it.signal = Some(signal),
+            Report::Forwarded { signal, target } | Report::KillFailed { target, signal, os: _ } => {
+                (it.pid, it.signal) = (Some(target.pid()), Some(signal));
             }
-            Report::Received { signal } => {
-                Members { signal: Some(signal), ..Members::named("received") }
-            }
-            Report::Overlooked { signal } => {
-                Members { signal: Some(signal), ..Members::named("overlooked") }
-            }
-            Report::Rewritten { from, to: _ } => {
-                Members { signal: Some(from), ..Members::named("rewritten") }
-            }
-            Report::Forwarded { signal, target } => Members {
-                pid: Some(target.pid()),
-                signal: Some(signal),
-                ..Members::named("forwarded")
-            },
-            Report::KillFailed { target, signal, os: _ } => Members {
-                pid: Some(target.pid()),
-                signal: Some(signal),
-                ..Members::named("kill_failed")
-            },
+            Report::Spared { pid, name: _ } => it.pid = Some(pid),
             Report::Reaped { pid, status } | Report::ReapedAtEnd { pid, status } => {
-                Members { pid: Some(pid), status: Some(status), ..Members::named("reaped") }
+                (it.pid, it.status) = (Some(pid), Some(status));
             }
-            Report::KillingAll { signal } => {
-                Members { signal: Some(signal), ..Members::named("killing_all") }
-            }
-            Report::MachineEnds { how: _ } => Members::named("machine_ends"),
-            Report::Suspending | Report::SuspendingAlone => Members::named("suspending"),
-            Report::NotSuspended => Members::named("not_suspended"),
-            Report::TerminalDetached => Members::named("terminal_detached"),
-            Report::NotReaper => Members::named("not_reaper"),
+            Report::StillWaitingForMore { count: _ }
+            | Report::MachineEnds { how: _ }
+            | Report::Suspending
+            | Report::SuspendingAlone
+            | Report::NotSuspended
+            | Report::TerminalDetached
+            | Report::NotReaper => {}
         }
+        it
     }
 
     /// Nothing but what happened.
@@ -151,6 +136,37 @@ impl<'a> Members<'a> {
             put("attempt", Value::Number(attempt.into()))?;
         }
         put("message", Value::Text(message))
+    }
+}
+
+/// What happened, by its name.
+fn event(report: &Report) -> &'static str {
+    match report {
+        Report::Started { .. } => "started",
+        Report::StartFailed { .. } => "start_failed",
+        Report::Ended { .. } => "ended",
+        Report::InBackground { .. } => "in_background",
+        Report::RestartDue { .. } => "restart_due",
+        Report::GaveUp { .. } => "gave_up",
+        Report::StopRequested { .. } => "stop_requested",
+        Report::StillWaiting { .. } => "still_waiting",
+        Report::StillWaitingForMore { .. } => "still_waiting_for_more",
+        Report::Killing { .. } => "killing",
+        Report::Unkillable { .. } => "unkillable",
+        Report::KillingOrphan { .. } => "killing_orphan",
+        Report::Spared { .. } => "spared",
+        Report::Received { .. } => "received",
+        Report::Overlooked { .. } => "overlooked",
+        Report::Rewritten { .. } => "rewritten",
+        Report::Forwarded { .. } => "forwarded",
+        Report::KillFailed { .. } => "kill_failed",
+        Report::Reaped { .. } | Report::ReapedAtEnd { .. } => "reaped",
+        Report::KillingAll { .. } => "killing_all",
+        Report::MachineEnds { .. } => "machine_ends",
+        Report::Suspending | Report::SuspendingAlone => "suspending",
+        Report::NotSuspended => "not_suspended",
+        Report::TerminalDetached => "terminal_detached",
+        Report::NotReaper => "not_reaper",
     }
 }
 

@@ -10,34 +10,35 @@ use std::ffi::OsString;
 /// gives them. Where the arguments are not those that this kernel command line makes, somebody else
 /// wrote them (a script that became foster), and all of them stay.
 pub(super) fn take_stray(args: &mut Vec<OsString>, line: &[u8]) -> Vec<OsString> {
-    let mut words = words(line);
-    let before: Vec<Vec<u8>> = words.by_ref().take_while(|word| word != b"--").collect();
-    let behind: Vec<Vec<u8>> = words.take_while(|word| word != b"--").collect();
+    let words: Vec<&[u8]> = words(line).collect();
+    let mut parts = words.split(|word| *word == b"--");
+    let before = parts.next().unwrap_or_default();
+    let behind = parts.next().unwrap_or_default();
     let Some(given) = args.get(1..) else { return Vec::new() };
     let Some(count) = given.len().checked_sub(behind.len()) else { return Vec::new() };
     let (left_over, ours) = given.split_at(count);
-    let is = |arg: &OsString, word: &Vec<u8>| unquoted(arg.as_encoded_bytes()) == *word;
     let mut from_before = before.iter();
-    let all_are = ours.iter().zip(&behind).all(|(arg, word)| is(arg, word))
-        && left_over.iter().all(|arg| from_before.any(|word| is(arg, word)));
+    let all_are = ours.iter().zip(behind).all(|(arg, word)| is_same(arg, word))
+        && left_over.iter().all(|arg| from_before.any(|word| is_same(arg, word)));
     if all_are { args.drain(1..=count).collect() } else { Vec::new() }
 }
 
-/// The words of the kernel's command line, without their quotes: double quotes keep words together,
-/// and nothing else does.
-fn words(line: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+/// The words of the kernel's command line, with their quotes: double quotes keep words together, and
+/// nothing else does.
+fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut in_quotes = false;
     let words = line.split(move |byte| {
         in_quotes ^= *byte == b'"';
         byte.is_ascii_whitespace() && !in_quotes
     });
-    words.filter(|word| !word.is_empty()).map(unquoted)
+    words.filter(|word| !word.is_empty())
 }
 
-/// A word without its quotes. The kernel leaves those in the midst of a word; to compare words it is
-/// enough that both have lost them.
-fn unquoted(word: &[u8]) -> Vec<u8> {
-    word.iter().copied().filter(|byte| *byte != b'"').collect()
+/// Whether an argument is this word. The kernel leaves quotes in the midst of a word; to compare the
+/// two it is enough to leave them out of both.
+fn is_same(arg: &OsString, word: &[u8]) -> bool {
+    let is_no_quote = |byte: &&u8| **byte != b'"';
+    arg.as_encoded_bytes().iter().filter(is_no_quote).eq(word.iter().filter(is_no_quote))
 }
 
 #[cfg(test)]

@@ -163,10 +163,9 @@ fn parse_own(mut args: Vec<OsString>, surroundings: &impl Surroundings) -> Outco
         let argv = Argv::new(command.iter().map(|word| word.as_encoded_bytes()));
         config.services.push(ServiceConfig::new(argv));
     }
-    if let Err(Refusal(why)) = limit_stop(&mut config, surroundings) {
+    if let Err(refusal) = limit_stop(&mut config, surroundings) {
         // In the words of one that foster stands in for there is no JSON.
-        let text = format!("foster: {why}\n");
-        return Outcome::Say(Say { stream: Stream::Err, text, code: OWN_FAILURE });
+        return refusal.say(LogFormat::Text, surroundings).into();
     }
     Outcome::Run(Rc::new(config))
 }
@@ -191,14 +190,18 @@ const PERSONALITIES: [(&str, Voice); 7] = [
 /// Takes a leading `--as NAME` out of the arguments; NAME becomes `argv[0]`.
 fn take_name(args: &mut Vec<OsString>) -> Result<Voice, Refusal> {
     let first = args.get(1).and_then(|word| word.to_str()).unwrap_or_default();
-    let joined = first.strip_prefix("--as=").map(OsString::from);
-    let (name, taken) = match joined {
-        Some(name) => (name, 1),
-        None if first == "--as" && args.len() > 2 => (args[2].clone(), 2),
-        None => return Ok(Voice::Foster),
-    };
+    if let Some(name) = first.strip_prefix("--as=") {
+        args[1] = name.into();
+        args.remove(0);
+    } else if first == "--as" && args.len() > 2 {
+        args.remove(0);
+        args.remove(0);
+    } else {
+        return Ok(Voice::Foster);
+    }
+    let name = &args[0];
     let Some(voice) = personality(name.as_encoded_bytes()) else {
-        let shown = value::shown(&name);
+        let shown = value::shown(name);
         let known = ["tini", "docker-init", "dumb-init", "catatonit"];
         let meant = near::nearest(&shown, &mut known.into_iter());
         let hint = meant.map_or("write one of them".into(), |it| format!("did you mean {it}?"));
@@ -206,8 +209,6 @@ fn take_name(args: &mut Vec<OsString>) -> Result<Voice, Refusal> {
             "--as: '{shown}' is none of tini, docker-init, dumb-init and catatonit: {hint}"
         )));
     };
-    args.drain(1..=taken);
-    args[0] = name;
     Ok(voice)
 }
 
@@ -367,6 +368,14 @@ impl Refusal {
 #[cold]
 fn refusal(text: fmt::Arguments<'_>) -> Refusal {
     Refusal(fmt::format(text).into())
+}
+
+impl Say {
+    /// This text.
+    #[inline(never)]
+    fn new(stream: Stream, text: &str, code: u32) -> Say {
+        Say { stream, text: text.to_owned(), code }
+    }
 }
 
 impl From<Say> for Outcome {

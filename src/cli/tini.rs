@@ -22,16 +22,18 @@ pub(super) fn parse<'a>(
     if let [_, only] = args
         && only == "--version"
     {
-        return Err(say(Stream::Out, VERSION.to_owned() + "\n"));
+        return Err(say(&[VERSION, "\n"].concat()));
     }
     let mut verbosity = 1_u32;
     let mut group = surroundings.variable("TINI_KILL_PROCESS_GROUP").is_some();
     config.setup.subreaper = surroundings.variable("TINI_SUBREAPER").is_some();
     let mut getopt = Getopt::new(args, b"p:hvwgle:s", &[]);
-    while let Some((letter, value)) = getopt.next().map_err(|line| fail(line + &usage(args)))? {
+    while let Some((letter, value)) =
+        getopt.next().map_err(|line| fail(&[&*line, &usage(args)].concat()))?
+    {
         match letter {
-            b'h' => return Err(say(Stream::Out, usage(args))),
-            b'l' => return Err(say(Stream::Out, super::LICENCE.to_owned())),
+            b'h' => return Err(say(&usage(args))),
+            b'l' => return Err(say(super::LICENCE)),
             b's' => config.setup.subreaper = true,
             b'g' => group = true,
             b'v' => verbosity = verbosity.saturating_add(1),
@@ -47,7 +49,7 @@ pub(super) fn parse<'a>(
         }
     }
     if getopt.operands().is_empty() {
-        return Err(fail(usage(args)));
+        return Err(fail(&usage(args)));
     }
     if let Some(text) = surroundings.variable("TINI_VERBOSITY") {
         let number = strtol(text.as_encoded_bytes()).map_or(0, |read| to_int(read).0);
@@ -235,17 +237,17 @@ impl fmt::Display for Description {
     }
 }
 
-fn say(stream: Stream, text: String) -> Say {
-    Say { stream, text, code: 0 }
+fn say(text: &str) -> Say {
+    Say::new(Stream::Out, text, 0)
 }
 
-fn fail(text: String) -> Say {
-    Say { stream: Stream::Err, text, code: 1 }
+fn fail(text: &str) -> Say {
+    Say::new(Stream::Err, text, 1)
 }
 
 fn not_valid(letter: char, value: &[u8], own_pid: Pid) -> Say {
     let value = OneLine(value);
-    fail(format!("[FATAL tini ({own_pid})] Not a valid option for -{letter}: {value}\n"))
+    fail(&format!("[FATAL tini ({own_pid})] Not a valid option for -{letter}: {value}\n"))
 }
 
 pub(super) fn fatal(own_pid: Pid, what: &str) -> String {

@@ -7,6 +7,8 @@
 
 use std::ffi::OsStr;
 
+use shlex::Shlex;
+
 use crate::config::{Argv, ServiceConfig};
 
 use super::{Platform, Surroundings};
@@ -60,16 +62,19 @@ pub(super) fn is_command(line: &str, platform: Platform) -> bool {
 
 fn posix(line: &str, surroundings: &impl Surroundings) -> Result<ServiceConfig, &'static str> {
     if !needs_posix_shell(line) {
-        let words = shlex::split(line)
-            .ok_or("has a quote without its partner, or a backslash at its end: complete it")?;
-        let program = words.first().map_or("", String::as_str);
+        let mut words = Shlex::new(line);
+        let argv = Argv::new(&mut words);
+        if words.had_error {
+            return Err("has a quote without its partner, or a backslash at its end: complete it");
+        }
+        let program = str::from_utf8(argv.program()).unwrap_or_default();
         if program.is_empty() {
             return Err("begins with an empty word: begin it with a program");
         }
         // Some of what a shell knows is a program too, and that comes first.
-        let is_builtin = SHELL_WORDS.split_ascii_whitespace().any(|word| word == program);
+        let is_builtin = SHELL_WORDS.split(' ').any(|word| word == program);
         if !is_builtin || surroundings.is_program(OsStr::new(program)) {
-            return Ok(ServiceConfig::new(Argv::new(&words)));
+            return Ok(ServiceConfig::new(argv));
         }
     }
     Ok(ServiceConfig { in_shell: true, ..ServiceConfig::new(Argv::new(["sh", "-c", line])) })

@@ -1,11 +1,13 @@
 //! What was given to foster and does nothing: options where they stand, and variables that it does
 //! not read. None of it keeps anything from running, but whoever wrote it expects something of it.
 
+use std::ffi::OsStr;
+
 use crate::config::Restart;
 use crate::signal::Signal;
 
 use super::super::{Platform, Surroundings, near::nearest, value::shown};
-use super::{Draft, Id, OPTIONS};
+use super::{Draft, Id, OPTIONS, Row};
 
 impl<S: Surroundings> Draft<'_, S> {
     /// Adds a line about each to the configuration, which is complete.
@@ -13,7 +15,6 @@ impl<S: Surroundings> Draft<'_, S> {
         // Under another foster variables may be meant for that one, which has had its say.
         let names = self.surroundings.names(PREFIX);
         let is_outer = names.iter().any(|name| name == MARK);
-        let mut lines = Vec::new();
         for row in OPTIONS {
             // Names as common as these may well be the service's own.
             let is_common = matches!(row.id, Id::AppPort | Id::AppHost);
@@ -21,29 +22,29 @@ impl<S: Surroundings> Draft<'_, S> {
                 self.is_given(row.id) || self.is_inherited(row.id) && !is_outer && !is_common;
             if let Some((signal, why)) = self.why_idle(row.id).filter(|_| counts) {
                 let source = self.source(row.id);
-                lines.push(match signal {
+                self.config.log.warnings.push(match signal {
                     Some(signal) => format!("{source}: {signal} {why}"),
                     None => format!("{source}: {why}"),
                 });
             }
         }
         for name in names.iter().filter(|_| !is_outer) {
-            let name = match self.surroundings.platform() {
-                Platform::Linux => name.to_string_lossy().into_owned(),
-                Platform::Windows => name.to_string_lossy().to_ascii_uppercase(),
-            };
-            if let Some(hint) = why_unknown(&name) {
-                let shown = shown(name.as_ref());
-                lines.push(format!("{shown}: foster reads no such variable: {hint}"));
+            let mut name = name.to_string_lossy();
+            if self.surroundings.platform() == Platform::Windows {
+                name = name.to_ascii_uppercase().into();
+            }
+            if let Some(hint) = hint(&name) {
+                let shown = shown(OsStr::new(&*name));
+                let line = format!("{shown}: foster reads no such variable: {hint}");
+                self.config.log.warnings.push(line);
             }
         }
-        self.config.log.warnings = lines;
     }
 
     /// Why an option does nothing, with the signal that it is about; none where it does something.
     fn why_idle(&self, id: Id) -> Option<(Option<Signal>, &'static str)> {
         let config = &self.config;
-        let wraps = self.command.is_none();
+        let wraps = self.wraps();
         let never = config.restart == Restart::Never;
         let is_one_of = |signal: &Signal, of: &[Signal]| of.contains(signal);
         let why = match id {
@@ -93,13 +94,17 @@ impl<S: Surroundings> Draft<'_, S> {
 }
 
 /// What there is to say of a variable that looks like one of foster's and is none.
-fn why_unknown(name: &str) -> Option<String> {
+fn hint(name: &str) -> Option<String> {
     if name == MARK || OPTIONS.iter().any(|row| row.variable == name) {
         return None;
     }
     let rest = name.strip_prefix(PREFIX).unwrap_or_default();
-    let option = rest.to_ascii_lowercase().replace('_', "-");
-    Some(match OPTIONS.iter().find(|row| row.word() == option) {
+    let is_same =
+        |(one, other): (u8, u8)| one == other.to_ascii_lowercase() || [one, other] == *b"-_";
+    let is_meant = |row: &&Row| {
+        row.word().len() == rest.len() && row.word().bytes().zip(rest.bytes()).all(is_same)
+    };
+    Some(match OPTIONS.iter().find(is_meant) {
         Some(row) if row.variable.is_empty() => format!("give {} instead", row.name),
         Some(row) => format!("did you mean {}?", row.variable),
         None if is_of_an_orchestrator(rest) => return None,
