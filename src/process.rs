@@ -243,9 +243,11 @@ impl OsError {
 
 impl fmt::Display for OsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Its end is "(os error NUMBER)".
         let text = io::Error::from_raw_os_error(self.0).to_string();
+        let end = text.rfind('(').unwrap_or(text.len());
         // musl has words of its own for these; scripts know glibc's.
-        f.write_str(match text.split(" (os error").next().unwrap_or(&text) {
+        f.write_str(match text[..end].trim_ascii_end() {
             "I/O error" => "Input/output error",
             "Out of memory" => "Cannot allocate memory",
             "No file descriptors available" => "Too many open files",

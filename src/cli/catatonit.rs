@@ -25,9 +25,9 @@ pub(super) fn parse<'a>(
     }
     let mut pauses = false;
     let mut getopt = Getopt::new(args, b"ghLPV", &LONGS);
-    let wrong = |line: String| Say::new(Stream::Err, &[&*line, USAGE].concat(), 1);
-    while let Some((letter, _)) = getopt.next().map_err(wrong)? {
+    while let Some((letter, _)) = getopt.next() {
         match letter {
+            b'?' => return Err(Say::new(Stream::Err, &[&*getopt.error, USAGE].concat(), 1)),
             b'h' => return Err(Say::new(Stream::Err, &[USAGE, HELP].concat(), 0)),
             b'L' => return Err(Say::new(Stream::Out, super::LICENCE, 0)),
             b'V' => return Err(Say::new(Stream::Out, VERSION, 0)),

@@ -29,9 +29,10 @@ pub(super) fn parse<'a>(
     let mut rewritten = SignalSet::EMPTY;
     let rewrites = &mut config.forward.rewrites;
     let mut getopt = Getopt::new(args, b"hvVcr:", &LONGS);
-    while let Some((letter, value)) = getopt.next().map_err(|line| say(&line, 1))? {
+    while let Some((letter, value)) = getopt.next() {
         match letter {
             b'h' => return Err(say(&format!("{VERSION}\nUsage: {}{HELP}", path(args)), 0)),
+            b'?' => return Err(say(&getopt.error, 1)),
             b'V' => return Err(say(&[VERSION, "\n"].concat(), 0)),
             b'v' => verbose = true,
             b'c' => single_child = true,

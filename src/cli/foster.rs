@@ -531,7 +531,7 @@ const OPTIONS: &[Row] = &[
     option(Id::ParentDeathSignal, "--parent-death-signal", "", Kind::Signal, true),
     option(Id::Boot, "--boot", "", Kind::Switch, true),
     option(Id::NoBoot, "--no-boot", "", Kind::Switch, true),
-    option(Id::As, "--as", "", Kind::Name, true),
+    option(Id::As, "--as", "", Kind::Init, true),
     option(Id::Help, "--help", "", Kind::Switch, false),
     option(Id::Version, "--version", "", Kind::Switch, false),
 ];

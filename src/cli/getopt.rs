@@ -20,6 +20,8 @@ pub(super) struct Getopt<'a> {
     longs: &'static [Long],
     /// The letters of the argument at hand that were not read yet.
     cluster: &'a [u8],
+    /// What is wrong with the last option, if anything; a line, ended.
+    pub(super) error: String,
 }
 
 impl<'a> Getopt<'a> {
@@ -33,32 +35,32 @@ impl<'a> Getopt<'a> {
             [path, arguments @ ..] => (path.as_encoded_bytes(), arguments),
             [] => (&b""[..], args),
         };
-        Getopt { path, arguments, letters, longs, cluster: b"" }
+        Getopt { path, arguments, letters, longs, cluster: b"", error: String::new() }
     }
 
-    /// The next option by its letter, with its value, which is empty where it takes none; or
-    /// getopt's line for one that is wrong.
-    pub(super) fn next(&mut self) -> Result<Option<(u8, &'a [u8])>, String> {
+    /// The next option by its letter, with its value, which is empty where it takes none. For one that
+    /// is wrong the letter is a question mark, and `error` has getopt's line for it.
+    pub(super) fn next(&mut self) -> Option<(u8, &'a [u8])> {
         if self.cluster.is_empty() {
-            match self.arguments.first().map_or(&b""[..], |word| word.as_encoded_bytes()) {
+            match self.arguments.first()?.as_encoded_bytes() {
                 b"--" => {
                     self.advance();
-                    return Ok(None);
+                    return None;
                 }
                 [b'-', b'-', written @ ..] if !self.longs.is_empty() => {
                     self.advance();
-                    return self.long(written).map(Some);
+                    return Some(self.long(written));
                 }
                 [b'-', letters @ ..] if !letters.is_empty() => {
                     self.advance();
                     self.cluster = letters;
                 }
-                _ => {}
+                _ => return None,
             }
         }
-        let Some((letter, rest)) = self.cluster.split_first() else { return Ok(None) };
+        let (letter, rest) = self.cluster.split_first()?;
         self.cluster = rest;
-        self.short(*letter).map(Some)
+        Some(self.short(*letter))
     }
 
     /// What follows the options.
@@ -72,25 +74,25 @@ impl<'a> Getopt<'a> {
         Some(first.as_encoded_bytes())
     }
 
-    fn short(&mut self, letter: u8) -> Result<(u8, &'a [u8]), String> {
+    fn short(&mut self, letter: u8) -> (u8, &'a [u8]) {
         let known = self.letters.iter().position(|known| *known == letter && letter != b':');
         let Some(place) = known else {
-            return Err(self.about_letter("invalid option", letter));
+            return self.about_letter("invalid option", letter);
         };
         if self.letters.get(place + 1) != Some(&b':') {
-            return Ok((letter, b""));
+            return (letter, b"");
         }
         // The value is the rest of this argument, or the next one.
         let rest = std::mem::take(&mut self.cluster);
         let value = if rest.is_empty() { self.advance() } else { Some(rest) };
         match value {
-            Some(value) => Ok((letter, value)),
-            None => Err(self.about_letter("option requires an argument", letter)),
+            Some(value) => (letter, value),
+            None => self.about_letter("option requires an argument", letter),
         }
     }
 
     /// Reads what stands behind two dashes: a name or an abbreviation of one, `=`, a value.
-    fn long(&mut self, written: &'a [u8]) -> Result<(u8, &'a [u8]), String> {
+    fn long(&mut self, written: &'a [u8]) -> (u8, &'a [u8]) {
         let equals = written.iter().position(|byte| *byte == b'=');
         let name = &written[..equals.unwrap_or(written.len())];
         let begins = |long: &&Long| long.0.as_bytes().starts_with(name);
@@ -104,40 +106,41 @@ impl<'a> Getopt<'a> {
                     list.extend([" '--", name, "'"]);
                 }
                 let written = String::from_utf8_lossy(written);
-                return Err(self.message(format_args!(
+                return self.wrong(format_args!(
                     "option '--{written}' is ambiguous; possibilities:{list}"
-                )));
+                ));
             }
             (None, None, _) => {
                 let written = String::from_utf8_lossy(written);
-                return Err(self.message(format_args!("unrecognized option '--{written}'")));
+                return self.wrong(format_args!("unrecognized option '--{written}'"));
             }
         };
         let (name, takes_value, letter) = *found;
         match (takes_value, equals) {
-            (false, None) => Ok((letter, b"")),
-            (true, Some(equals)) => Ok((letter, &written[equals + 1..])),
+            (false, None) => (letter, b""),
+            (true, Some(equals)) => (letter, &written[equals + 1..]),
             (true, None) => match self.advance() {
-                Some(value) => Ok((letter, value)),
-                None => Err(self.about(name, "requires")),
+                Some(value) => (letter, value),
+                None => self.about(name, "requires"),
             },
-            (false, Some(_)) => Err(self.about(name, "doesn't allow")),
+            (false, Some(_)) => self.about(name, "doesn't allow"),
         }
     }
 
-    fn about(&self, name: &str, what: &str) -> String {
-        self.message(format_args!("option '--{name}' {what} an argument"))
+    fn about(&mut self, name: &str, what: &str) -> (u8, &'a [u8]) {
+        self.wrong(format_args!("option '--{name}' {what} an argument"))
     }
 
-    fn about_letter(&self, what: &str, letter: u8) -> String {
+    fn about_letter(&mut self, what: &str, letter: u8) -> (u8, &'a [u8]) {
         let letter = [letter];
-        self.message(format_args!("{what} -- '{}'", String::from_utf8_lossy(&letter)))
+        self.wrong(format_args!("{what} -- '{}'", String::from_utf8_lossy(&letter)))
     }
 
-    /// A line of getopt's, ended.
+    /// Takes down a line of getopt's.
     #[cold]
-    fn message(&self, text: fmt::Arguments<'_>) -> String {
-        format!("{}: {text}\n", String::from_utf8_lossy(self.path))
+    fn wrong(&mut self, text: fmt::Arguments<'_>) -> (u8, &'a [u8]) {
+        self.error = format!("{}: {text}\n", String::from_utf8_lossy(self.path));
+        (b'?', b"")
     }
 }
 
@@ -184,17 +187,13 @@ mod tests {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
         let mut getopt = Getopt::new(&args, b"hvVr:", longs);
         let mut seen = Vec::new();
-        loop {
-            match getopt.next() {
-                Ok(None) => break,
-                Ok(Some((letter, value))) => {
-                    seen.push(format!("{}{}", char::from(letter), String::from_utf8_lossy(value)));
-                }
-                Err(line) => {
-                    seen.push(line);
-                    break;
-                }
+        while let Some((letter, value)) = getopt.next() {
+            if letter == b'?' {
+                seen.push(getopt.error);
+                getopt.error = String::new();
+                break;
             }
+            seen.push(format!("{}{}", char::from(letter), String::from_utf8_lossy(value)));
         }
         let rest = getopt.operands().iter().map(|word| word.to_string_lossy().into_owned());
         (seen, rest.collect())

@@ -31,6 +31,8 @@ use crate::signal::{Signal, SignalSet};
 use crate::supervisor::Report;
 use crate::time::Timestamp;
 
+use value::{Fault, Kind};
+
 pub use voice::{Line, Note, Notice, Said, Style};
 
 /// What the reader of a command line may ask about the world.
@@ -201,13 +203,7 @@ fn take_name(args: &mut Vec<OsString>) -> Result<Voice, Refusal> {
     }
     let name = &args[0];
     let Some(voice) = personality(name.as_encoded_bytes()) else {
-        let shown = value::shown(name);
-        let known = ["tini", "docker-init", "dumb-init", "catatonit"];
-        let meant = near::nearest(&shown, &mut known.into_iter());
-        let hint = meant.map_or("write one of them".into(), |it| format!("did you mean {it}?"));
-        return Err(refusal(format_args!(
-            "--as: '{shown}' is none of tini, docker-init, dumb-init and catatonit: {hint}"
-        )));
+        return Err(value::refuse("--as", Kind::Init, name, Fault::Value, Platform::Linux));
     };
     Ok(voice)
 }
@@ -236,9 +232,7 @@ fn limit_stop(config: &mut Config, surroundings: &impl Surroundings) -> Result<(
                 .to_str()
                 .ok_or(value::NOT_UTF_8)
                 .and_then(|text| value::stop_timeout(text.trim_ascii()));
-            read.map_err(|fault| {
-                value::refuse(name, value::Kind::Timeout, text, fault, Platform::Linux)
-            })?
+            read.map_err(|fault| value::refuse(name, Kind::Timeout, text, fault, Platform::Linux))?
         }
         None if surroundings.is_machine() => Some(STOP_TIMEOUT),
         None => None,

@@ -55,10 +55,16 @@ fn name_of(service: &ServiceConfig, platform: Platform) -> Box<str> {
     let path = path.strip_suffix(b"\"").unwrap_or(path);
     let separates = |byte: &u8| *byte == b'/' || *byte == b'\\' && platform == Platform::Windows;
     let name = path.rsplit(separates).next().filter(|name| !name.is_empty()).unwrap_or(path);
-    let is_syntax = |byte: &&u8| service.in_shell && b"'\"\\$(){}`@^%".contains(byte);
-    let plain: Vec<u8> = name.iter().filter(|byte| !is_syntax(byte)).copied().collect();
-    let plain = if plain.is_empty() { b"?" } else { &plain[..] };
-    OneLine(plain).to_string().into()
+    let mut plain = Vec::new();
+    for byte in name {
+        if !(service.in_shell && b"'\"\\$(){}`@^%".contains(byte)) {
+            plain.push(*byte);
+        }
+    }
+    if plain.is_empty() {
+        plain.push(b'?');
+    }
+    format!("{}", OneLine(&plain)).into()
 }
 
 /// The program that these commands are about: the one that takes the shell's place by `exec`, or

@@ -28,10 +28,9 @@ pub(super) fn parse<'a>(
     let mut group = surroundings.variable("TINI_KILL_PROCESS_GROUP").is_some();
     config.setup.subreaper = surroundings.variable("TINI_SUBREAPER").is_some();
     let mut getopt = Getopt::new(args, b"p:hvwgle:s", &[]);
-    while let Some((letter, value)) =
-        getopt.next().map_err(|line| fail(&[&*line, &usage(args)].concat()))?
-    {
+    while let Some((letter, value)) = getopt.next() {
         match letter {
+            b'?' => return Err(fail(&[&*getopt.error, &usage(args)].concat())),
             b'h' => return Err(say(&usage(args))),
             b'l' => return Err(say(super::LICENCE)),
             b's' => config.setup.subreaper = true,
@@ -83,7 +82,7 @@ fn parent_death_signal(name: &[u8]) -> Option<Signal> {
     let name = str::from_utf8(name).ok()?;
     let signal: Signal = name.parse().ok()?;
     let known = !signal.is_real_time() && !UNKNOWN.contains(&signal.number());
-    (known && signal.to_string() == name).then_some(signal)
+    (known && format!("{signal}") == name).then_some(signal)
 }
 
 /// A code from 0 to 255, for which nothing at all is 0.

@@ -41,8 +41,10 @@ pub(super) enum Kind {
     Port,
     /// An address or the name of a host.
     Host,
-    /// What a service, or one that foster stands in for, is called.
+    /// What a service is called.
     Name,
+    /// The name of one that foster stands in for.
+    Init,
     /// A command line.
     Line,
 }
@@ -73,6 +75,7 @@ impl Kind {
             Kind::StopTo => "leader-first, group, leader",
             Kind::ForwardTo => "group, child",
             Kind::LogFormat => "text, json",
+            Kind::Init => "tini, docker-init, dumb-init, catatonit",
             Kind::Signal | Kind::Rewrites => COMMON_SIGNALS,
             Kind::Filter => "off, error, warn, info, debug, trace",
             _ => "",
@@ -84,7 +87,7 @@ impl Kind {
     fn wrong(self, platform: Platform) -> &'static str {
         match self {
             Kind::Switch => "is neither 1 nor 0: set it to 1 for yes, 0 for no",
-            Kind::Restart | Kind::StopTo | Kind::ForwardTo | Kind::LogFormat => {
+            Kind::Restart | Kind::StopTo | Kind::ForwardTo | Kind::LogFormat | Kind::Init => {
                 "is none of : write one of them"
             }
             Kind::Duration => "is no duration: write it like 500ms, 10s or 1m30s",

@@ -57,7 +57,7 @@ fn as_chooses_when_it_comes_first() {
 
 #[test]
 fn a_name_that_is_none_and_a_name_at_the_wrong_place_are_refused() {
-    let none = "is none of tini, docker-init, dumb-init and catatonit";
+    let none = "is none of tini, docker-init, dumb-init, catatonit";
     for (args, line) in [
         (&["foster", "--as", "s6", "app"][..], format!("--as: 's6' {none}: write one of them")),
         (&["foster", "--as=tinni"], format!("--as: 'tinni' {none}: did you mean tini?")),

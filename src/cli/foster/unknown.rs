@@ -28,14 +28,14 @@ fn hint(dashes: &str, word: &str, platform: Platform) -> String {
             return format!("did you mean --{meant}?");
         }
     }
-    let mut hint = None;
-    if let (1, Some(letter)) = (dashes.len(), word.chars().next()) {
-        let other_case =
-            |(short, _): &&(char, _)| word.len() == 1 && short.eq_ignore_ascii_case(&letter);
-        hint = peer(letter.encode_utf8(&mut [0; 4])).or_else(|| {
-            let (short, _) = SHORT.iter().find(other_case)?;
-            Some(format!("did you mean -{short}?"))
-        });
+    let letter = word.chars().next().filter(|_| dashes.len() == 1).unwrap_or_default();
+    if let Some(hint) = word.get(..letter.len_utf8()).and_then(peer) {
+        return hint;
     }
-    hint.unwrap_or_else(|| "foster -h lists them".to_owned())
+    let is_other_case =
+        |(short, _): &&(char, _)| word.len() == 1 && short.eq_ignore_ascii_case(&letter);
+    match SHORT.iter().find(is_other_case) {
+        Some((short, _)) => format!("did you mean -{short}?"),
+        None => "foster -h lists them".to_owned(),
+    }
 }

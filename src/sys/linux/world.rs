@@ -109,12 +109,14 @@ impl Surroundings for World {
         if self.initials & bit(initial) == 0 {
             return Vec::new();
         }
-        let rests = self.entries().filter_map(|entry| behind(entry, prefix.bytes()));
-        let name = |rest: &[u8]| {
-            let end = rest.iter().position(|byte| *byte == b'=').unwrap_or(rest.len());
-            OsString::from_vec([prefix.as_bytes(), &rest[..end]].concat())
-        };
-        rests.map(name).collect()
+        let mut names = Vec::new();
+        for variable in self.environment().map(CStr::to_bytes) {
+            if variable.starts_with(prefix.as_bytes()) {
+                let name = variable.split(|byte| *byte == b'=').next().unwrap_or(variable);
+                names.push(OsStr::from_bytes(name).to_owned());
+            }
+        }
+        names
     }
 
     fn is_program(&self, word: &OsStr) -> bool {
