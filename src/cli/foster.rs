@@ -119,7 +119,8 @@ pub(super) fn log_format(
 ) -> LogFormat {
     let row = row(Id::LogFormat);
     let read = |text: &OsStr| {
-        text.to_str().and_then(|text| value::choice(text, row.kind, &LOG_FORMATS).ok())
+        let place = value::choice(text.to_str()?, row.kind).ok()?;
+        LOG_FORMATS.get(place).copied()
     };
     let mut format = before;
     let mut words = rest.iter().take_while(|word| *word != "--");
@@ -317,7 +318,7 @@ impl<'a, S: Surroundings> Draft<'a, S> {
             }
             Id::AppPort => self.app_port = value::app_port(text)?,
             Id::AppHost => config.app_host = value::host(text)?.to_owned().into(),
-            Id::Restart => self.restart = Some(value::choice(text, row.kind, &RESTARTS)?),
+            Id::Restart => self.restart = Some(RESTARTS[value::choice(text, row.kind)?]),
             Id::Backoff => config.backoff.first = value::duration(text)?,
             Id::BackoffMax => config.backoff.max = value::duration(text)?,
             Id::HealthyAfter => config.backoff.healthy_after = value::duration(text)?,
@@ -329,11 +330,11 @@ impl<'a, S: Surroundings> Draft<'a, S> {
             }
             Id::StopSignal => config.stop.signal = Some(value::signal(text)?),
             Id::StopTimeout => config.stop.timeout = value::stop_timeout(text)?,
-            Id::StopTo => self.stop_to = Some(value::choice(text, row.kind, &STOPS_TO)?),
+            Id::StopTo => self.stop_to = Some(STOPS_TO[value::choice(text, row.kind)?]),
             Id::KeepOrphans => {
                 config.leftovers = Leftovers::Kill { orphans: !value::switch(text)? };
             }
-            Id::ForwardTo => config.forward.to = value::choice(text, row.kind, &FORWARDS_TO)?,
+            Id::ForwardTo => config.forward.to = FORWARDS_TO[value::choice(text, row.kind)?],
             Id::Rewrite => {
                 for part in text.split(',') {
                     let (from, to) = value::rewrite(part)?;
@@ -341,7 +342,7 @@ impl<'a, S: Surroundings> Draft<'a, S> {
                     self.idle_rewrite = to.filter(|to| *to == from).or(self.idle_rewrite);
                 }
             }
-            Id::LogFormat => config.log.format = value::choice(text, row.kind, &LOG_FORMATS)?,
+            Id::LogFormat => config.log.format = LOG_FORMATS[value::choice(text, row.kind)?],
             Id::LogTime => config.log.time = value::switch(text)?,
             Id::Verbose if !text.is_empty() => {
                 let level = value::log_filter(text)?;
@@ -539,7 +540,7 @@ const OPTIONS: &[Row] = &[
 const SHORT: [(char, Id); 4] =
     [('v', Id::Verbose), ('q', Id::Quiet), ('h', Id::Help), ('V', Id::Version)];
 
-/// What the words of [`Kind::Restart`] stand for.
+/// What the words of [`Kind::Restart`] stand for, in their order.
 const RESTARTS: [Restart; 3] = [Restart::Never, Restart::OnFailure, Restart::Always];
 
 /// What those of [`Kind::StopTo`] stand for.
@@ -596,6 +597,19 @@ mod tests {
         for row in OPTIONS.iter().filter(|row| !row.variable.is_empty()) {
             assert!(names(&man, row.variable), "the man page knows no {}", row.variable);
         }
+    }
+
+    #[test]
+    fn each_word_of_a_choice_stands_for_what_its_name_says() {
+        fn check<T: std::fmt::Debug>(kind: Kind, all: &[T]) {
+            let names = all.iter().map(|it| format!("{it:?}").to_lowercase());
+            let words = kind.words().split(", ").map(|word| word.replace('-', ""));
+            assert!(words.eq(names), "{kind:?}");
+        }
+        check(Kind::Restart, &RESTARTS);
+        check(Kind::StopTo, &STOPS_TO);
+        check(Kind::ForwardTo, &FORWARDS_TO);
+        check(Kind::LogFormat, &LOG_FORMATS);
     }
 
     /// Whether a text has this word, and not only as a part of a longer one.

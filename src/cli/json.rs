@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use crate::config::Config;
 use crate::exit::ExitStatus;
-use crate::process::{Pid, RunNumber, ServiceId};
+use crate::process::{Pid, RunNumber};
 use crate::signal::Signal;
 use crate::supervisor::{Report, Wait, Who};
+
+use super::voice::service_of;
 
 /// The members of a line's object behind its time and level: those that apply.
 #[derive(Default)]
@@ -26,38 +28,23 @@ impl<'a> Members<'a> {
     /// What a report tells.
     pub(super) fn of(config: &'a Config, report: &Report) -> Members<'a> {
         let mut it = Members::named(event(report));
-        let mut about = |id: ServiceId| {
-            it.service = config.services.get(id.index()).map(|service| &*service.name);
-        };
+        it.service = service_of(config, report).map(|service| &*service.name);
         match *report {
-            Report::Started { service, run, pid } | Report::KillingOrphan { service, run, pid } => {
-                about(service);
+            Report::Started { run, pid, .. } | Report::KillingOrphan { run, pid, .. } => {
                 (it.run, it.pid) = (Some(run), Some(pid));
             }
-            Report::StartFailed { service, run, error } => {
-                about(service);
-                (it.run, it.pid) = (Some(run), error.pid);
-            }
-            Report::Ended { service, run, pid, status, cause: _ } => {
-                about(service);
+            Report::StartFailed { run, error, .. } => (it.run, it.pid) = (Some(run), error.pid),
+            Report::Ended { run, pid, status, .. } => {
                 (it.run, it.pid, it.status) = (Some(run), Some(pid), Some(status));
             }
-            Report::InBackground { service, run }
-            | Report::Killing { service, run }
-            | Report::Unkillable { service, run } => {
-                about(service);
-                it.run = Some(run);
-            }
-            Report::RestartDue { service, delay, restarts } => {
-                about(service);
+            Report::InBackground { run, .. }
+            | Report::Killing { run, .. }
+            | Report::Unkillable { run, .. } => it.run = Some(run),
+            Report::RestartDue { delay, restarts, .. } => {
                 (it.delay, it.attempt) = (Some(delay), Some(restarts));
             }
-            Report::GaveUp { service, restarts } => {
-                about(service);
-                it.attempt = Some(restarts);
-            }
-            Report::StillWaiting { service, who, wait } => {
-                about(service);
+            Report::GaveUp { restarts, .. } => it.attempt = Some(restarts),
+            Report::StillWaiting { who, wait, .. } => {
                 it.pid = match who {
                     Who::Leader(pid) | Who::Member(pid, _) => Some(pid),
                     Who::Unknown => None,
@@ -69,17 +56,17 @@ impl<'a> Members<'a> {
             Report::StopRequested { signal } => it.signal = signal,
             Report::Received { signal }
             | Report::Overlooked { signal }
-            | Report::Rewritten { from: signal, to: _ }
+            | Report::Rewritten { from: signal, .. }
             | Report::KillingAll { signal } => it.signal = Some(signal),
-            Report::Forwarded { signal, target } | Report::KillFailed { target, signal, os: _ } => {
+            Report::Forwarded { signal, target } | Report::KillFailed { target, signal, .. } => {
                 (it.pid, it.signal) = (Some(target.pid()), Some(signal));
             }
-            Report::Spared { pid, name: _ } => it.pid = Some(pid),
+            Report::Spared { pid, .. } => it.pid = Some(pid),
             Report::Reaped { pid, status } | Report::ReapedAtEnd { pid, status } => {
                 (it.pid, it.status) = (Some(pid), Some(status));
             }
-            Report::StillWaitingForMore { count: _ }
-            | Report::MachineEnds { how: _ }
+            Report::StillWaitingForMore { .. }
+            | Report::MachineEnds { .. }
             | Report::Suspending
             | Report::SuspendingAlone
             | Report::NotSuspended

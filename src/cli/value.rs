@@ -313,10 +313,10 @@ pub(super) fn max_restarts(text: &str) -> Result<Option<u32>, Fault<'_>> {
     }
 }
 
-/// Reads a word of a choice, given with what they stand for in the order of the words.
-pub(super) fn choice<T: Copy>(text: &str, kind: Kind, all: &[T]) -> Result<T, Fault<'static>> {
-    let place = kind.words().split(',').position(|word| word.trim_ascii_start() == text);
-    place.and_then(|place| all.get(place)).copied().ok_or(Fault::Value)
+/// Reads a word of a choice: its place among all of them.
+pub(super) fn choice(text: &str, kind: Kind) -> Result<usize, Fault<'static>> {
+    let mut words = kind.words().split(',').map(str::trim_ascii_start);
+    words.position(|word| word == text).ok_or(Fault::Value)
 }
 
 /// Reads a service's name.

@@ -222,45 +222,42 @@ impl fmt::Display for Message<'_> {
 
 fn foster(said: &Said<'_>, out: &mut dyn Write) -> fmt::Result {
     let Said { config, report, style } = *said;
-    let name = |id: ServiceId| {
-        let name = config.services.get(id.index()).map_or("", |service| &service.name);
-        let colour = style.colour && style.format == LogFormat::Text;
-        Coloured { what: name, colour: colour.then_some("1") }
-    };
+    let service = service_of(config, report);
+    let colour = style.colour && style.format == LogFormat::Text;
+    let name = service.map_or("", |service| &service.name);
+    let name = Coloured { what: name, colour: colour.then_some("1") };
     match *report {
-        Report::Started { service, pid, .. } => {
-            write!(out, "{} (pid {pid}) started", name(service))?;
-            match config.services.get(service.index()).filter(|_| style.words) {
+        Report::Started { pid, .. } => {
+            write!(out, "{name} (pid {pid}) started")?;
+            match service.filter(|_| style.words) {
                 Some(service) => write!(out, "{}", Words(service)),
                 None => Ok(()),
             }
         }
-        Report::StartFailed { service, error, .. } => {
-            let command = Command { config, id: service };
-            write!(out, "cannot start {}: {command}: {error}", name(service))
+        Report::StartFailed { error, .. } => {
+            let command = Command(service);
+            write!(out, "cannot start {name}: {command}: {error}")
         }
-        Report::Ended { service, pid, status, cause, .. } => {
+        Report::Ended { pid, status, cause, .. } => {
             let why = match cause {
                 EndCause::Unasked { .. } => "",
                 EndCause::Asked => ", as asked",
                 EndCause::Killed(KillCause::Late) => ", as it had not stopped in time",
                 EndCause::Killed(KillCause::Hurried) => ", as SIGINT came twice",
             };
-            write!(out, "{} (pid {pid}) {status}{why}", name(service))
+            write!(out, "{name} (pid {pid}) {status}{why}")
         }
-        Report::InBackground { service, run: _ } => write!(
+        Report::InBackground { .. } => write!(
             out,
-            "{} seems to have gone to the background: it ended at once and left others, which foster does \
-             not follow; start it in the foreground, by an option such as -F, -D or --nodaemon",
-            name(service)
+            "{name} seems to have gone to the background: it ended at once and left others, which foster \
+             does not follow; start it in the foreground, by an option such as -F, -D or --nodaemon"
         ),
-        Report::RestartDue { service, delay, restarts } => {
+        Report::RestartDue { delay, restarts, .. } => {
             let delay = Short(delay);
-            write!(out, "{} starts again in {delay}, restart {restarts} in a row", name(service))
+            write!(out, "{name} starts again in {delay}, restart {restarts} in a row")
         }
-        Report::GaveUp { service, restarts } => {
+        Report::GaveUp { restarts, .. } => {
             let plural = if restarts == 1 { "" } else { "s" };
-            let name = name(service);
             write!(
                 out,
                 "giving up on {name}: no healthy run in {restarts} restart{plural} in a row"
@@ -268,22 +265,22 @@ fn foster(said: &Said<'_>, out: &mut dyn Write) -> fmt::Result {
         }
         Report::StopRequested { signal: Some(signal) } => write!(out, "{signal}: stopping"),
         Report::StopRequested { signal: None } => out.write_str("stopping"),
-        Report::StillWaiting { service, who, wait } => {
-            write!(out, "{}: ", name(service))?;
-            still_waiting(&Program { config, id: service }, who, wait, out)
+        Report::StillWaiting { who, wait, .. } => {
+            write!(out, "{name}: ")?;
+            still_waiting(service, who, wait, out)
         }
         Report::StillWaitingForMore { count } => {
             let are = if count == 1 { "service is" } else { "services are" };
             write!(out, "and {count} more {are} waited for")
         }
-        Report::Killing { service, .. } => {
-            write!(out, "{} has not ended: sending SIGKILL", name(service))
+        Report::Killing { .. } => {
+            write!(out, "{name} has not ended: sending SIGKILL")
         }
-        Report::Unkillable { service, .. } => {
-            write!(out, "some of {} outlives SIGKILL: waiting no longer", name(service))
+        Report::Unkillable { .. } => {
+            write!(out, "some of {name} outlives SIGKILL: waiting no longer")
         }
-        Report::KillingOrphan { service, pid, .. } => {
-            write!(out, "killing process {pid}, which {} left behind", name(service))
+        Report::KillingOrphan { pid, .. } => {
+            write!(out, "killing process {pid}, which {name} left behind")
         }
         Report::Spared { pid, name } => {
             let name = OneLine(name.as_bytes());
@@ -317,10 +314,48 @@ fn foster(said: &Said<'_>, out: &mut dyn Write) -> fmt::Result {
     }
 }
 
+/// The service that a report is about.
+pub(super) fn service_of<'a>(config: &'a Config, report: &Report) -> Option<&'a ServiceConfig> {
+    match *report {
+        Report::Started { service, .. }
+        | Report::StartFailed { service, .. }
+        | Report::Ended { service, .. }
+        | Report::InBackground { service, .. }
+        | Report::RestartDue { service, .. }
+        | Report::GaveUp { service, .. }
+        | Report::StillWaiting { service, .. }
+        | Report::Killing { service, .. }
+        | Report::Unkillable { service, .. }
+        | Report::KillingOrphan { service, .. } => config.services.get(service.index()),
+        Report::StopRequested { .. }
+        | Report::StillWaitingForMore { .. }
+        | Report::Spared { .. }
+        | Report::Received { .. }
+        | Report::Overlooked { .. }
+        | Report::Rewritten { .. }
+        | Report::Forwarded { .. }
+        | Report::KillFailed { .. }
+        | Report::Reaped { .. }
+        | Report::ReapedAtEnd { .. }
+        | Report::KillingAll { .. }
+        | Report::MachineEnds { .. }
+        | Report::Suspending
+        | Report::SuspendingAlone
+        | Report::NotSuspended
+        | Report::TerminalDetached
+        | Report::NotReaper => None,
+    }
+}
+
 /// Who of a service is waited for, until when, and what kills it at once.
-fn still_waiting(program: &Program<'_>, who: Who, wait: Wait, out: &mut dyn Write) -> fmt::Result {
+fn still_waiting(
+    service: Option<&ServiceConfig>,
+    who: Who,
+    wait: Wait,
+    out: &mut dyn Write,
+) -> fmt::Result {
     match who {
-        Who::Leader(pid) => write!(out, "waiting for {} (pid {pid})", BaseName(program))?,
+        Who::Leader(pid) => write!(out, "waiting for {} (pid {pid})", BaseName(service))?,
         Who::Member(pid, name) => {
             write!(out, "waiting for {} (pid {pid})", OneLine(name.as_bytes()))?;
         }
@@ -347,12 +382,11 @@ fn still_waiting(program: &Program<'_>, who: Who, wait: Wait, out: &mut dyn Writ
 }
 
 /// The program of a service, without the folder that it is in.
-struct BaseName<'a>(&'a Program<'a>);
+struct BaseName<'a>(Option<&'a ServiceConfig>);
 
 impl fmt::Display for BaseName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Program { config, id } = self.0;
-        let program = config.services.get(id.index()).map_or(&b""[..], |it| it.argv.program());
+        let program = self.0.map_or(&b""[..], |service| service.argv.program());
         OneLine(program.rsplit(|byte| b"/\\".contains(byte)).next().unwrap_or(program)).fmt(f)
     }
 }
@@ -424,17 +458,13 @@ impl fmt::Display for Program<'_> {
 }
 
 /// What was to be run, as the user wrote it.
-struct Command<'a> {
-    config: &'a Config,
-    id: ServiceId,
-}
+struct Command<'a>(Option<&'a ServiceConfig>);
 
 impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Some(service) = self.config.services.get(self.id.index()) else { return Ok(()) };
-        f.write_str("'")?;
-        OneLine(if service.in_shell { line(service) } else { service.argv.program() }).fmt(f)?;
-        f.write_str("'")
+        let Some(service) = self.0 else { return Ok(()) };
+        let what = if service.in_shell { line(service) } else { service.argv.program() };
+        write!(f, "'{}'", OneLine(what))
     }
 }
 

@@ -239,8 +239,7 @@ fn a_refused_command_line_is_json_wherever_that_was_asked_for() {
     refused(&world, &["foster", "--log-format", "json", "--wrap"], missing);
     let case = "-H: there is no such option: did you mean -h?";
     refused(&world, &["foster", "-H", "--log-format", "json"], case);
-    let name =
-        "--as: 'tin' is none of tini, docker-init, dumb-init, catatonit: did you mean tini?";
+    let name = "--as: 'tin' is none of tini, docker-init, dumb-init, catatonit: did you mean tini?";
     refused(&world, &["foster", "--as", "tin", "--log-format", "json"], name);
     let format = "--log-format: 'jsn' is none of text, json: did you mean json?";
     let inherited = World::new().with("FOSTER_LOG_FORMAT", "json");
