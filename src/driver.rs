@@ -38,6 +38,8 @@ pub struct Driver {
     news: Vec<Event>,
     /// What came of one action.
     answers: Vec<Event>,
+    /// What a survey has found.
+    found: Vec<Event>,
     /// For how many turns in a row there has been news.
     busy: usize,
     /// The time as it was asked for last.
@@ -53,6 +55,7 @@ impl Driver {
         Driver {
             news: Vec::with_capacity(NEWS),
             answers: Vec::with_capacity(ANSWERS),
+            found: Vec::with_capacity(ANSWERS),
             busy: 0,
             now: Instant::ZERO,
             rested_at: Instant::ZERO,
@@ -99,8 +102,10 @@ impl Driver {
         self.busy = 0;
         if survey_at.is_some() || supervisor.poll_timeout().is_some() {
             self.now = backend.now();
-            if survey_at.is_some_and(|at| at <= self.now) {
-                self.survey(supervisor, backend);
+            if survey_at.is_some_and(|at| at <= self.now)
+                && let Some(code) = self.survey(supervisor, backend)
+            {
+                return Some(code);
             }
             if supervisor.poll_timeout().is_some_and(|deadline| deadline <= self.now) {
                 supervisor.handle_timeout(self.now);
@@ -121,14 +126,26 @@ impl Driver {
         None
     }
 
-    /// Makes a survey, if the machine still wants one, and rests from it.
-    fn survey<B: Backend>(&mut self, supervisor: &mut Supervisor, backend: &mut B) {
-        let Some(action) = supervisor.poll_survey() else { return };
+    /// Makes a survey, if the machine still wants one, and rests from it. What is to be done about
+    /// one that it found is done before the next one is told, so that thousands take no memory for
+    /// it. Gives the code to end with, once all is done.
+    fn survey<B: Backend>(&mut self, supervisor: &mut Supervisor, backend: &mut B) -> Option<u32> {
+        let action = supervisor.poll_survey()?;
         let begin = self.now;
-        self.perform(action, supervisor, backend);
-        // There is always an answer, and it was told with the time. Foster may have been stopped in
-        // the midst of it.
+        let mut found = std::mem::take(&mut self.found);
+        backend.perform(action, &mut found);
+        // Foster may have been stopped in the midst of it.
+        self.now = backend.now();
         self.rested_at = self.now.rested(begin, LONGEST_REST);
+        let now = self.now;
+        for event in found.drain(..) {
+            supervisor.handle_event(event, now);
+            if let Some(code) = self.act(supervisor, backend) {
+                return Some(code);
+            }
+        }
+        self.found = found;
+        None
     }
 
     /// Does one thing and tells what came of it.
