@@ -296,11 +296,15 @@ pub enum Leftovers {
     Leave,
     /// They get this signal, and foster is done (dumb-init).
     Signal(Signal),
-    /// In a stop they have until the deadline; after an unexpected end they are killed at once,
-    /// and under supervision so is what escaped the group, if `orphans` says so.
+    /// In a stop they have until the deadline; after an unexpected end they are killed at once, or
+    /// when a restart is due, and under supervision so is what escaped the group, if `orphans` says
+    /// so.
     Kill {
         /// Whether processes that escaped the group are killed too.
         orphans: bool,
+        /// Whether they get the stop signal after an unexpected end, and some time. They do in any
+        /// case where that was a death by a signal that stops programs.
+        asked: bool,
     },
 }
 
@@ -443,7 +447,7 @@ impl Config {
             forward: Forward { to: ForwardTo::Child, rewrites: Rewrites::default() },
             success: Success::default(),
             start_failure: StartFailure::default(),
-            leftovers: Leftovers::Kill { orphans: true },
+            leftovers: Leftovers::Kill { orphans: true, asked: false },
             session: Session::Group,
             job_control: JobControl::FollowChild,
             dies_with_child: false,
@@ -477,6 +481,16 @@ impl Config {
         self.stop.to = StopTo::Group;
         self.session = Session::Own;
         self.log.level = Level::Info;
+    }
+
+    /// Whether what escaped a service's group is killed too, where it is known.
+    pub(crate) fn kills_orphans(&self) -> bool {
+        matches!(self.leftovers, Leftovers::Kill { orphans: true, .. })
+    }
+
+    /// Whether it is known, by marks.
+    pub(crate) fn clears_orphans(&self) -> bool {
+        self.supervised && self.kills_orphans()
     }
 
     /// Makes foster the init of a machine, whatever it runs.

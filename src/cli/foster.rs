@@ -332,7 +332,8 @@ impl<'a, S: Surroundings> Draft<'a, S> {
             Id::StopTimeout => config.stop.timeout = value::stop_timeout(text)?,
             Id::StopTo => self.stop_to = Some(STOPS_TO[value::choice(text, row.kind)?]),
             Id::KeepOrphans => {
-                config.leftovers = Leftovers::Kill { orphans: !value::switch(text)? };
+                let orphans = !value::switch(text)?;
+                config.leftovers = Leftovers::Kill { orphans, asked: false };
             }
             Id::ForwardTo => config.forward.to = FORWARDS_TO[value::choice(text, row.kind)?],
             Id::Rewrite => {

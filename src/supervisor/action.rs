@@ -48,7 +48,7 @@ pub enum Action {
         freely: bool,
     },
     /// Leave a dead child as the zombie that it is, so that the id of its group stays taken,
-    /// until a `Reap`.
+    /// until a `Reap`. Of one that was reaped first (`ReapOrphan`) keep the way to its group.
     Hold {
         /// Whom.
         pid: Pid,

@@ -84,12 +84,13 @@ impl Supervisor {
     }
 
     /// Whether a signal asks foster to stop: itself, or as what it goes on. A second Ctrl-C
-    /// counts even where the first was only passed on, once a stop is under way.
+    /// counts even where the first was only passed on, once a stop is under way, or what is left of
+    /// the command is waited for.
     fn asks_to_stop(&self, signal: Signal, sent: Signal) -> bool {
         let requests = self.config.stop.requests;
         requests.contains(signal)
             || requests.contains(sent)
-            || (signal == Signal::INT && self.shutdown.is_requested())
+            || (signal == Signal::INT && self.slow.deadline().is_some())
     }
 
     /// Passes a signal on to every service, if it has not gone on already. The first gets it before

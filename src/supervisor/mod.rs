@@ -119,6 +119,12 @@ impl Outbox {
         self.actions.push(action);
     }
 
+    /// Sends a signal that stops, and CONT behind it so that a stopped process can act on it.
+    fn ask(&mut self, target: Target, signal: Signal) {
+        self.push(Action::Kill { target, signal, value: None });
+        self.push(Action::Kill { target, signal: Signal::CONT, value: None });
+    }
+
     fn reap_leader(&mut self, pid: Pid) {
         self.forget_leader(pid);
         self.push(Action::Reap { pid });
@@ -331,6 +337,9 @@ impl Supervisor {
         self.deadlines.set(id, service.deadline());
         let waits = service.awaits_survey();
         self.waiting = self.waiting + usize::from(waits) - usize::from(waited);
+        if !self.shutdown.is_requested() {
+            self.slow.waits(self.waiting > 0, service, &self.config, now);
+        }
         if service.is_down() {
             let (code, failed) = (service.code(), service.state() == State::Failed);
             self.live -= 1;
@@ -351,7 +360,7 @@ impl Supervisor {
             Request::Begin => {
                 self.slow.begin(&self.config, now);
                 self.report(Report::StopRequested { signal });
-                Input::Stop(self.shutdown.signal())
+                Input::Stop(self.shutdown.signal(&self.config))
             }
             // One more service that gave up has nothing to add to a stop that is under way.
             Request::Repeat if signal.is_none() => return,
@@ -372,7 +381,7 @@ impl Supervisor {
         let mut marks = false;
         for service in self.services.iter_mut().filter(|service| service.awaits_survey()) {
             (service.survey, service.found) = (Some(Remains::None), None);
-            marks |= service.is_cleaning();
+            marks |= service.is_cleaning(&self.config);
         }
         self.reads_marks = marks && self.config.supervised;
         Action::Survey { marks: self.reads_marks }
@@ -405,16 +414,24 @@ impl Supervisor {
             return;
         };
         let service = &mut self.services[id.index()];
-        if let (State::Cleaning { .. }, Some(found)) = (service.state(), &mut service.survey) {
-            *found = Remains::Adopted;
-            service.found = service.found.or(Some((pid, name)));
-            let run = service.run_number();
-            if service.left_behind() {
-                self.report(Report::InBackground { service: id, run });
+        if service.survey.is_none() || !service.is_cleaning(&self.config) {
+            return;
+        }
+        service.survey = Some(Remains::Adopted);
+        service.found = service.found.or(Some((pid, name)));
+        let run = service.run_number();
+        let asks = service.asks_orphan(group);
+        if service.left_behind() {
+            self.report(Report::InBackground { service: id, run });
+        }
+        let target = Target::Process(pid);
+        match asks {
+            None => {}
+            Some(true) => self.outbox.ask(target, self.shutdown.signal(&self.config)),
+            Some(false) => {
+                self.report(Report::KillingOrphan { service: id, run, pid });
+                self.outbox.push(Action::Kill { target, signal: Signal::KILL, value: None });
             }
-            self.report(Report::KillingOrphan { service: id, run, pid });
-            let target = Target::Process(pid);
-            self.outbox.push(Action::Kill { target, signal: Signal::KILL, value: None });
         }
     }
 
@@ -435,7 +452,7 @@ impl Supervisor {
     /// behind may be anyone's, and its end will be told.
     fn await_lost(&mut self) {
         for service in &mut self.services {
-            if service.is_cleaning() {
+            if service.is_cleaning(&self.config) {
                 service.survey = service.survey.map(|found| found.max(Remains::Adopted));
             }
         }
@@ -462,12 +479,12 @@ impl Supervisor {
         for index in 0..self.services.len() {
             let service = &mut self.services[index];
             if let Some(found) = service.survey.take() {
-                let all = if service.is_cleaning() { whole } else { groups };
+                let all = if service.is_cleaning(&self.config) { whole } else { groups };
                 let remains = if all { found } else { found.max(Remains::Others) };
                 self.step(ServiceId(index as u32), Input::Surveyed(remains), now);
             }
         }
-        let looks_for_all = self.services.iter().any(Service::is_cleaning);
+        let looks_for_all = self.services.iter().any(|service| service.is_cleaning(&self.config));
         self.outbox.survey_due |= !whole && (looks_for_all || self.machine.awaits_survey());
         if whole || self.machine.has_found() {
             self.clear_machine(machine::Input::Surveyed, now);

@@ -21,6 +21,9 @@
 //! no signal can ever hit one. In *Cleaning*, what escaped the group is killed, again and again,
 //! until nothing is left.
 //!
+//! A leader that ends unasked leaves a group that is killed at once. Where it is asked first
+//! (`Rest::Left`), that is *Stopping* too: its `next` says what follows.
+//!
 //! Who is left of a group is found by a survey of the living (`Action::Survey`), made once a
 //! round for all services that wait for one.
 
@@ -29,7 +32,7 @@ use std::time::Duration;
 use crate::config::{Config, Leftovers, Session, StopTo};
 use crate::exit::ExitStatus;
 use crate::process::{Comm, Pid, RunId, RunNumber, ServiceId, SpawnError, SpawnErrorKind, Target};
-use crate::signal::Signal;
+use crate::signal::{Signal, SignalSet};
 use crate::time::Instant;
 
 use super::action::Action;
@@ -54,7 +57,7 @@ pub enum State {
         /// When it was started.
         since: Instant,
     },
-    /// It got the stop signal.
+    /// It got the stop signal, in a stop or because its leader ended.
     Stopping {
         /// Its leader.
         pid: Pid,
@@ -66,6 +69,8 @@ pub enum State {
         kill_at: Option<Instant>,
         /// When to look again who is left of the group, where no event would tell.
         look_at: Option<Instant>,
+        /// What comes when all is gone.
+        next: Next,
     },
     /// It got SIGKILL.
     Killing {
@@ -79,6 +84,8 @@ pub enum State {
         give_up_at: Instant,
         /// When to look again who is left of the group, where no event would tell.
         look_at: Option<Instant>,
+        /// What comes when all is gone.
+        next: Next,
     },
     /// Its group is gone; what escaped the group is being killed.
     Cleaning {
@@ -116,6 +123,12 @@ pub enum Rest {
     },
     /// It got the stop signal, or is not to get any: it is waited for.
     Waited,
+    /// It got the stop signal because its leader ended unasked, and there was no stop since. It is
+    /// waited for, and so is what escaped the group.
+    Left {
+        /// Whether that has got the stop signal too: all that the first survey finds gets it.
+        asked: bool,
+    },
 }
 
 /// What comes after the cleaning.
@@ -247,9 +260,28 @@ impl Service {
         matches!(self.state, State::Down | State::Failed)
     }
 
-    /// Whether what escaped its group may be left of it, and that alone.
-    pub(super) fn is_cleaning(&self) -> bool {
-        matches!(self.state, State::Cleaning { .. })
+    /// Whether what escaped its group is looked for.
+    pub(super) fn is_cleaning(&self, config: &Config) -> bool {
+        let left = matches!(self.state, State::Stopping { rest: Rest::Left { .. }, .. });
+        left && config.clears_orphans() || matches!(self.state, State::Cleaning { .. })
+    }
+
+    /// Whether an orphan of this group is to get the stop signal now, rather than SIGKILL; none
+    /// where it has got that.
+    pub(super) fn asks_orphan(&self, group: Pid) -> Option<bool> {
+        match self.state {
+            State::Stopping { pid, rest: Rest::Left { asked }, .. } => {
+                (!asked && pid != group).then_some(true)
+            }
+            State::Stopping { .. }
+            | State::Killing { .. }
+            | State::Cleaning { .. }
+            | State::Down
+            | State::Starting
+            | State::Up { .. }
+            | State::Backoff { .. }
+            | State::Failed => Some(false),
+        }
     }
 
     /// Whether it waits for a survey to tell what is left of it.
@@ -273,9 +305,9 @@ impl Service {
             State::Stopping { rest: Rest::Spared { until }, kill_at, look_at, .. } => {
                 earlier(until, earlier(kill_at, look_at))
             }
-            State::Stopping { rest: Rest::Waited, kill_at, look_at, .. } => {
-                earlier(kill_at, look_at)
-            }
+            State::Stopping {
+                rest: Rest::Waited | Rest::Left { .. }, kill_at, look_at, ..
+            } => earlier(kill_at, look_at),
             State::Killing { give_up_at, look_at, .. } => earlier(Some(give_up_at), look_at),
             State::Cleaning { give_up_at, .. } => give_up_at,
             State::Backoff { retry_at } => Some(retry_at),
@@ -342,11 +374,11 @@ impl Service {
             State::Failed => self.settled(State::Failed, input),
             State::Starting => self.starting_row(input, cx),
             State::Up { pid, since } => self.up(pid, since, input, cx),
-            State::Stopping { pid, leader, rest, kill_at, look_at } => {
-                self.stopping(pid, (leader, rest), (kill_at, look_at), input, cx)
+            State::Stopping { pid, leader, rest, kill_at, look_at, next } => {
+                self.stopping(pid, (leader, rest, next), (kill_at, look_at), input, cx)
             }
-            State::Killing { pid, leader, why, give_up_at, look_at } => {
-                self.killing(pid, (leader, why), (give_up_at, look_at), input, cx)
+            State::Killing { pid, leader, why, give_up_at, look_at, next } => {
+                self.killing(pid, (leader, why, next), (give_up_at, look_at), input, cx)
             }
             State::Cleaning { give_up_at, next } => self.cleaning(give_up_at, next, input, cx),
             State::Backoff { retry_at } => self.backing_off(retry_at, input, cx),
@@ -380,7 +412,7 @@ impl Service {
                 cx.report(Report::Started { service: self.id, run: self.number, pid });
                 // A stop may have been asked for while the start was under way.
                 if cx.shutdown.is_killing() {
-                    self.kill(pid, Leader::Alive, KillCause::Hurried, cx)
+                    self.kill(pid, Leader::Alive, KillCause::Hurried, Next::Down, cx)
                 } else if cx.shutdown.is_requested() {
                     self.stop(pid, cx)
                 } else {
@@ -399,7 +431,7 @@ impl Service {
             }
             // There is nobody yet to send a signal to: either nobody comes, or `Spawned` sees to it.
             Input::Stop(_) | Input::Kill => match cx.outbox.recall(self.id) {
-                true => State::Down,
+                true => self.stopped_waiting(cx),
                 false => State::Starting,
             },
             Input::Exited(_) | Input::Surveyed(_) | Input::Timeout => State::Starting,
@@ -410,7 +442,7 @@ impl Service {
     fn up(&mut self, pid: Pid, since: Instant, input: Input, cx: &mut Context<'_>) -> State {
         match input {
             Input::Stop(_) => self.stop(pid, cx),
-            Input::Kill => self.kill(pid, Leader::Alive, KillCause::Hurried, cx),
+            Input::Kill => self.kill(pid, Leader::Alive, KillCause::Hurried, Next::Down, cx),
             Input::Exited(status) => {
                 let crash = restart::is_crash(status.code(), cx.config);
                 let cause = EndCause::Unasked { crash };
@@ -421,22 +453,23 @@ impl Service {
                     ExitStatus::Signal(signal) if self.tie.explains(signal) => Some(signal),
                     ExitStatus::Signal(_) | ExitStatus::Code(_) => None,
                 };
-                // The group first: its id is taken as long as the leader is a zombie.
-                self.end_group(pid, cx);
-                cx.reap(pid);
+                let asks = cx.asks_rest(pid, status);
+                self.part(pid, asks, cx);
                 if self.tie.claim == Claim::Has {
                     // From here on its keys are for foster, or the next run.
                     cx.outbox.push(Action::TakeTerminal { resume: false });
                 }
                 let next = self.after_run(status.code(), ran, cx);
-                match cx.config.leftovers {
-                    Leftovers::Kill { orphans: true } if cx.config.supervised => {
-                        cx.start_cleaning(next)
-                    }
-                    Leftovers::Kill { .. } | Leftovers::Leave | Leftovers::Signal(_) => {
-                        self.proceed(next)
-                    }
+                if !asks {
+                    return self.clean(next, false, cx);
                 }
+                cx.ask(cx.group_of(pid));
+                let kill_at = match next {
+                    Next::Retry { at } => Some(at.max(cx.now + LEAST_TIME)),
+                    Next::Down | Next::Failed => cx.stop_deadline(),
+                };
+                let (leader, rest) = (Leader::Dead(status), Rest::Left { asked: false });
+                State::Stopping { pid, leader, rest, kill_at, look_at: None, next }
             }
             // A process that runs has no deadline, and cannot be started again.
             Input::Spawned(..) | Input::SpawnFailed(_) | Input::Surveyed(_) | Input::Timeout => {
@@ -449,21 +482,32 @@ impl Service {
     fn stopping(
         &mut self,
         pid: Pid,
-        (leader, rest): (Leader, Rest),
+        (leader, rest, next): (Leader, Rest, Next),
         (kill_at, look_at): (Option<Instant>, Option<Instant>),
         input: Input,
         cx: &mut Context<'_>,
     ) -> State {
         match input {
             Input::Stop(signal) => {
-                if let Some(target) = cx.stop_target(pid, leader) {
+                let is_left = matches!(rest, Rest::Left { .. });
+                // What is left has got it, and may take a second one for more than it is.
+                let has_it = is_left && signal == cx.config.stop.signal.unwrap_or(Signal::TERM);
+                if let Some(target) = cx.stop_target(pid, leader).filter(|_| !has_it) {
                     cx.send(target, signal);
                 }
-                State::Stopping { pid, leader, rest, kill_at, look_at }
+                if !is_left {
+                    return State::Stopping { pid, leader, rest, kill_at, look_at, next };
+                }
+                let (rest, next) = (Rest::Waited, self.stopped(next, cx));
+                let kill_at = cx.stop_deadline();
+                State::Stopping { pid, leader, rest, kill_at, look_at, next }
             }
-            Input::Kill => self.kill(pid, leader, KillCause::Hurried, cx),
+            Input::Kill => {
+                let next = self.stopped(next, cx);
+                self.kill(pid, leader, KillCause::Hurried, next, cx)
+            }
             Input::Timeout if kill_at.is_some_and(|at| at <= cx.now) => {
-                self.kill(pid, leader, KillCause::Late, cx)
+                self.kill(pid, leader, KillCause::Late, next, cx)
             }
             Input::Timeout => {
                 let (half, look) = (cx.is_due(rest), look_at.is_some_and(|at| at <= cx.now));
@@ -478,6 +522,7 @@ impl Service {
                     rest: if half { Rest::Waited } else { rest },
                     kill_at,
                     look_at: look_at.filter(|_| !look),
+                    next,
                 }
             }
             Input::Exited(status) => {
@@ -490,22 +535,21 @@ impl Service {
                     cx.ask(cx.group_of(pid));
                 }
                 let (leader, rest) = (Leader::Dead(status), Rest::Waited);
-                State::Stopping { pid, leader, rest, kill_at, look_at }
+                State::Stopping { pid, leader, rest, kill_at, look_at, next }
             }
             Input::Surveyed(Remains::None) => {
                 cx.reap(pid);
-                match cx.config.leftovers {
-                    Leftovers::Kill { orphans: true } if cx.config.supervised => {
-                        cx.start_cleaning(Next::Down)
-                    }
-                    Leftovers::Kill { .. } | Leftovers::Leave | Leftovers::Signal(_) => State::Down,
-                }
+                self.clean(next, false, cx)
             }
             Input::Surveyed(remains) => {
-                State::Stopping { pid, leader, rest, kill_at, look_at: cx.look_at(remains) }
+                let rest = match rest {
+                    Rest::Left { .. } => Rest::Left { asked: true },
+                    Rest::Spared { .. } | Rest::Waited => rest,
+                };
+                State::Stopping { pid, leader, rest, kill_at, look_at: cx.look_at(remains), next }
             }
             Input::Spawned(..) | Input::SpawnFailed(_) => {
-                State::Stopping { pid, leader, rest, kill_at, look_at }
+                State::Stopping { pid, leader, rest, kill_at, look_at, next }
             }
         }
     }
@@ -514,7 +558,7 @@ impl Service {
     fn killing(
         &mut self,
         pid: Pid,
-        (leader, why): (Leader, KillCause),
+        (leader, why, next): (Leader, KillCause, Next),
         (give_up_at, look_at): (Instant, Option<Instant>),
         input: Input,
         cx: &mut Context<'_>,
@@ -530,20 +574,17 @@ impl Service {
                     if killed { EndCause::Killed(why) } else { cx.cause_in_stop(status, hup) };
                 if self.outlives_leader(pid, status, cause, cx) {
                     let leader = Leader::Dead(status);
-                    State::Killing { pid, leader, why, give_up_at, look_at }
+                    State::Killing { pid, leader, why, give_up_at, look_at, next }
                 } else {
                     State::Down
                 }
             }
             Input::Surveyed(Remains::None) => {
                 cx.reap(pid);
-                match cx.config.leftovers {
-                    Leftovers::Kill { orphans: true } => cx.start_cleaning(Next::Down),
-                    Leftovers::Kill { .. } | Leftovers::Leave | Leftovers::Signal(_) => State::Down,
-                }
+                self.clean(next, true, cx)
             }
             Input::Surveyed(remains) => {
-                State::Killing { pid, leader, why, give_up_at, look_at: cx.look_at(remains) }
+                State::Killing { pid, leader, why, give_up_at, look_at: cx.look_at(remains), next }
             }
             Input::Timeout if give_up_at <= cx.now => {
                 cx.report(Report::Unkillable { service: self.id, run: self.number });
@@ -551,15 +592,19 @@ impl Service {
                     Leader::Alive => cx.outbox.forget_leader(pid),
                     Leader::Dead(_) => cx.reap(pid),
                 }
-                State::Down
+                self.proceed(next)
             }
             Input::Timeout => {
                 cx.outbox.survey_due = true;
-                State::Killing { pid, leader, why, give_up_at, look_at: None }
+                State::Killing { pid, leader, why, give_up_at, look_at: None, next }
             }
             // There is nothing harder than SIGKILL.
-            Input::Stop(_) | Input::Kill | Input::Spawned(..) | Input::SpawnFailed(_) => {
-                State::Killing { pid, leader, why, give_up_at, look_at }
+            Input::Stop(_) | Input::Kill => {
+                let next = self.stopped(next, cx);
+                State::Killing { pid, leader, why, give_up_at, look_at, next }
+            }
+            Input::Spawned(..) | Input::SpawnFailed(_) => {
+                State::Killing { pid, leader, why, give_up_at, look_at, next }
             }
         }
     }
@@ -578,13 +623,9 @@ impl Service {
                 cx.report(Report::Unkillable { service: self.id, run: self.number });
                 self.proceed(next)
             }
-            Input::Stop(_) | Input::Kill => State::Cleaning {
-                give_up_at,
-                next: match next {
-                    Next::Retry { .. } | Next::Down => Next::Down,
-                    Next::Failed => Next::Failed,
-                },
-            },
+            Input::Stop(_) | Input::Kill => {
+                State::Cleaning { give_up_at, next: self.stopped(next, cx) }
+            }
             // What was found has been killed; the next death of an orphan starts a new survey.
             Input::Surveyed(Remains::Others | Remains::Adopted) => {
                 let give_up_at = give_up_at.or(Some(cx.now + KILL_PATIENCE));
@@ -605,7 +646,7 @@ impl Service {
                 cx.outbox.push(Action::Spawn { service: self.id, terminal });
                 State::Starting
             }
-            Input::Stop(_) | Input::Kill => State::Down,
+            Input::Stop(_) | Input::Kill => self.stopped_waiting(cx),
             Input::Spawned(..) | Input::SpawnFailed(_) | Input::Exited(_) | Input::Surveyed(_) => {
                 State::Backoff { retry_at }
             }
@@ -619,7 +660,7 @@ impl Service {
         if let Some(target) = cx.stop_target(pid, leader) {
             cx.ask(target);
         }
-        if self.tie.claim == Claim::Has && cx.shutdown.signal() == Signal::TERM {
+        if self.tie.claim == Claim::Has && cx.shutdown.signal(cx.config) == Signal::TERM {
             self.tie.got_hup = true;
             cx.send(Target::Process(pid), Signal::HUP);
         }
@@ -632,23 +673,52 @@ impl Service {
                 Rest::Waited
             }
         };
-        let kill_at = timeout.map(|timeout| cx.now + timeout);
-        State::Stopping { pid, leader, rest, kill_at, look_at: None }
+        let kill_at = cx.stop_deadline();
+        State::Stopping { pid, leader, rest, kill_at, look_at: None, next: Next::Down }
+    }
+
+    /// Takes in a stop behind the end of a run: there is none that follows. What ended the run may
+    /// have been meant for foster's whole cgroup, and the stop be the same: so it counts as one.
+    fn stopped(&mut self, next: Next, cx: &Context<'_>) -> Next {
+        match next {
+            Next::Retry { .. } => {
+                self.stopped_waiting(cx);
+                Next::Down
+            }
+            Next::Down | Next::Failed => next,
+        }
+    }
+
+    /// The same of one that is nothing but to be started again.
+    fn stopped_waiting(&mut self, cx: &Context<'_>) -> State {
+        let status = ExitStatus::Code(self.code);
+        self.code = cx.shutdown.code_after_stop(status, false, cx.config);
+        State::Down
     }
 
     /// Sends SIGKILL to the whole group.
-    fn kill(&mut self, pid: Pid, leader: Leader, why: KillCause, cx: &mut Context<'_>) -> State {
+    fn kill(
+        &mut self,
+        pid: Pid,
+        leader: Leader,
+        why: KillCause,
+        next: Next,
+        cx: &mut Context<'_>,
+    ) -> State {
         cx.report(Report::Killing { service: self.id, run: self.number });
         let target = cx.group_of(pid);
         if matches!(target, Target::Group(_)) || leader == Leader::Alive {
             cx.send(target, Signal::KILL);
         }
-        // One that ran as init passes on its leader's own end, where there was one.
-        if cx.config.supervised || leader == Leader::Alive {
+        // One that ran as init passes on its leader's own end, where there was one; and so does one
+        // that was not to stop.
+        let own_end = !cx.config.supervised || !cx.shutdown.is_requested();
+        if leader == Leader::Alive || !own_end {
             self.code = ExitStatus::Signal(Signal::KILL).code();
         }
         cx.outbox.survey_due |= leader != Leader::Alive;
-        State::Killing { pid, leader, why, give_up_at: cx.now + KILL_PATIENCE, look_at: None }
+        let give_up_at = cx.now + KILL_PATIENCE;
+        State::Killing { pid, leader, why, give_up_at, look_at: None, next }
     }
 
     /// Sees to a leader that ended while it was being stopped; says whether the service goes on
@@ -665,14 +735,32 @@ impl Service {
             Leftovers::Kill { .. } => true,
             Leftovers::Leave | Leftovers::Signal(_) => false,
         };
-        if waits {
+        self.part(pid, waits, cx);
+        waits
+    }
+
+    /// Holds a leader that ended, until its group is gone; or ends that first, as its id is taken
+    /// as long as the leader is a zombie.
+    fn part(&mut self, pid: Pid, holds: bool, cx: &mut Context<'_>) {
+        if holds {
             cx.outbox.push(Action::Hold { pid });
             cx.outbox.survey_due = true;
         } else {
             self.end_group(pid, cx);
             cx.reap(pid);
         }
-        waits
+    }
+
+    /// Goes on when its group is gone. Where services are kept up, what escaped it carries their
+    /// marks, and is killed. Who runs a command once marks nothing, and clears away all that it
+    /// adopted only where that has not stopped in time.
+    fn clean(&mut self, next: Next, killed: bool, cx: &mut Context<'_>) -> State {
+        if cx.config.clears_orphans() || killed && cx.config.kills_orphans() {
+            cx.outbox.survey_due = true;
+            State::Cleaning { give_up_at: None, next }
+        } else {
+            self.proceed(next)
+        }
     }
 
     /// Does to the rest of the group what is to be done when the leader has ended by itself.
@@ -746,10 +834,20 @@ impl Context<'_> {
         self.outbox.push(Action::Kill { target, signal, value: None });
     }
 
-    /// Sends the stop signal, and CONT behind it so that a stopped process can act on it.
+    /// Sends the stop signal.
     fn ask(&mut self, target: Target) {
-        self.send(target, self.shutdown.signal());
-        self.send(target, Signal::CONT);
+        self.outbox.ask(target, self.shutdown.signal(self.config));
+    }
+
+    /// Whether what a leader left that ended unasked gets the stop signal before SIGKILL: where
+    /// that is wanted, and where the leader died of a signal that stops. Who sends that to all in a
+    /// cgroup, as systemd does, means a stop, and foster's own is still to come.
+    fn asks_rest(&self, pid: Pid, status: ExitStatus) -> bool {
+        let asks = match self.config.leftovers {
+            Leftovers::Kill { asked, .. } => asked || status.is_death_by(STOPPING),
+            Leftovers::Leave | Leftovers::Signal(_) => false,
+        };
+        asks && matches!(self.group_of(pid), Target::Group(_))
     }
 
     /// Why one ended that was asked to: a signal that foster did not send is somebody else's doing.
@@ -773,11 +871,16 @@ impl Context<'_> {
         (!alone).then_some(target)
     }
 
+    /// When the time of a stop that begins now is up.
+    fn stop_deadline(&self) -> Option<Instant> {
+        self.config.stop.timeout.map(|timeout| self.now + timeout)
+    }
+
     /// Whether half of a stop's time is gone and nobody has asked the rest of the group.
     fn is_due(&self, rest: Rest) -> bool {
         match rest {
             Rest::Spared { until } => until.is_some_and(|at| at <= self.now),
-            Rest::Waited => false,
+            Rest::Waited | Rest::Left { .. } => false,
         }
     }
 
@@ -793,11 +896,6 @@ impl Context<'_> {
         self.outbox.reap_leader(pid);
     }
 
-    fn start_cleaning(&mut self, next: Next) -> State {
-        self.outbox.survey_due = true;
-        State::Cleaning { give_up_at: None, next }
-    }
-
     /// When to look again at what is left of a group: no event tells that one went who is not
     /// foster's child, nor that one left the group.
     fn look_at(&self, remains: Remains) -> Option<Instant> {
@@ -808,6 +906,14 @@ impl Context<'_> {
         }
     }
 }
+
+/// Signals that stop a program, and so may be for all of a stop.
+const STOPPING: SignalSet = SignalSet::of(&[Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP]);
+
+/// The least time from the stop signal to SIGKILL for what is left of a run that another follows:
+/// whoever signals a whole cgroup has come to foster by then, and nobody notices a start that waits
+/// as long.
+const LEAST_TIME: Duration = Duration::from_millis(100);
 
 /// What goes to the background does so as soon as it has read its configuration and bound its ports.
 const AT_ONCE: Duration = Duration::from_secs(3);

@@ -92,9 +92,9 @@ impl Shutdown {
     }
 
     /// What services get to stop them.
-    pub(super) fn signal(&self) -> Signal {
+    pub(super) fn signal(&self, config: &Config) -> Signal {
         match self.phase {
-            Phase::Running => Signal::TERM,
+            Phase::Running => config.stop.signal.unwrap_or(Signal::TERM),
             Phase::Stopping(signal) | Phase::Killing(signal) => signal,
         }
     }

@@ -8,6 +8,7 @@ use crate::process::{Comm, Pid, ServiceId};
 use crate::signal::Signal;
 use crate::time::Instant;
 
+use super::service::Service;
 use super::{Report, Supervisor};
 
 /// When a stop that goes on is told of.
@@ -15,7 +16,7 @@ use super::{Report, Supervisor};
 pub(super) struct Slow {
     /// When the stop began.
     began: Instant,
-    /// When it is told of next; none where there is no stop.
+    /// When it is told of next; none where nobody is waited for.
     tell_at: Option<Instant>,
 }
 
@@ -72,6 +73,16 @@ impl Slow {
         // Whoever is killed by then is not told to be waited for just before.
         let killed = config.stop.timeout.filter(|timeout| *timeout <= FIRST).unwrap_or_default();
         *self = Slow { began: now, tell_at: Some(now + killed + FIRST) };
+    }
+
+    /// Takes in that a service does what it does without a stop of foster: what is left of one may
+    /// be waited for as in a stop.
+    pub(super) fn waits(&mut self, any: bool, service: &Service, config: &Config, now: Instant) {
+        if !any {
+            self.tell_at = None;
+        } else if self.tell_at.is_none() && service.awaited().is_some_and(|it| !it.killed) {
+            self.begin(config, now);
+        }
     }
 
     /// When it is told of next.

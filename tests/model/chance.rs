@@ -34,7 +34,11 @@ pub fn supervised(dice: &mut Dice, services: usize) -> Setup {
         stop_timeout: (!dice.one_in(6)).then(|| *dice.pick(&times)),
         forward_to: *dice.pick(&[ForwardTo::Group, ForwardTo::Group, ForwardTo::Child]),
         session: *dice.pick(&[Session::Own, Session::Own, Session::Group]),
-        leftovers: Leftovers::Kill { orphans: !dice.one_in(5) },
+        leftovers: match dice.between(1, 5) {
+            1 => Leftovers::Kill { orphans: false, asked: false },
+            2 => Leftovers::Kill { orphans: true, asked: true },
+            _ => Leftovers::Kill { orphans: true, asked: false },
+        },
         terminal: if dice.one_in(5) { Terminal::Job } else { Terminal::None },
         success: dice.one_in(3).then_some(143),
         rewrite: dice.one_in(4).then(|| {
@@ -70,8 +74,8 @@ pub fn supervised(dice: &mut Dice, services: usize) -> Setup {
 pub fn init(dice: &mut Dice) -> Setup {
     let base = supervised(dice, 1);
     let leftovers = [
-        Leftovers::Kill { orphans: true },
-        Leftovers::Kill { orphans: true },
+        Leftovers::Kill { orphans: true, asked: false },
+        Leftovers::Kill { orphans: true, asked: true },
         Leftovers::Leave,
         Leftovers::Signal(Signal::TERM),
     ];
@@ -182,7 +186,7 @@ pub fn ending(sim: &Sim) -> Vec<Op> {
     // it goes on.
     all.extend([Op::Signal(Signal::CONT, None, false); 5]);
     // The last one goes when nobody comes any more.
-    all.push(Op::Calm);
+    all.extend([Op::Calm, Op::Signal(Signal::CONT, None, false)]);
     all.extend(kill.repeat(times));
     all.extend([Op::Pass(Duration::from_secs(200)), Op::End]);
     all

@@ -111,7 +111,7 @@ fn a_service_that_is_slow_to_start_and_has_no_limit_of_restarts_keeps_all_promis
 
 #[test]
 fn a_service_that_alone_gets_signals_and_keeps_its_orphans_keeps_all_promises() {
-    let leftovers = Leftovers::Kill { orphans: false };
+    let leftovers = Leftovers::Kill { orphans: false, asked: false };
     search(&Search {
         name: "child alone",
         setup: Setup { forward_to: ForwardTo::Child, leftovers, ..base(1) },

@@ -26,6 +26,8 @@ pub struct Judge {
     pub services: Vec<Account>,
     /// Since when foster is to come down.
     pub stop: Option<StopOrder>,
+    /// Since when what services left is waited for, without a stop.
+    waits: Option<Instant>,
     /// When it is to be told at the latest that services are waited for.
     tell_by: Option<Instant>,
     /// How many were named in this moment.
@@ -42,8 +44,6 @@ pub struct Judge {
     owed: Vec<(Target, Signal, Option<u64>)>,
     /// Whose deaths were told and not yet answered.
     pub told: Vec<Pid>,
-    /// Whether a platform may have reaped the only one of them before it told.
-    pub reaped_first: bool,
     /// Whether foster has a terminal. Job control makes up its own mind, and may send beyond what is
     /// owed.
     on_terminal: bool,
@@ -100,6 +100,8 @@ pub struct Account {
     got_hup: bool,
     /// foster has looked for what is left of it, and could not tell whose it was.
     unseen: bool,
+    /// What the orphans of the last run, by their births, got before they are to be killed.
+    asked_orphans: Vec<(u64, Signal)>,
     code: u32,
     /// Whether its last run ended by itself, at once and with success.
     hasty: bool,
@@ -123,6 +125,8 @@ struct Run {
     killed: bool,
     /// Since when the rest of its group is left to the leader, in a stop that is for that first.
     spared: Option<Instant>,
+    /// Whether it ended unasked and what it left was asked to end, and no stop came since.
+    left: bool,
 }
 
 /// The stop of foster.
@@ -155,6 +159,7 @@ impl Judge {
             config,
             services: vec![Account::default(); count],
             stop: None,
+            waits: None,
             tell_by: None,
             named: (Instant::ZERO, 0),
             seen: false,
@@ -164,7 +169,6 @@ impl Judge {
             sent: SignalSet::EMPTY,
             owed: Vec::new(),
             told: Vec::new(),
-            reaped_first: false,
             on_terminal,
             given: false,
             halted: false,
@@ -201,7 +205,6 @@ impl Judge {
             }
             Event::Exited { pid, status } => {
                 self.told.push(pid);
-                self.reaped_first = false;
                 self.asks = self.asks.filter(|asks| *asks != pid);
                 if let Some(service) = self.leads(pid) {
                     self.leader_ended(service, status, now);
@@ -212,12 +215,15 @@ impl Judge {
             }
             Event::Survivor(Survivor { mark, adopted, .. }) => {
                 let only = self.services.len() == 1;
+                let clears = self.clears();
                 for account in self.services.iter_mut().filter(|_| adopted) {
-                    account.seen |= match mark {
+                    let is_its = match mark {
                         Mark::Run(run) => account.last == Some(run),
                         Mark::Unreadable => only,
                         Mark::None | Mark::Lost => false,
                     };
+                    account.seen |= is_its;
+                    account.left |= is_its && clears && account.run.is_some_and(|run| run.left);
                 }
             }
             Event::LeftBehind { service } => self.services[service.index()].left = true,
@@ -247,8 +253,6 @@ impl Judge {
             }
             Action::Reap { pid } | Action::ReapOrphan { pid, .. } => self.may_reap(pid, kernel),
             Action::Hold { pid } => {
-                let gone = self.told.contains(&pid) && self.reaped_first;
-                self.check(!gone, || format!("{pid} is held, which may be reaped already"));
                 self.answers(pid);
                 self.check(self.leads(pid).is_some(), || {
                     format!("{pid} is held and leads nothing")
@@ -360,13 +364,23 @@ impl Judge {
     /// Judges how the machine stands after a turn.
     pub fn looks(&mut self, machine: &Supervisor, quiet: bool, now: Instant) {
         // What has happened comes before what is due. And a stop that gives no time at all may
-        // begin, by a start that fails, after the deadlines were dealt with.
+        // begin, by a start that fails or the end of a leader, after the deadlines were dealt with.
         let begun = self.stop.is_some() && !std::mem::replace(&mut self.seen, self.stop.is_some());
+        let runs = || self.services.iter().filter_map(|account| account.run);
+        let begun = begun || runs().any(|run| run.left && run.kill_at == Some(Some(now)));
         let hasty = begun && self.config.stop.timeout == Some(Duration::ZERO);
         if let Some(at) = machine.poll_timeout().filter(|_| quiet && !hasty) {
             self.check(at > now, || format!("at {now} the next deadline is {at}"));
         }
         self.machine.looked = false;
+        let waits = |state| match state {
+            State::Stopping { .. } | State::Killing { .. } | State::Cleaning { .. } => true,
+            State::Down | State::Starting | State::Up { .. } | State::Backoff { .. } => false,
+            State::Failed => false,
+        };
+        if self.stop.is_none() && !machine.states().any(waits) {
+            (self.waits, self.tell_by) = (None, None);
+        }
         self.settle(machine);
         for (index, state) in machine.states().enumerate() {
             let account = &self.services[index];
@@ -460,7 +474,8 @@ impl Judge {
         account.row = std::mem::take(&mut account.hasty) && account.left;
         (account.unkillable, account.unseen) = (false, false);
         let kill_at = stop.map(|_| timeout.map(|timeout| now + timeout));
-        let run = Run { pid, since: now, ended: None, kill_at, killed: false, spared: None };
+        let run =
+            Run { pid, since: now, ended: None, kill_at, killed: false, spared: None, left: false };
         account.run = Some(run);
         match stop {
             Some(stop) if !stop.at_once => self.owe_stop(service, now),
@@ -516,7 +531,8 @@ impl Judge {
                 ExitStatus::Signal(signal) => Some(signal),
                 ExitStatus::Code(_) => None,
             };
-            return self.ended(service, status.code(), since, now);
+            self.ended(service, status.code(), since, now);
+            return self.leaves(service, status, now);
         }
         let by_hup = account.got_hup && status.is_death_by(SignalSet::of(&[Signal::HUP]));
         let by_request = status.is_death_by(self.sent) || by_hup;
@@ -532,6 +548,48 @@ impl Judge {
             self.owe(service, true, signal, None);
             self.owe(service, true, Signal::CONT, None);
         }
+    }
+
+    /// What a run left that ended unasked is asked to end first where that is wanted, or where the
+    /// leader died of what stops programs; until the restart, or for as long as a stop takes.
+    fn leaves(&mut self, service: ServiceId, status: ExitStatus, now: Instant) {
+        let config = Rc::clone(&self.config);
+        let Leftovers::Kill { asked, .. } = config.leftovers else { return };
+        let stops = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP];
+        let stopped = status.is_death_by(SignalSet::of(&stops));
+        if config.session == Session::Shared || !(asked || stopped) {
+            return;
+        }
+        let account = &mut self.services[service.index()];
+        let until = match account.due {
+            Some(due) => Some(due.max(now + Duration::from_millis(100))),
+            None => config.stop.timeout.map(|timeout| now + timeout),
+        };
+        account.asked_orphans.clear();
+        // No HUP goes behind that.
+        account.asked = true;
+        if let Some(run) = &mut account.run {
+            (run.kill_at, run.left) = (Some(until), true);
+        }
+        self.owe(service, true, self.left_signal(), None);
+        self.owe(service, true, Signal::CONT, None);
+        if self.waits.is_none() {
+            self.waits = Some(now);
+            self.tell_from(now);
+        }
+    }
+
+    /// What is left of a run gets this.
+    fn left_signal(&self) -> Signal {
+        self.config.stop.signal.unwrap_or(Signal::TERM)
+    }
+
+    /// Who is waited for from now on is told of after a second.
+    fn tell_from(&mut self, now: Instant) {
+        // Whoever is killed by then is not told of before.
+        let second = Duration::from_secs(1);
+        let killed = self.config.stop.timeout.filter(|timeout| *timeout <= second);
+        self.tell_by = Some(now + killed.unwrap_or_default() + second);
     }
 
     /// A run ended that was not asked to, or a start failed.
@@ -607,7 +665,7 @@ impl Judge {
             _ => {}
         }
         let requests = self.config.stop.requests;
-        let again = self.stop.is_some() && signal == Signal::INT;
+        let again = (self.stop.is_some() || self.waits.is_some()) && signal == Signal::INT;
         // A window that changes its size asks nobody to stop.
         let resize = signal == Signal::WINCH && signalled.by_kernel;
         if resize || !(requests.contains(signal) || requests.contains(sent) || again) {
@@ -643,22 +701,43 @@ impl Judge {
         }
     }
 
+    /// Takes back the ends that one survey told together with that of a service that gave up: the
+    /// stop that this begins comes before them.
+    fn take_back_ends(&mut self) -> Vec<(ServiceId, ExitStatus)> {
+        let mut late = Vec::new();
+        for (index, account) in self.services.iter_mut().enumerate() {
+            let run = account.run.as_mut().filter(|run| self.told.contains(&run.pid));
+            if let Some((run, status)) = run.and_then(|run| run.ended.take().map(|it| (run, it))) {
+                (run.kill_at, run.left) = (None, false);
+                self.owed.retain(|(target, ..)| target.pid() != run.pid);
+                late.push((ServiceId(index as u32), status));
+            }
+        }
+        late
+    }
+
     fn begin_stop(&mut self, signal: Signal, now: Instant) {
         if self.stop.is_some() {
             return;
         }
         self.stop = Some(StopOrder { at: now, signal, at_once: false });
-        // Whoever is killed by then is not told of before.
-        let second = Duration::from_secs(1);
-        let killed = self.config.stop.timeout.filter(|timeout| *timeout <= second);
-        self.tell_by = Some(now + killed.unwrap_or_default() + second);
+        self.tell_from(now);
         self.sent.insert(signal);
         let timeout = self.config.stop.timeout;
         for index in 0..self.services.len() {
-            self.services[index].due = None;
-            if let Some(run) = &mut self.services[index].run {
-                run.kill_at = Some(timeout.map(|timeout| now + timeout));
-                self.owe_stop(ServiceId(index as u32), now);
+            let service = ServiceId(index as u32);
+            let account = &mut self.services[index];
+            // What it died of may have been for all of foster's cgroup, and so may this.
+            let by_request = ExitStatus::Code(account.code).is_death_by(self.sent);
+            if account.due.take().is_some() && self.config.supervised && by_request {
+                account.code = 0;
+            }
+            let Some(run) = account.run.as_mut().filter(|run| !run.killed) else { continue };
+            run.kill_at = Some(timeout.map(|timeout| now + timeout));
+            if !std::mem::take(&mut run.left) {
+                self.owe_stop(service, now);
+            } else if signal != self.left_signal() {
+                self.owe_request(service, signal);
             }
         }
     }
@@ -723,13 +802,9 @@ impl Judge {
     /// Nothing of a service's last run is left that foster was to clear away.
     fn check_leftovers(&mut self, service: ServiceId, kernel: &Kernel, when: &str) {
         let account = &self.services[service.index()];
-        let (Some(run), Leftovers::Kill { orphans: true }) = (account.last, self.config.leftovers)
-        else {
+        let Some(run) = account.last.filter(|_| self.clears() && !account.unkillable) else {
             return;
         };
-        if account.unkillable || !self.config.supervised {
-            return;
-        }
         let is_known = |p: &Process| p.is_known(!account.unseen);
         let left = kernel.all().find(|p| {
             let is_left = p.origin == Some(run) && is_known(p) && p.is_free();
@@ -737,6 +812,15 @@ impl Judge {
         });
         let left = left.map(|p| p.pid);
         self.check(left.is_none(), || format!("{service:?} has left {left:?} {when}"));
+    }
+
+    /// Whether what escaped a group is killed too, where it is known, and whether it is.
+    fn kills_orphans(&self) -> bool {
+        matches!(self.config.leftovers, Leftovers::Kill { orphans: true, .. })
+    }
+
+    fn clears(&self) -> bool {
+        self.config.supervised && self.kills_orphans()
     }
 
     /// Whether a process has an ancestor that foster must leave alone, so that it never became
@@ -795,7 +879,7 @@ impl Judge {
     /// SIGKILL never comes before the deadline, unless the leader ended by itself.
     fn may_kill_run(&mut self, service: ServiceId, target: Target, now: Instant) {
         let at_once = self.stop.is_some_and(|stop| stop.at_once);
-        let supervised = self.config.supervised;
+        let stopped = self.config.supervised && self.stop.is_some();
         let account = &mut self.services[service.index()];
         let Some(run) = &mut account.run else { return };
         let allowed = match run.kill_at {
@@ -803,8 +887,8 @@ impl Judge {
             Some(kill_at) => at_once || kill_at.is_some_and(|at| at <= now),
         };
         if run.kill_at.is_some() {
-            run.killed = true;
-            if supervised || run.ended.is_none() {
+            (run.killed, run.left) = (true, false);
+            if stopped || run.ended.is_none() {
                 account.code = 128 + 9;
             }
         }
@@ -821,7 +905,7 @@ impl Judge {
 
     fn may_kill_orphan(&mut self, target: Target, signal: Signal, kernel: &Kernel) {
         let pid = target.pid();
-        let single = matches!(target, Target::Process(_)) && signal == Signal::KILL;
+        let single = matches!(target, Target::Process(_));
         self.check(single, || format!("{signal} goes to {target:?}, which leads nothing"));
         let Some(process) = kernel.get(pid) else { return };
         let only = self.services.len() == 1;
@@ -831,11 +915,24 @@ impl Judge {
             _ if unknown => only.then_some(ServiceId(0)),
             owner => owner,
         };
-        let wanted = self.config.leftovers == Leftovers::Kill { orphans: true };
-        let down = service.is_some_and(|id| self.services[id.index()].run.is_none());
-        self.check(down && wanted, || {
-            format!("{process:?} is killed, which is not foster's to do")
+        let (wanted, clears) = (self.kills_orphans(), self.clears());
+        let allowed = service.filter(|_| wanted).is_some_and(|service| {
+            let asks = [self.left_signal(), Signal::CONT].contains(&signal);
+            let account = &mut self.services[service.index()];
+            match account.run {
+                None => signal == Signal::KILL,
+                // Once each, and not with its group.
+                Some(run) => {
+                    let news = !account.asked_orphans.contains(&(process.birth, signal));
+                    account.asked_orphans.push((process.birth, signal));
+                    run.left && asks && news && process.group != run.pid && clears
+                }
+            }
         });
+        self.check(allowed, || format!("{process:?} gets {signal}, which is not foster's to do"));
+        if let Some(service) = service {
+            self.check_background(service);
+        }
     }
 
     /// The service whose last run a process carries the mark of.
@@ -1046,7 +1143,11 @@ impl Judge {
                     account.over && account.run.is_none() && Some(account.restarts) == max
                 });
                 self.check(failed, || "a stop that nobody asked for".into());
+                let late = self.take_back_ends();
                 self.begin_stop(self.config.stop.signal.unwrap_or(Signal::TERM), now);
+                for (service, status) in late {
+                    self.leader_ended(service, status, now);
+                }
             }
             _ => {}
         }
@@ -1063,7 +1164,7 @@ impl Judge {
     /// Who is waited for in a stop is told after a second, and each time half of what was left is
     /// gone, as long as that is a second.
     fn told_to_wait(&mut self, service: ServiceId, who: Who, wait: Wait, now: Instant) {
-        let began = self.stop.map(|stop| stop.at);
+        let began = self.stop.map(|stop| stop.at).or(self.waits);
         let early = began.is_none_or(|at| now < at + Duration::from_secs(1));
         self.check(!early, || format!("{service:?} is waited for too early, at {now}"));
         let run = self.services[service.index()].run;
@@ -1141,8 +1242,14 @@ impl Judge {
         );
         let _ = write!(
             out,
-            "{}{}{:?}{:?}{}{:?}",
-            self.given, self.halted, self.asks, self.may_go_on, self.suspends, self.died_of
+            "{:?}{}{}{:?}{:?}{}{:?}",
+            self.waits.map(|at| now.since(at)),
+            self.given,
+            self.halted,
+            self.asks,
+            self.may_go_on,
+            self.suspends,
+            self.died_of
         );
         let Machine { how, asked, killed, over, .. } = self.machine;
         let asked = asked.map(|(at, _)| now.since(at));
@@ -1172,6 +1279,7 @@ impl Judge {
             );
             if let Some(run) = account.run {
                 let _ = write!(out, "{:?}{}{}", run.ended, run.killed, run.spared.is_some());
+                let _ = write!(out, "{}{:?}", run.left, account.asked_orphans);
             }
         }
     }

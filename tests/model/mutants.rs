@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 64] = [
+const MUTANTS: [Mutant; 74] = [
     (
         "that a service goes to the background is told each time",
         "service.rs",
@@ -96,8 +96,8 @@ const MUTANTS: [Mutant; 64] = [
     (
         "the leader is reaped before its group is killed",
         "service.rs",
-        "self.end_group(pid, cx);\n                cx.reap(pid);\n                if self.tie",
-        "cx.reap(pid);\n                self.end_group(pid, cx);\n                if self.tie",
+        "self.end_group(pid, cx);\n            cx.reap(pid);\n",
+        "cx.reap(pid);\n            self.end_group(pid, cx);\n",
     ),
     (
         "a service is down when its leader is",
@@ -106,9 +106,69 @@ const MUTANTS: [Mutant; 64] = [
         "Leftovers::Kill { .. } => false,",
     ),
     (
-        "no CONT goes behind the stop signal",
+        "what is left is killed though the leader died of a stop",
         "service.rs",
-        "        self.send(target, Signal::CONT);\n",
+        "asked || status.is_death_by(STOPPING)",
+        "asked",
+    ),
+    (
+        "what escaped is asked with each survey",
+        "service.rs",
+        "Rest::Left { .. } => Rest::Left { asked: true },",
+        "Rest::Left { .. } => Rest::Left { asked: false },",
+    ),
+    (
+        "what is left of the group is asked once more with what escaped",
+        "service.rs",
+        "(!asked && pid != group).then_some(true)",
+        "(!asked).then_some(true)",
+    ),
+    (
+        "what escaped is killed when the group is gone, before its time is up",
+        "service.rs",
+        "left && config.clears_orphans()",
+        "left && config.services.is_empty()",
+    ),
+    (
+        "what is left gets the stop signal once more in the stop",
+        "service.rs",
+        "is_left && signal == cx.config.stop.signal.unwrap_or(Signal::TERM)",
+        "is_left && signal == Signal::KILL",
+    ),
+    (
+        "what is left has no more time in a stop than before the restart",
+        "service.rs",
+        "                let kill_at = cx.stop_deadline();\n                State",
+        "                State",
+    ),
+    (
+        "what died of the signal of a stop before that has crashed",
+        "service.rs",
+        "        self.code = cx.shutdown.code_after_stop(status, false, cx.config);\n        State::Down",
+        "        let _ = (cx, status);\n        State::Down",
+    ),
+    (
+        "without a backoff what is left has no time",
+        "service.rs",
+        "Some(at.max(cx.now + LEAST_TIME))",
+        "Some(at)",
+    ),
+    (
+        "what is left takes its leader's code with it",
+        "service.rs",
+        "!cx.config.supervised || !cx.shutdown.is_requested()",
+        "!cx.config.supervised",
+    ),
+    (
+        "nothing follows where what is left had to be killed",
+        "service.rs",
+        "self.kill(pid, leader, KillCause::Late, next, cx)",
+        "self.kill(pid, leader, KillCause::Late, Next::Down, cx)",
+    ),
+    (
+        "no CONT goes behind the stop signal",
+        "mod.rs",
+        "        self.push(Action::Kill { target, signal: Signal::CONT, value: None });\n",
         "",
     ),
     (
@@ -192,13 +252,13 @@ const MUTANTS: [Mutant; 64] = [
     (
         "SIGKILL comes a moment too late",
         "service.rs",
-        "timeout.map(|timeout| cx.now + timeout)",
-        "timeout.map(|timeout| cx.now + timeout + Duration::from_nanos(1))",
+        "timeout.map(|timeout| self.now + timeout)",
+        "timeout.map(|timeout| self.now + timeout + Duration::from_nanos(1))",
     ),
     (
         "a pending backoff outlives a stop",
         "service.rs",
-        "Input::Stop(_) | Input::Kill => State::Down,",
+        "Input::Stop(_) | Input::Kill => self.stopped_waiting(cx),",
         "Input::Stop(_) | Input::Kill => State::Backoff { retry_at },",
     ),
     (
@@ -234,7 +294,7 @@ const MUTANTS: [Mutant; 64] = [
     (
         "a survey that saw the groups counts as whole",
         "mod.rs",
-        "let all = if service.is_cleaning() { whole } else { groups };",
+        "let all = if service.is_cleaning(&self.config) { whole } else { groups };",
         "let all = groups;",
     ),
     (
@@ -277,7 +337,7 @@ const MUTANTS: [Mutant; 64] = [
         "one that is another service's is told of as left alone",
         "mod.rs",
         "(service.run() == run).then_some(run.service)",
-        "(service.run() == run && service.is_cleaning()).then_some(run.service)",
+        "(service.run() == run && service.is_cleaning(&self.config)).then_some(run.service)",
     ),
     (
         "one Ctrl-C after another stop request kills",
@@ -313,7 +373,7 @@ const MUTANTS: [Mutant; 64] = [
         "a service is started at once and once more when it is due",
         "service.rs",
         "cx.report(Report::RestartDue { service: self.id, delay, restarts });",
-        "cx.outbox.push(Action::Spawn { service: self.id });
+        "cx.outbox.push(Action::Spawn { service: self.id, terminal: false });
         cx.report(Report::RestartDue { service: self.id, delay, restarts });",
     ),
     (

@@ -76,6 +76,11 @@ fn states() -> Vec<(&'static str, Vec<Told>)> {
         ("Stopping, the leader is dead", vec![spawned, stop, dead, member]),
         ("Killing, the leader lives", vec![spawned, stop, Told::Deadline]),
         ("Killing, the leader is dead", vec![spawned, stop, dead, member, Told::Deadline, member]),
+        ("Stopping, the leader has just died of TERM by itself", vec![spawned, dead]),
+        (
+            "Killing, the leader died of TERM by itself",
+            vec![spawned, dead, member, Told::Deadline, member],
+        ),
         ("Cleaning, then Backoff", vec![spawned, crash, escaped]),
         ("Cleaning, then Down", vec![spawned, stop, dead, Told::Survey(None), escaped]),
         ("Backoff", vec![spawned, crash, Told::Survey(None)]),
@@ -95,6 +100,7 @@ fn inputs() -> Vec<(&'static str, Told)> {
         ("USR1", Told::Event(signal(Signal::USR1))),
         ("the leader ends with 0", Told::Event(exited(LEADER, ExitStatus::Code(0)))),
         ("the leader ends with 1", Told::Event(exited(LEADER, ExitStatus::Code(1)))),
+        ("the leader dies of TERM", Told::Event(exited(LEADER, ExitStatus::Signal(Signal::TERM)))),
         ("an orphan ends", Told::Event(exited(ORPHAN, ExitStatus::Code(0)))),
         ("the survey finds nothing", Told::Survey(None)),
         ("the survey finds an adopted member", Told::Survey(Some(member(true)))),
@@ -231,11 +237,19 @@ fn say_state(state: State, now: Instant) -> String {
         Leader::Alive => "the leader lives",
         Leader::Dead(_) => "the leader is dead",
     };
+    let behind = |text: &mut String, next| {
+        let next = match next {
+            Next::Retry { .. } => "; then Backoff",
+            Next::Down => "",
+            Next::Failed => "; then Failed",
+        };
+        text.push_str(next);
+    };
     match state {
         State::Down => "Down".into(),
         State::Starting => "Starting".into(),
         State::Up { .. } => "Up".into(),
-        State::Stopping { leader: who, rest, kill_at, look_at, .. } => {
+        State::Stopping { leader: who, rest, kill_at, look_at, next, .. } => {
             let mut text = format!("Stopping, {}", leader(who));
             if let Rest::Spared { until: Some(at) } = rest {
                 let _ = write!(text, "; the rest of the group after {}", after(at));
@@ -246,13 +260,15 @@ fn say_state(state: State, now: Instant) -> String {
             if let Some(at) = look_at {
                 let _ = write!(text, "; look after {}", after(at));
             }
+            behind(&mut text, next);
             text
         }
-        State::Killing { leader: who, give_up_at, look_at, .. } => {
+        State::Killing { leader: who, give_up_at, look_at, next, .. } => {
             let mut text = format!("Killing, {}; give up after {}", leader(who), after(give_up_at));
             if let Some(at) = look_at {
                 let _ = write!(text, "; look after {}", after(at));
             }
+            behind(&mut text, next);
             text
         }
         State::Cleaning { give_up_at, next } => {

@@ -344,11 +344,13 @@ const SESSIONS: [(&str, Session); 4] = [
     ("shared", Session::Shared),
 ];
 
-const LEFTOVERS: [(&str, Leftovers); 4] = [
+const LEFTOVERS: [(&str, Leftovers); 6] = [
     ("leave", Leftovers::Leave),
     ("term", Leftovers::Signal(Signal::TERM)),
-    ("kill", Leftovers::Kill { orphans: true }),
-    ("keep-orphans", Leftovers::Kill { orphans: false }),
+    ("kill", Leftovers::Kill { orphans: true, asked: false }),
+    ("keep-orphans", Leftovers::Kill { orphans: false, asked: false }),
+    ("ask", Leftovers::Kill { orphans: true, asked: true }),
+    ("ask-group", Leftovers::Kill { orphans: false, asked: true }),
 ];
 
 const TERMINALS: [(&str, Terminal); 4] = [
@@ -387,7 +389,7 @@ fn a_trace_is_read_back_as_it_was_written() {
         restart: Restart::OnFailure,
         max_restarts: Some(2),
         stop_timeout: None,
-        leftovers: Leftovers::Kill { orphans: false },
+        leftovers: Leftovers::Kill { orphans: false, asked: false },
         rewrite: Some((Signal::TERM, None)),
         boot: true,
         ..Setup::default()

@@ -673,8 +673,6 @@ impl Backend for World {
                 }
                 if self.eager && !self.suspended {
                     self.tell_death(events);
-                    self.judge.reaped_first =
-                        matches!(action, Action::ReapOrphan { freely: true, .. });
                 }
             }
             Action::Hold { pid } => {

@@ -65,7 +65,7 @@ fn a_command_runs_once_with_the_defaults_of_an_init() {
     assert_eq!(config.forward.to, ForwardTo::Child);
     assert_eq!(format!("{:?}", config.forward.rewrites), "{}");
     assert!(config.success.contains(0) && !config.success.contains(1));
-    assert_eq!(config.leftovers, Leftovers::Kill { orphans: true });
+    assert_eq!(config.leftovers, Leftovers::Kill { orphans: true, asked: false });
     assert_eq!(config.session, Session::Group);
     assert_eq!(config.job_control, JobControl::FollowChild);
     assert!(config.setup.subreaper);
@@ -340,7 +340,7 @@ fn success() {
 #[test]
 fn keep_orphans() {
     let spared = |world: World, args: &[&str]| {
-        world.config(args).leftovers == Leftovers::Kill { orphans: false }
+        world.config(args).leftovers == Leftovers::Kill { orphans: false, asked: false }
     };
     let plain = ["foster", "app"];
     assert!(spared(World::new(), &["foster", "--keep-orphans", "app"]));

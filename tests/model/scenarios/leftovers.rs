@@ -2,7 +2,7 @@
 
 use super::*;
 
-use foster::config::{Leftovers, Session};
+use foster::config::{Leftovers, Restart, Session};
 
 #[test]
 fn what_is_left_of_the_group_is_killed_before_the_leader_is_reaped() {
@@ -252,7 +252,7 @@ fn one_that_cannot_be_read_is_the_only_services_or_left_alone_and_told_of_once()
 #[test]
 fn keep_orphans_keeps_what_escaped_the_group_and_nothing_else() {
     let mut config = supervisor(1);
-    config.leftovers = Leftovers::Kill { orphans: false };
+    config.leftovers = Leftovers::Kill { orphans: false, asked: false };
     let run =
         runs().forks(Offspring::Escapee, Manner::Default).forks(Offspring::Member, Manner::Default);
     let mut sim = world(config, [run]);
@@ -347,4 +347,138 @@ fn orphans_are_reaped_and_nothing_else_is_done_about_them() {
     let deeds = sim.deeds();
     assert_eq!(deeds.len(), orphans);
     assert!(deeds.iter().all(|deed| matches!(deed, Action::ReapOrphan { .. })));
+}
+
+/// Where what is left is asked to end first.
+fn asking(services: usize) -> Config {
+    let mut config = supervisor(services);
+    config.leftovers = Leftovers::Kill { orphans: true, asked: true };
+    config
+}
+
+#[test]
+fn what_is_left_is_asked_once_and_killed_when_the_restart_is_due() {
+    for services in [1, 3] {
+        let run = runs()
+            .forks(Offspring::Member, Manner::Ignore)
+            .forks(Offspring::Escapee, Manner::Ignore)
+            .forks(Offspring::Member, Manner::Tidy(ms(100), 0));
+        let mut sim = world(asking(services), [run]);
+        sim.pass(s(1));
+        let all: Vec<Pid> = sim.world.kernel.all().filter(|p| !p.leader).map(|p| p.pid).collect();
+        sim.happens(Op::Exit(0, 1));
+        sim.pass(ms(499));
+        for pid in all.iter().take(2) {
+            assert_eq!(sim.got(*pid), [Signal::TERM, Signal::CONT], "{services}");
+        }
+        // The tidy one is gone.
+        assert_eq!(sim.living().len(), services - 1 + 2);
+        sim.pass(ms(1));
+        assert_eq!(sim.starts(0), [0, 1500]);
+        // The other two are those of the next run.
+        assert_eq!(sim.living().len(), services + 3);
+    }
+}
+
+#[test]
+fn what_escaped_has_its_time_though_the_group_is_gone() {
+    let tidy = Manner::Tidy(ms(300), 0);
+    let mut sim = world(asking(1), [runs().forks(Offspring::Escapee, tidy)]);
+    sim.pass(s(1));
+    sim.happens(Op::Exit(0, 1));
+    sim.pass(ms(400));
+    let killed = sim
+        .deeds()
+        .into_iter()
+        .any(|deed| matches!(deed, Action::Kill { signal, .. } if signal == Signal::KILL));
+    assert!(!killed, "{:?}", sim.deeds());
+    sim.pass(ms(100));
+    assert_eq!(sim.starts(0), [0, 1500]);
+}
+
+#[test]
+fn where_the_backoff_is_shorter_what_is_left_has_a_tenth_of_a_second() {
+    let mut config = asking(1);
+    config.backoff.first = s(0);
+    for (manner, start) in [(Manner::Tidy(ms(30), 0), 1030), (Manner::Ignore, 1100)] {
+        let mut sim = world(config.clone(), [ends(s(1), 1).forks(Offspring::Member, manner)]);
+        sim.pass(ms(1200));
+        assert_eq!(sim.starts(0), [0, start]);
+    }
+}
+
+#[test]
+fn what_a_leader_leaves_that_died_of_a_stop_has_the_time_of_the_stop_that_follows() {
+    for signal in [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP] {
+        for (config, code) in [(supervisor(1), 0), (supervisor(3), 0), (init(), 143)] {
+            let runs = runs().forks(Offspring::Member, Manner::Tidy(s(9), 0));
+            let mut sim = world(config, [runs]);
+            sim.pass(s(1));
+            let leader = sim.leader(0);
+            let is_member = |p: &&Process| p.group == leader && !p.leader;
+            let member = sim.world.kernel.all().find(is_member).expect("it forks").pid;
+            sim.happens(Op::Die(0, signal));
+            sim.pass(ms(1));
+            sim.gets(Signal::TERM);
+            sim.pass(ms(8_900));
+            assert_eq!(sim.got(member), [Signal::TERM, Signal::CONT], "{signal}");
+            sim.pass(s(1));
+            let code = if signal == Signal::TERM { code } else { 128 + u32::from(signal.number()) };
+            assert_eq!(sim.ended, Some(code), "{signal}");
+        }
+    }
+}
+
+#[test]
+fn what_a_command_leaves_that_died_of_a_stop_has_as_long_as_a_stop_takes() {
+    for (manner, end) in [(Manner::Tidy(s(3), 0), 3), (Manner::Ignore, 10)] {
+        let mut sim = world(init(), [runs().forks(Offspring::Member, manner)]);
+        sim.pass(s(1));
+        sim.happens(Op::Die(0, Signal::HUP));
+        sim.pass(s(end) - ms(1));
+        assert_eq!(sim.ended, None);
+        // Somebody may wonder.
+        assert!(sim.reports().iter().any(|it| matches!(it, Report::StillWaiting { .. })));
+        sim.pass(ms(2));
+        assert_eq!(sim.ended, Some(129));
+    }
+    let mut sim = world(init(), [runs().forks(Offspring::Member, Manner::Ignore)]);
+    sim.pass(s(1));
+    sim.happens(Op::Die(0, Signal::INT));
+    sim.gets(Signal::INT);
+    assert_eq!(sim.ended, None);
+    sim.gets(Signal::INT);
+    assert_eq!(sim.ended, Some(130));
+}
+
+#[test]
+fn one_that_gave_up_ends_with_its_own_code_however_what_it_left_ends() {
+    for restart in [Restart::Always, Restart::Never] {
+        let mut config = asking(1);
+        (config.restart, config.backoff.max_restarts) = (restart, Some(0));
+        let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
+        sim.pass(s(1));
+        sim.happens(Op::Exit(0, 3));
+        sim.pass(s(9));
+        assert_eq!(sim.ended, None);
+        sim.pass(s(1));
+        assert_eq!(sim.ended, Some(3), "{restart:?}");
+    }
+}
+
+#[test]
+fn a_death_by_the_stop_signal_during_the_backoff_counts_as_a_stop_and_no_other_does() {
+    for (op, code) in [
+        (Op::Die(0, Signal::TERM), 0),
+        (Op::Exit(0, 143), 0),
+        (Op::Die(0, Signal::HUP), 129),
+        (Op::Exit(0, 3), 3),
+    ] {
+        let mut sim = world(supervisor(1), [runs()]);
+        sim.pass(s(1));
+        sim.happens(op);
+        sim.pass(ms(400));
+        sim.gets(Signal::TERM);
+        assert_eq!(sim.ended, Some(code), "{op:?}");
+    }
 }
