@@ -6,7 +6,7 @@ _foster() {
         case $option in
         --wrap | --name | --app-port | --app-host | \
             --restart | --backoff | --backoff-max | --healthy-after | \
-            --max-restarts | --success | --stop-signal | --stop-timeout | --stop-to | \
+            --max-restarts | --success | --stop-signal | --stop-timeout | --stop-to | --leftovers | \
             --forward-to | --rewrite | --parent-death-signal | --log-format | --as)
             # To bash = and : are words of their own, unless COMP_WORDBREAKS was changed.
             [[ ${COMP_WORDS[index]} != = ]] || ((index++))
@@ -31,6 +31,7 @@ _foster() {
     --restart) values='never on-failure always' ;;
     --max-restarts | --stop-timeout) values=infinity ;;
     --stop-to) values='leader-first group leader' ;;
+    --leftovers) values='kill term keep' ;;
     --forward-to) values='child group' ;;
     --log-format) values='text json' ;;
     --as) values='tini dumb-init catatonit' ;;
@@ -46,7 +47,7 @@ _foster() {
     elif [[ $word == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W '--wrap --name --app-port --app-host --restart --backoff
             --backoff-max --healthy-after --max-restarts --success --stop-signal --stop-timeout
-            --stop-to --keep-orphans --forward-to --rewrite --session --no-subreaper
+            --stop-to --leftovers --keep-orphans --forward-to --rewrite --session --no-subreaper
             --parent-death-signal --boot --no-boot --log-format --log-time -v -vv -vvv -q --as -h --help -V --version --' -- "$word")
     else
         _foster_command "$COMP_CWORD"

@@ -38,6 +38,7 @@ enum Id {
     StopSignal,
     StopTimeout,
     StopTo,
+    Leftovers,
     KeepOrphans,
     ForwardTo,
     Rewrite,
@@ -331,9 +332,20 @@ impl<'a, S: Surroundings> Draft<'a, S> {
             Id::StopSignal => config.stop.signal = Some(value::signal(text)?),
             Id::StopTimeout => config.stop.timeout = value::stop_timeout(text)?,
             Id::StopTo => self.stop_to = Some(STOPS_TO[value::choice(text, row.kind)?]),
+            // Where one of the two is given, the other's variable is not read.
+            Id::Leftovers => {
+                config.leftovers = LEFTOVERS[value::choice(text, row.kind)?];
+                if platform == Platform::Windows && config.leftovers != LEFTOVERS[0] {
+                    let why = "has no meaning on Windows: write kill, or leave it out";
+                    return Err(Fault::Other(why));
+                }
+                self.given |= 1 << Id::KeepOrphans as u64;
+            }
             Id::KeepOrphans => {
-                let orphans = !value::switch(text)?;
-                config.leftovers = Leftovers::Kill { orphans, asked: false };
+                if value::switch(text)? {
+                    config.leftovers = LEFTOVERS[2];
+                }
+                self.given |= 1 << Id::Leftovers as u64;
             }
             Id::ForwardTo => config.forward.to = FORWARDS_TO[value::choice(text, row.kind)?],
             Id::Rewrite => {
@@ -521,6 +533,7 @@ const OPTIONS: &[Row] = &[
     option(Id::StopSignal, "--stop-signal", "FOSTER_STOP_SIGNAL", Kind::Signal, true),
     option(Id::StopTimeout, "--stop-timeout", "FOSTER_STOP_TIMEOUT", Kind::Timeout, false),
     option(Id::StopTo, "--stop-to", "FOSTER_STOP_TO", Kind::StopTo, true),
+    option(Id::Leftovers, "--leftovers", "FOSTER_LEFTOVERS", Kind::Leftovers, false),
     option(Id::KeepOrphans, "--keep-orphans", "FOSTER_KEEP_ORPHANS", Kind::Switch, true),
     option(Id::ForwardTo, "--forward-to", "FOSTER_FORWARD_TO", Kind::ForwardTo, true),
     option(Id::Rewrite, "--rewrite", "FOSTER_REWRITE", Kind::Rewrites, true),
@@ -546,6 +559,13 @@ const RESTARTS: [Restart; 3] = [Restart::Never, Restart::OnFailure, Restart::Alw
 
 /// What those of [`Kind::StopTo`] stand for.
 const STOPS_TO: [StopTo; 3] = [StopTo::LeaderFirst, StopTo::Group, StopTo::Leader];
+
+/// What those of [`Kind::Leftovers`] stand for.
+const LEFTOVERS: [Leftovers; 3] = [
+    Leftovers::Kill { orphans: true, asked: false },
+    Leftovers::Kill { orphans: true, asked: true },
+    Leftovers::Kill { orphans: false, asked: false },
+];
 
 /// What those of [`Kind::ForwardTo`] stand for.
 const FORWARDS_TO: [ForwardTo; 2] = [ForwardTo::Group, ForwardTo::Child];

@@ -19,6 +19,8 @@ pub(super) enum Kind {
     Restart,
     /// Whom a stop is for.
     StopTo,
+    /// What becomes of what an unexpected end leaves.
+    Leftovers,
     /// Whom signals are for.
     ForwardTo,
     /// The form of the log.
@@ -73,6 +75,7 @@ impl Kind {
         match self {
             Kind::Restart => "never, on-failure, always",
             Kind::StopTo => "leader-first, group, leader",
+            Kind::Leftovers => "kill, term, keep",
             Kind::ForwardTo => "group, child",
             Kind::LogFormat => "text, json",
             Kind::Init => "tini, docker-init, dumb-init, catatonit",
@@ -87,9 +90,12 @@ impl Kind {
     fn wrong(self, platform: Platform) -> &'static str {
         match self {
             Kind::Switch => "is neither 1 nor 0: set it to 1 for yes, 0 for no",
-            Kind::Restart | Kind::StopTo | Kind::ForwardTo | Kind::LogFormat | Kind::Init => {
-                "is none of : write one of them"
-            }
+            Kind::Restart
+            | Kind::StopTo
+            | Kind::Leftovers
+            | Kind::ForwardTo
+            | Kind::LogFormat
+            | Kind::Init => "is none of : write one of them",
             Kind::Duration => "is no duration: write it like 500ms, 10s or 1m30s",
             Kind::Timeout => "is no duration: write it like 500ms, 10s or 1m30s, or infinity",
             Kind::Count => "is no number: write it like 5, or unlimited",

@@ -10,7 +10,7 @@ use crate::support::skip::skip;
 use crate::support::{Launch, Place, Running};
 
 /// What is typed in front of a tab, and the arguments that foster gets then.
-const EVERYWHERE: [(&str, &str); 16] = [
+const EVERYWHERE: [(&str, &str); 17] = [
     ("--keep-o\t", "<--keep-orphans>"),
     ("--restart ne\t", "<--restart><never>"),
     ("--restart=ne\t", "<--restart=never>"),
@@ -20,6 +20,7 @@ const EVERYWHERE: [(&str, &str); 16] = [
     ("--parent-death-signal HU\t", "<--parent-death-signal><HUP>"),
     ("--success SIGTE\t", "<--success><SIGTERM>"),
     ("--stop-to leader-\t", "<--stop-to><leader-first>"),
+    ("--leftovers te\t", "<--leftovers><term>"),
     ("--app-port no\t", "<--app-port><none>"),
     ("--name web --log-format=js\t", "<--name><web><--log-format=json>"),
     ("--stop-timeout inf\t", "<--stop-timeout><infinity>"),

@@ -13,6 +13,7 @@ mod support;
 
 mod subject;
 
+mod asked;
 mod bad_input;
 mod completions;
 mod demo;

@@ -42,6 +42,13 @@ fn options_without_meaning_on_windows_are_refused() {
         let (name, _) = option.split_once('=').unwrap_or((option, ""));
         assert!(end.says(&format!("{name}: it has no meaning on Windows")), "{end:?}");
     }
+    let end = run(["--leftovers", "term", "cmd", "/c", "echo", "it", "ran"]);
+    assert!(
+        end.code == 125 && end.says("--leftovers: 'term' has no meaning on Windows"),
+        "{end:?}"
+    );
+    let end = run(["--leftovers", "kill", "cmd", "/c", "exit 3"]);
+    assert_eq!(end.code, 3, "{end:?}");
     let end = foster_with(&[("FOSTER_REWRITE", "TERM:INT")], ["cmd"]).end();
     assert!(end.code == 125 && end.says("FOSTER_REWRITE: it has no meaning"), "{end:?}");
 }

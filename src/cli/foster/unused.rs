@@ -2,12 +2,13 @@
 //! not read. None of it keeps anything from running, but whoever wrote it expects something of it.
 
 use std::ffi::OsStr;
+use std::time::Duration;
 
 use crate::config::Restart;
 use crate::signal::Signal;
 
 use super::super::{Platform, Surroundings, near::nearest, value::shown};
-use super::{Draft, Id, OPTIONS, Row};
+use super::{Draft, Id, LEFTOVERS, OPTIONS, Row};
 
 impl<S: Surroundings> Draft<'_, S> {
     /// Adds a line about each to the configuration, which is complete.
@@ -70,6 +71,13 @@ impl<S: Surroundings> Draft<'_, S> {
             }
             Id::StopTimeout if config.stop.signal == Some(Signal::KILL) => {
                 "does nothing, as --stop-signal KILL leaves no time: leave one of them out"
+            }
+            Id::Leftovers
+                if never
+                    && config.stop.timeout == Some(Duration::ZERO)
+                    && config.leftovers == LEFTOVERS[1] =>
+            {
+                "term does nothing, as --stop-timeout 0 leaves no time: leave one of them out"
             }
             Id::Rewrite => {
                 return self.idle_rewrite.map(|it| (Some(it), "goes on as itself without it too"));

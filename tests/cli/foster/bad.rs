@@ -221,6 +221,9 @@ fn words_of_a_choice() {
         "leader-frist",
         &format!("{stop}: did you mean leader-first?"),
     );
+    let left = "is none of kill, term, keep";
+    value("--leftovers", "FOSTER_LEFTOVERS", "spare", &format!("{left}: write one of them"));
+    value("--leftovers", "FOSTER_LEFTOVERS", "tern", &format!("{left}: did you mean term?"));
     let format = "is none of text, json";
     value("--log-format", "FOSTER_LOG_FORMAT", "xml", &format!("{format}: write one of them"));
     value("--log-format", "FOSTER_LOG_FORMAT", "jsn", &format!("{format}: did you mean json?"));
@@ -348,6 +351,11 @@ fn options_without_meaning_on_windows() {
     ] {
         let line = format!("{variable}: it has no meaning on Windows: leave it out");
         refused(&World::windows().with(variable, "1"), &["foster", "app"], &line);
+    }
+    for how in ["term", "keep"] {
+        let line =
+            format!("--leftovers: '{how}' has no meaning on Windows: write kill, or leave it out");
+        refused(&World::windows(), &["foster", "--leftovers", how, "app"], &line);
     }
     let codes = World::windows().config(&["foster", "--success", "4294967295", "app"]);
     assert!(codes.success.contains(u32::MAX));

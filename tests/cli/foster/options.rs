@@ -338,16 +338,31 @@ fn success() {
 }
 
 #[test]
-fn keep_orphans() {
-    let spared = |world: World, args: &[&str]| {
-        world.config(args).leftovers == Leftovers::Kill { orphans: false, asked: false }
+fn leftovers() {
+    let kill = |orphans, asked| Leftovers::Kill { orphans, asked };
+    let (kill, term, keep) = (kill(true, false), kill(true, true), kill(false, false));
+    let leftovers = |config: &Config| config.leftovers;
+    for (text, wanted) in [("kill", kill), (" term ", term), ("keep", keep)] {
+        assert_eq!(by_both("--leftovers", "FOSTER_LEFTOVERS", text, leftovers), wanted);
+    }
+    command_line_wins("--leftovers", "term", "FOSTER_LEFTOVERS", "keep");
+    let given = |world: World, args: &[&str]| {
+        world.config(&[&["foster"], args, &["app"]].concat()).leftovers
     };
-    let plain = ["foster", "app"];
-    assert!(spared(World::new(), &["foster", "--keep-orphans", "app"]));
-    assert!(spared(World::new().with("FOSTER_KEEP_ORPHANS", "1"), &plain));
-    assert!(!spared(World::new().with("FOSTER_KEEP_ORPHANS", "0"), &plain));
-    let both = ["foster", "--keep-orphans", "app"];
-    assert!(spared(World::new().with("FOSTER_KEEP_ORPHANS", "0"), &both));
+    let variable = |value| World::new().with("FOSTER_KEEP_ORPHANS", value);
+    assert_eq!(given(World::new(), &["--keep-orphans"]), keep);
+    assert_eq!(given(variable("1"), &[]), keep);
+    assert_eq!(given(variable("0"), &[]), kill);
+    assert_eq!(given(variable("0"), &["--keep-orphans"]), keep);
+    // The last one counts, options more than variables, and the longer word more than the switch.
+    assert_eq!(given(World::new(), &["--keep-orphans", "--leftovers=term"]), term);
+    assert_eq!(given(World::new(), &["--leftovers=term", "--keep-orphans"]), keep);
+    assert_eq!(given(variable("1"), &["--leftovers=term"]), term);
+    assert_eq!(given(variable("1").with("FOSTER_LEFTOVERS", "term"), &[]), term);
+    let other = World::new().with("FOSTER_LEFTOVERS", "term");
+    assert_eq!(given(other, &["--keep-orphans"]), keep);
+    let windows = World::windows().config(&["foster", "--leftovers=kill", "app"]);
+    assert_eq!(windows.leftovers, kill);
 }
 
 #[test]
@@ -476,6 +491,7 @@ fn an_empty_variable_is_as_good_as_none() {
         "FOSTER_FORWARD_TO",
         "FOSTER_REWRITE",
         "FOSTER_SUCCESS",
+        "FOSTER_LEFTOVERS",
         "FOSTER_KEEP_ORPHANS",
         "FOSTER_LOG_FORMAT",
         "FOSTER_LOG",

@@ -23,6 +23,10 @@ fn what_does_something_is_no_reason_for_a_warning() {
         &["foster", "--max-restarts=0", "--wrap", "app"],
         &["foster", "--app-port=1", "--app-host=::", "--wrap", "app"],
         &["foster", "--app-port=none", "--wrap", "app"],
+        &["foster", "--leftovers=kill", "--stop-timeout=0", "app"],
+        &["foster", "--leftovers=keep", "--stop-timeout=0", "app"],
+        &["foster", "--leftovers=term", "app"],
+        &["foster", "--leftovers=term", "--backoff=0", "--stop-timeout=0", "--wrap", "app"],
         &["foster", "--keep-orphans", "--success=3", "--forward-to=child", "app"],
     ] {
         warns(&world, args, &[]);
@@ -57,6 +61,16 @@ fn options_of_restarts_where_there_are_none() {
         let args = ["foster", "--max-restarts=0", option, "--wrap", "app"];
         warns(&World::new(), &args, &[&format!("{name}: {why}")]);
     }
+}
+
+#[test]
+fn time_for_what_is_left_where_there_is_none() {
+    let line = "--leftovers: term does nothing, as --stop-timeout 0 leaves no time: leave one of \
+                them out";
+    let args = ["foster", "--leftovers=term", "--stop-timeout=0", "app"];
+    warns(&World::new(), &args, &[line]);
+    let args = ["foster", "--leftovers=term", "--stop-timeout=0", "--restart=never", "--wrap=app"];
+    warns(&World::new(), &args, &[line]);
 }
 
 #[test]

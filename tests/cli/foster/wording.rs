@@ -227,7 +227,7 @@ Stopping:
   --stop-signal* SIG        what a stop sends (the signal received, or TERM)
   --stop-timeout* DUR       from there to SIGKILL, or infinity (10s)
   --stop-to* WHOM           leader-first (COMMAND), group (--wrap) or leader
-  --keep-orphans*           spare what a run left behind outside its group
+  --leftovers* HOW          after a crash kill, term or keep (--keep-orphans*)
 Signals and processes:
   --forward-to* WHOM        child or group: who gets other signals (child)
   --rewrite* FROM:TO        pass FROM on as TO, or drop it for 0; repeatable
