@@ -22,11 +22,13 @@ pub fn own_memory(pid: i32) -> u64 {
 }
 
 /// Waits until all children that are zombies now have been reaped, but for those that another
-/// process traces: their ends are told to that one first (ptrace(2)).
+/// process traces: their ends are told to that one first (ptrace(2)). One whose main thread alone has
+/// ended looks like one too, and lives.
 pub fn await_no_zombies(pid: i32) {
     let dead = |pid: &i32| {
         procfs::stat(*pid).is_some_and(|stat| stat.state == 'Z')
             && procfs::status(*pid, "TracerPid").is_some_and(|tracer| tracer == "0")
+            && procfs::status(*pid, "Threads").is_some_and(|count| count == "1")
     };
     let mut zombies = procfs::children(pid);
     until("zombies stay", || {

@@ -29,7 +29,7 @@ use nix::unistd;
 
 use crate::board::{self, Board};
 use crate::dice::Dice;
-use crate::more::{change_mask, next_signal};
+use crate::more::{change_mask, move_environment, next_signal};
 use crate::script::{LIFETIME, die, fail};
 use crate::{seccomp, signals};
 
@@ -186,9 +186,12 @@ fn deed(dice: &mut Dice, board: Board, spell: Duration) -> Option<i32> {
         }
         // One of whom it is hard to tell whose it is.
         9 => {
-            let way = dice.between(0, 3);
+            let way = dice.between(0, 6);
             orphan(&mut || {
                 hide(way);
+                if way == 6 {
+                    end_main_thread(spell);
+                }
                 escape(spell);
             })
         }
@@ -220,13 +223,33 @@ fn hide(way: u64) {
             }
             1 => drop(unistd::setuid(unistd::Uid::from_raw(65_534))),
             2 => assert_eq!(libc::prctl(libc::PR_SET_DUMPABLE, 0), 0),
-            _ => {
+            // A gigabyte of nothing to read: who does not see /proc cannot move there.
+            3 if Path::new("/proc/self/stat").exists() => move_environment(1 << 30),
+            4 => {
+                let name = c"somebody else".as_ptr();
+                assert_eq!(libc::prctl(libc::PR_SET_NAME, name), 0);
+            }
+            5 => {
                 let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
                 libc::getrlimit(libc::RLIMIT_LOCKS, &raw mut limit);
                 limit.rlim_cur = limit.rlim_max;
                 libc::setrlimit(libc::RLIMIT_LOCKS, &raw const limit);
             }
+            // The other way is for a process as a whole.
+            _ => {}
         }
+    }
+}
+
+/// Lives on in a thread beside the first, which ends; where there is no room for one, in that.
+fn end_main_thread(spell: Duration) {
+    let other = std::thread::Builder::new().spawn(move || {
+        escape(spell);
+        end();
+    });
+    if other.is_ok() {
+        // SAFETY: what the other thread uses is its own.
+        unsafe { libc::syscall(libc::SYS_exit, 0) };
     }
 }
 

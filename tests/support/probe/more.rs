@@ -247,7 +247,7 @@ fn rename() {
     room[..length].copy_from_slice(&title[..length]);
 }
 
-fn move_environment(size: usize) {
+pub fn move_environment(size: usize) {
     let field = memory_map();
     // As prctl(2) has it, PR_SET_MM_MAP.
     #[repr(C)]
