@@ -6,32 +6,45 @@
 
 use std::ffi::OsString;
 
-/// Takes out of an init's arguments, its name first, the words that the kernel only had left over;
-/// gives them. Where the arguments are not those that this kernel command line makes, somebody else
-/// wrote them (a script that became foster), and all of them stay.
-pub(super) fn take_stray(args: &mut Vec<OsString>, line: &[u8]) -> Vec<OsString> {
-    let words: Vec<&[u8]> = words(line).collect();
-    let mut parts = words.split(|word| *word == b"--");
-    let before = parts.next().unwrap_or_default();
-    let behind = parts.next().unwrap_or_default();
-    let Some(given) = args.get(1..) else { return Vec::new() };
-    let Some(count) = given.len().checked_sub(behind.len()) else { return Vec::new() };
+/// How many of an init's arguments, its name first and not counted, are words that the kernel only
+/// had left over. They stand in front of the others. None where the arguments are not those that this
+/// kernel command line makes: somebody else wrote them (a script that became foster).
+pub(super) fn count_strays(args: &[OsString], line: &[u8]) -> usize {
+    let given = args.get(1..).unwrap_or_default();
+    let (mut before, mut behind) = (line, line);
+    while next_word(&mut behind).is_some() {}
+    let mut counted = behind;
+    let mut count = given.len();
+    while next_word(&mut counted).is_some() {
+        let Some(fewer) = count.checked_sub(1) else { return 0 };
+        count = fewer;
+    }
     let (left_over, ours) = given.split_at(count);
-    let mut from_before = before.iter();
-    let all_are = ours.iter().zip(behind).all(|(arg, word)| is_same(arg, word))
-        && left_over.iter().all(|arg| from_before.any(|word| is_same(arg, word)));
-    if all_are { args.drain(1..=count).collect() } else { Vec::new() }
+    let are_ours = ours.iter().all(|arg| next_word(&mut behind).is_some_and(|it| is_same(arg, it)));
+    // The drivers took those that are missing.
+    let is_stray = |arg: &OsString| {
+        while let Some(word) = next_word(&mut before) {
+            if is_same(arg, word) {
+                return true;
+            }
+        }
+        false
+    };
+    if are_ours && left_over.iter().all(is_stray) { count } else { 0 }
 }
 
-/// The words of the kernel's command line, with their quotes: double quotes keep words together, and
-/// nothing else does.
-fn words(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+/// Takes a word off the kernel's command line, with its quotes: double quotes keep words together, and
+/// nothing else does. None at its end, and for two dashes, which are taken off too.
+fn next_word<'a>(line: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let rest = line.trim_ascii_start();
     let mut in_quotes = false;
-    let words = line.split(move |byte| {
+    let is_end = |byte: &u8| {
         in_quotes ^= *byte == b'"';
         byte.is_ascii_whitespace() && !in_quotes
-    });
-    words.filter(|word| !word.is_empty())
+    };
+    let (word, rest) = rest.split_at(rest.iter().position(is_end).unwrap_or(rest.len()));
+    *line = rest;
+    Some(word).filter(|word| !word.is_empty() && *word != b"--")
 }
 
 /// Whether an argument is this word. The kernel leaves quotes in the midst of a word; to compare the
@@ -48,9 +61,10 @@ mod tests {
     /// What is left over of these arguments, and what stays.
     fn split(line: &str, args: &[&str]) -> (Vec<OsString>, Vec<OsString>) {
         let mut args: Vec<OsString> = ["/init"].iter().chain(args).map(OsString::from).collect();
-        let stray = take_stray(&mut args, line.as_bytes());
+        let count = count_strays(&args, line.as_bytes());
         assert_eq!(args.remove(0), "/init");
-        (stray, args)
+        let stays = args.split_off(count);
+        (args, stays)
     }
 
     #[test]
@@ -85,8 +99,8 @@ mod tests {
 
     #[test]
     fn without_so_much_as_a_name_there_is_nothing_to_take() {
-        assert_eq!(take_stray(&mut Vec::new(), b"splash -- app"), Vec::<OsString>::new());
-        assert_eq!(take_stray(&mut Vec::new(), b""), Vec::<OsString>::new());
+        assert_eq!(count_strays(&[], b"splash -- app"), 0);
+        assert_eq!(count_strays(&[], b""), 0);
     }
 
     #[test]

@@ -103,22 +103,26 @@ pub struct Say {
 
 /// Reads a command line, `argv[0]` included, and the environment.
 pub fn parse(mut args: Vec<OsString>, surroundings: &impl Surroundings) -> Outcome {
-    let Some(line) = surroundings.kernel_line() else { return parse_own(args, surroundings) };
-    let stray = kernel_line::take_stray(&mut args, &line);
+    let line = surroundings.kernel_line();
+    let strays = line.map_or(0, |line| kernel_line::count_strays(&args, &line));
+    let mut words = String::new();
+    for _ in 0..strays {
+        let glue = if words.is_empty() { "'" } else { ", '" };
+        words.extend([glue, &value::shown(&args.remove(1)), "'"]);
+    }
     let mut outcome = parse_own(args, surroundings);
-    if !stray.is_empty() {
-        warn_of_stray(&stray, &mut outcome);
+    if strays > 0 {
+        warn_of_strays(&words, &mut outcome);
     }
     outcome
 }
 
 /// Says which words of the kernel's command line are not taken for foster's.
-fn warn_of_stray(stray: &[OsString], outcome: &mut Outcome) {
-    let words: Vec<String> = stray.iter().map(|word| format!("'{}'", value::shown(word))).collect();
+#[cold]
+fn warn_of_strays(words: &str, outcome: &mut Outcome) {
     let warning = format!(
-        "ignoring {} of the kernel command line: put what is for foster behind --, as in: quiet -- \
-         COMMAND",
-        words.join(", ")
+        "ignoring {words} of the kernel command line: put what is for foster behind --, as in: quiet \
+         -- COMMAND"
     );
     match outcome {
         Outcome::Run(config) => {
