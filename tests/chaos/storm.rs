@@ -18,6 +18,7 @@ use crate::judge::Judge;
 use crate::look::{await_no_zombies, binary, own_memory};
 use crate::situation::{Cast, End, Situation, Stderr, WORLDS};
 use crate::support::board::{self, Board};
+use crate::support::cgroup::Cgroup;
 use crate::support::dice::Dice;
 use crate::support::patience::until;
 use crate::support::procfs;
@@ -125,7 +126,7 @@ impl Weather {
         if !situation.is_possible() {
             return Err(Lacking::Root);
         }
-        let cgroup = situation.world.group_limit.map(|limit| Cgroup::new(seed, limit));
+        let cgroup = situation.world.group_limit.map(Cgroup::new);
         let cgroup = cgroup.map(|cgroup| cgroup.ok_or(Lacking::Cgroup)).transpose()?;
         let folder = Folder::new(seed);
         let board = folder.0.join("board");
@@ -415,7 +416,7 @@ impl Tally {
 fn launch(situation: &Situation, folder: &Path, cgroup: Option<&Cgroup>) -> Launch {
     let world = &situation.world;
     let mut odd = vec![format!("open={}", folder.join("board").display())];
-    odd.extend(cgroup.map(|cgroup| format!("cgroup={}", cgroup.0.display())));
+    odd.extend(cgroup.map(|cgroup| cgroup.joined()));
     match world.stderr {
         Stderr::Read | Stderr::Unread | Stderr::Broken => {}
         Stderr::Stuck => {
@@ -539,32 +540,6 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.0);
-    }
-}
-
-/// A cgroup that holds only so many processes.
-struct Cgroup(PathBuf);
-
-impl Cgroup {
-    fn new(seed: u64, limit: u64) -> Option<Cgroup> {
-        // The first is that of version 1, the other of version 2.
-        for root in ["/sys/fs/cgroup/pids", "/sys/fs/cgroup"] {
-            let path = Path::new(root).join(format!("foster-chaos-{}-{seed}", std::process::id()));
-            if fs::create_dir(&path).is_ok() {
-                let cgroup = Cgroup(path);
-                if fs::write(cgroup.0.join("pids.max"), limit.to_string()).is_ok() {
-                    return Some(cgroup);
-                }
-            }
-        }
-        None
-    }
-}
-
-impl Drop for Cgroup {
-    fn drop(&mut self) {
-        // Its last process is gone for the kernel a moment after it is for others.
-        until("the cgroup is not empty", || fs::remove_dir(&self.0).ok());
     }
 }
 

@@ -15,6 +15,7 @@
 //! What the inits run is the probe, `probe.rs` beside this file, whose arguments are a script.
 
 pub mod board;
+pub mod cgroup;
 pub mod dice;
 pub mod launch;
 pub mod patience;
