@@ -22,6 +22,8 @@ pub enum Target {
     Group(Pid),
     /// All of a process group but its leader.
     Rest(Pid),
+    /// A process that is no child of foster's, if it still carries the mark of this service.
+    Marked(Pid, ServiceId),
 }
 
 impl Target {
@@ -29,7 +31,10 @@ impl Target {
     #[must_use]
     pub const fn pid(self) -> Pid {
         match self {
-            Target::Process(pid) | Target::Group(pid) | Target::Rest(pid) => pid,
+            Target::Process(pid)
+            | Target::Group(pid)
+            | Target::Rest(pid)
+            | Target::Marked(pid, _) => pid,
         }
     }
 }
@@ -239,6 +244,8 @@ pub struct OsError(pub i32);
 impl OsError {
     /// There is no such process (ESRCH on Linux).
     pub const NO_SUCH_PROCESS: OsError = OsError(3);
+    /// One may not do that (EPERM on Linux).
+    pub const NOT_PERMITTED: OsError = OsError(1);
 }
 
 impl fmt::Display for OsError {

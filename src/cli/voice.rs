@@ -282,9 +282,13 @@ fn foster(said: &Said<'_>, out: &mut dyn Write) -> fmt::Result {
         Report::KillingOrphan { pid, .. } => {
             write!(out, "killing process {pid}, which {name} left behind")
         }
-        Report::Spared { pid, name } => {
+        Report::Spared { pid, name, in_reach } => {
             let name = OneLine(name.as_bytes());
-            write!(out, "leaving process {pid} ({name}) alone: no mark of a run is known of it")
+            let why = match in_reach {
+                true => "no mark of a run is known of it",
+                false => "foster is not permitted to kill it",
+            };
+            write!(out, "leaving process {pid} ({name}) alone: {why}")
         }
         Report::Received { signal } => write!(out, "received {signal}"),
         Report::Rewritten { from, to: Some(to) } => write!(out, "{from} goes on as {to}"),
@@ -474,7 +478,7 @@ struct Whom(Target);
 impl fmt::Display for Whom {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Target::Process(pid) => write!(f, "process {pid}"),
+            Target::Process(pid) | Target::Marked(pid, _) => write!(f, "process {pid}"),
             Target::Group(pid) => write!(f, "group {pid}"),
             Target::Rest(pid) => write!(f, "the rest of group {pid}"),
         }

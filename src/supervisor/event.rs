@@ -138,4 +138,7 @@ pub struct Survivor {
     /// Whether it is foster's child now, so that its end will be told. One that is not has a
     /// parent of its own that lives, or was adopted by another.
     pub adopted: bool,
+    /// Whether foster may send it signals: it may not where another user runs it, and foster has
+    /// no power over that one.
+    pub in_reach: bool,
 }

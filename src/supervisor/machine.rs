@@ -226,6 +226,7 @@ mod tests {
                     group: pid,
                     mark: Mark::None,
                     adopted: true,
+                    in_reach: true,
                 };
                 actions.extend(tell(machine, Event::Survivor(survivor)));
             }

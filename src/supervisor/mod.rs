@@ -23,7 +23,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::config::Config;
-use crate::process::{Mark, Pid, ServiceId, Target};
+use crate::process::{Comm, Mark, OsError, Pid, ServiceId, Target};
 use crate::signal::{Signal, SignalSet};
 use crate::time::Instant;
 
@@ -237,9 +237,7 @@ impl Supervisor {
             Event::NotSuspended { group } => self.not_suspended(group),
             Event::TerminalGiven { group } => self.terminal_given(group),
             Event::TerminalKept { group } => self.terminal_kept(group),
-            Event::KillFailed { target, signal, os } => {
-                self.report(Report::KillFailed { target, signal, os });
-            }
+            Event::KillFailed { target, signal, os } => self.kill_failed(target, signal, os, now),
             Event::Hidden => self.outbox.survey_due |= self.awaits_survey(),
             Event::Survivor(survivor) => self.survivor(survivor, now),
             Event::Surveyed { whole, groups } => self.surveyed(whole, groups, now),
@@ -380,7 +378,7 @@ impl Supervisor {
         self.outbox.survey_due = false;
         let mut marks = false;
         for service in self.services.iter_mut().filter(|service| service.awaits_survey()) {
-            (service.survey, service.found) = (Some(Remains::None), None);
+            (service.survey, service.found, service.crowd) = (Some(Remains::None), None, 0);
             marks |= service.is_cleaning(&self.config);
         }
         self.reads_marks = marks && self.config.supervised;
@@ -389,27 +387,32 @@ impl Supervisor {
 
     /// Takes in one that lives: a service is not down before it is gone.
     fn survivor(&mut self, survivor: Survivor, now: Instant) {
-        let Survivor { pid, name, group, mark, adopted } = survivor;
+        let Survivor { pid, name, group, mark, adopted, in_reach } = survivor;
         self.machine.takes_in(adopted);
-        if let Some(id) = self.outbox.service_of(group) {
-            let service = &mut self.services[id.index()];
-            let remains = if adopted { Remains::Adopted } else { Remains::Others };
+        if let Some(id) = self.outbox.service_of(group)
+            && let service = &mut self.services[id.index()]
+            && let Some(found) = &mut service.survey
+        {
+            if !in_reach {
+                // It has got no stop signal either: there is nothing to wait for.
+                return self.spare(pid, name, in_reach, now);
+            }
+            *found = (*found).max(if adopted { Remains::Adopted } else { Remains::Others });
             service.found = service.found.or(Some((pid, name)));
-            service.survey = service.survey.map(|found| found.max(remains));
         }
         if mark == Mark::Lost && adopted {
             self.await_lost();
         }
-        if !adopted {
+        if !adopted && !matches!(mark, Mark::Run(_)) {
             return;
         }
         let Some(id) = self.owner(mark) else {
             let stays = match mark {
-                Mark::Run(_) | Mark::None | Mark::Unreadable => self.reads_marks,
+                Mark::Run(_) | Mark::None | Mark::Unreadable => self.reads_marks && adopted,
                 Mark::Lost => false,
             };
-            if stays && self.spared.tells(pid, now) {
-                self.report(Report::Spared { pid, name });
+            if stays {
+                self.spare(pid, name, true, now);
             }
             return;
         };
@@ -417,21 +420,62 @@ impl Supervisor {
         if service.survey.is_none() || !service.is_cleaning(&self.config) {
             return;
         }
-        service.survey = Some(Remains::Adopted);
-        service.found = service.found.or(Some((pid, name)));
-        let run = service.run_number();
-        let asks = service.asks_orphan(group);
+        if !in_reach {
+            return self.spare(pid, name, in_reach, now);
+        }
+        // Nobody tells of the end of another's child: it is foster's when its parent has ended, and
+        // its parent's as long as that is asked to.
+        let (run, asks) = (service.run_number(), service.asks_orphan(group));
+        let target = match (adopted, asks) {
+            (true, _) => Target::Process(pid),
+            (false, Some(false)) => Target::Marked(pid, id),
+            (false, Some(true) | None) => return,
+        };
+        let signal = service.cleans_by();
+        if adopted || signal == Signal::STOP {
+            service.survey = Some(Remains::Adopted);
+            service.found = service.found.or(Some((pid, name)));
+        }
         if service.left_behind() {
             self.report(Report::InBackground { service: id, run });
         }
-        let target = Target::Process(pid);
         match asks {
             None => {}
             Some(true) => self.outbox.ask(target, self.shutdown.signal(&self.config)),
             Some(false) => {
-                self.report(Report::KillingOrphan { service: id, run, pid });
-                self.outbox.push(Action::Kill { target, signal: Signal::KILL, value: None });
+                if signal == Signal::KILL {
+                    self.report(Report::KillingOrphan { service: id, run, pid });
+                }
+                self.outbox.push(Action::Kill { target, signal, value: None });
             }
+        }
+    }
+
+    /// Leaves one alone, and tells that once.
+    fn spare(&mut self, pid: Pid, name: Comm, in_reach: bool, now: Instant) {
+        if self.spared.tells(pid, now) {
+            self.report(Report::Spared { pid, name, in_reach });
+        }
+    }
+
+    /// Takes in that a signal could not be sent. What foster may not kill is not waited for, and told
+    /// of once.
+    fn kill_failed(&mut self, target: Target, signal: Signal, os: i32, now: Instant) {
+        let refused = OsError(os) == OsError::NOT_PERMITTED;
+        match self.outbox.service_of(target.pid()).filter(|_| refused) {
+            Some(id) => {
+                if self.services[id.index()].is_news() {
+                    self.report(Report::KillFailed { target, signal, os });
+                }
+                if signal == Signal::KILL {
+                    self.step(id, Input::Refused, now);
+                }
+            }
+            // Who is left is for the next survey to tell.
+            None if refused && signal == Signal::KILL => {
+                self.outbox.survey_due |= self.awaits_survey();
+            }
+            None => self.report(Report::KillFailed { target, signal, os }),
         }
     }
 

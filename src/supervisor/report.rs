@@ -110,12 +110,16 @@ pub enum Report {
         /// Whom.
         pid: Pid,
     },
-    /// A process that foster adopted is no service's that it knows of, and is left alone.
+    /// A process that foster adopted is no service's that it knows of, or none that it may kill, and
+    /// is left alone.
     Spared {
         /// Whom.
         pid: Pid,
         /// What it is called.
         name: Comm,
+        /// Whether foster could send it signals: else it may be a service's, and is left alone
+        /// for that.
+        in_reach: bool,
     },
     /// foster got a signal.
     Received {
@@ -223,13 +227,14 @@ impl Report {
             | Report::InBackground { .. }
             | Report::Killing { .. }
             | Report::KillFailed { .. }
+            | Report::Spared { in_reach: false, .. }
             | Report::NotReaper => Level::Warn,
             Report::Started { .. }
             | Report::Ended { .. }
             | Report::RestartDue { .. }
             | Report::StopRequested { .. }
             | Report::KillingOrphan { .. }
-            | Report::Spared { .. }
+            | Report::Spared { in_reach: true, .. }
             | Report::KillingAll { .. }
             | Report::MachineEnds { .. }
             | Report::SuspendingAlone

@@ -183,6 +183,8 @@ pub(super) enum Input {
     SpawnFailed(SpawnError),
     Exited(ExitStatus),
     Surveyed(Remains),
+    /// Its leader may not be killed.
+    Refused,
     /// The deadline that the service gave has come.
     Timeout,
 }
@@ -218,6 +220,12 @@ pub(super) struct Service {
     /// The key on the terminal that its last run died of, unasked.
     pub(super) died_of: Option<Signal>,
     background: Background,
+    /// Whether it was told in this stop that a signal to it was refused.
+    refused: bool,
+    /// How many that escaped its group were found by the survey under way, or the last one.
+    pub(super) crowd: u32,
+    /// How many surveys there were since they were many.
+    round: u8,
 }
 
 impl Service {
@@ -236,6 +244,9 @@ impl Service {
             tie: Tie::default(),
             died_of: None,
             background: Background::No,
+            refused: false,
+            crowd: 0,
+            round: 0,
         }
     }
 
@@ -366,6 +377,23 @@ impl Service {
         }
     }
 
+    /// What one that escaped its group gets. Where they are many, all are stopped first: each that is
+    /// killed would make room, at a limit of processes, for one that is not found yet.
+    pub(super) fn cleans_by(&mut self) -> Signal {
+        self.crowd += 1;
+        match self.round {
+            0 if self.crowd <= MANY => Signal::KILL,
+            0..LAST => Signal::STOP,
+            _ => Signal::KILL,
+        }
+    }
+
+    /// Takes in that a signal to it was refused; says whether that is news to the user.
+    pub(super) fn is_news(&mut self) -> bool {
+        let stops = matches!(self.state, State::Stopping { .. } | State::Killing { .. });
+        !(stops && std::mem::replace(&mut self.refused, true))
+    }
+
     /// Answers an input.
     #[inline(never)]
     pub(super) fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
@@ -394,6 +422,7 @@ impl Service {
             | Input::SpawnFailed(_)
             | Input::Exited(_)
             | Input::Surveyed(_)
+            | Input::Refused
             | Input::Timeout => state,
         }
     }
@@ -403,7 +432,7 @@ impl Service {
         match input {
             Input::Spawned(pid, run) => {
                 self.run = run;
-                self.halted = None;
+                (self.halted, self.refused) = (None, false);
                 self.tie = Tie::new(terminal::gives_at_once(cx.config, cx.facts));
                 self.died_of = None;
                 if let Background::Suspected { .. } = self.background {
@@ -426,6 +455,10 @@ impl Service {
                 if error.kind == SpawnErrorKind::Resources && error.pid.is_none() {
                     // There was no process: nothing that ran could have been a success.
                     self.code = code;
+                    // What earlier runs have left may be what takes all there is.
+                    if let Next::Retry { .. } = next {
+                        return self.clean(next, false, cx);
+                    }
                 }
                 self.proceed(next)
             }
@@ -434,7 +467,9 @@ impl Service {
                 true => self.stopped_waiting(cx),
                 false => State::Starting,
             },
-            Input::Exited(_) | Input::Surveyed(_) | Input::Timeout => State::Starting,
+            Input::Exited(_) | Input::Surveyed(_) | Input::Refused | Input::Timeout => {
+                State::Starting
+            }
         }
     }
 
@@ -472,9 +507,11 @@ impl Service {
                 State::Stopping { pid, leader, rest, kill_at, look_at: None, next }
             }
             // A process that runs has no deadline, and cannot be started again.
-            Input::Spawned(..) | Input::SpawnFailed(_) | Input::Surveyed(_) | Input::Timeout => {
-                State::Up { pid, since }
-            }
+            Input::Spawned(..)
+            | Input::SpawnFailed(_)
+            | Input::Surveyed(_)
+            | Input::Refused
+            | Input::Timeout => State::Up { pid, since },
         }
     }
 
@@ -548,7 +585,7 @@ impl Service {
                 };
                 State::Stopping { pid, leader, rest, kill_at, look_at: cx.look_at(remains), next }
             }
-            Input::Spawned(..) | Input::SpawnFailed(_) => {
+            Input::Spawned(..) | Input::SpawnFailed(_) | Input::Refused => {
                 State::Stopping { pid, leader, rest, kill_at, look_at, next }
             }
         }
@@ -594,6 +631,11 @@ impl Service {
                 }
                 self.proceed(next)
             }
+            // Nothing that foster does makes it end.
+            Input::Refused if leader == Leader::Alive => {
+                cx.outbox.forget_leader(pid);
+                self.clean(next, true, cx)
+            }
             Input::Timeout => {
                 cx.outbox.survey_due = true;
                 State::Killing { pid, leader, why, give_up_at, look_at: None, next }
@@ -603,7 +645,7 @@ impl Service {
                 let next = self.stopped(next, cx);
                 State::Killing { pid, leader, why, give_up_at, look_at, next }
             }
-            Input::Spawned(..) | Input::SpawnFailed(_) => {
+            Input::Spawned(..) | Input::SpawnFailed(_) | Input::Refused => {
                 State::Killing { pid, leader, why, give_up_at, look_at, next }
             }
         }
@@ -629,9 +671,15 @@ impl Service {
             // What was found has been killed; the next death of an orphan starts a new survey.
             Input::Surveyed(Remains::Others | Remains::Adopted) => {
                 let give_up_at = give_up_at.or(Some(cx.now + KILL_PATIENCE));
+                self.round = match self.round {
+                    0 if self.crowd <= MANY => 0,
+                    round => (round + 1) % (LAST + 1),
+                };
+                // Nothing tells that one was stopped.
+                cx.outbox.survey_due |= self.round > 0;
                 State::Cleaning { give_up_at, next }
             }
-            Input::Spawned(..) | Input::SpawnFailed(_) | Input::Exited(_) => {
+            Input::Spawned(..) | Input::SpawnFailed(_) | Input::Exited(_) | Input::Refused => {
                 State::Cleaning { give_up_at, next }
             }
         }
@@ -647,9 +695,11 @@ impl Service {
                 State::Starting
             }
             Input::Stop(_) | Input::Kill => self.stopped_waiting(cx),
-            Input::Spawned(..) | Input::SpawnFailed(_) | Input::Exited(_) | Input::Surveyed(_) => {
-                State::Backoff { retry_at }
-            }
+            Input::Spawned(..)
+            | Input::SpawnFailed(_)
+            | Input::Exited(_)
+            | Input::Surveyed(_)
+            | Input::Refused => State::Backoff { retry_at },
         }
     }
 
@@ -787,7 +837,7 @@ impl Service {
         let group = match cx.group_of(pid) {
             // What escaped the group is found by its mark, or else is foster's only child.
             Target::Group(group) if cx.config.supervised => Some(group),
-            Target::Group(_) | Target::Rest(_) | Target::Process(_) => None,
+            Target::Group(_) | Target::Rest(_) | Target::Process(_) | Target::Marked(..) => None,
         };
         if group.is_some() || !cx.config.supervised {
             cx.outbox.push(Action::Look { service: self.id, group });
@@ -817,6 +867,7 @@ impl Service {
 
     /// Goes where a service goes of which nothing is left.
     fn proceed(&mut self, next: Next) -> State {
+        self.round = 0;
         match next {
             Next::Retry { at } => State::Backoff { retry_at: at },
             Next::Down => State::Down,
@@ -921,6 +972,12 @@ const AT_ONCE: Duration = Duration::from_secs(3);
 /// How long foster waits for what got SIGKILL: only a process that hangs in the kernel takes
 /// more than moments. systemd gives as much by its default for the stop.
 pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many that escaped are killed without having been stopped.
+const MANY: u32 = 16;
+
+/// The round in which those that were stopped are killed.
+const LAST: u8 = 3;
 
 /// How often foster looks at members of a group whose ends nobody tells it.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);

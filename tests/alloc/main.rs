@@ -128,9 +128,9 @@ fn nothing_is_allocated_once_foster_runs() {
         let service = ServiceId(round % services);
         let leader = leaders(&machine)[service.index()].expect("all are up");
         let run = RunId { service, nonce: u128::from(leader.0) };
-        let (pid, mark) = (Pid(2_000_000), Mark::Run(run));
+        let (pid, name, mark) = (Pid(2_000_000), Comm::default(), Mark::Run(run));
         world.survivor =
-            Some(Survivor { pid, name: Comm::default(), group: pid, mark, adopted: true });
+            Some(Survivor { pid, name, group: pid, mark, adopted: true, in_reach: true });
         world.news = Some(News::Death(leader));
         turn(&mut driver, &mut machine, &mut world);
         turn(&mut driver, &mut machine, &mut world);
@@ -149,8 +149,8 @@ fn nothing_is_allocated_once_foster_runs() {
     turn(&mut driver, &mut machine, &mut world);
     let leaders = leaders(&machine);
     let group = leaders[0].expect("the first service is up");
-    let (pid, mark) = (Pid(3_000_000), Mark::None);
-    world.survivor = Some(Survivor { pid, name: Comm::default(), group, mark, adopted: true });
+    let (pid, name, mark) = (Pid(3_000_000), Comm::default(), Mark::None);
+    world.survivor = Some(Survivor { pid, name, group, mark, adopted: true, in_reach: true });
     let mut code = None;
     for leader in leaders.into_iter().flatten().chain([pid]) {
         world.news = Some(News::Death(leader));

@@ -411,7 +411,7 @@ fn choices(node: &Node) -> Vec<Step> {
         } else if process.stuck {
             told.push(Op::Unstick(who));
         } else {
-            untold.extend([Op::Linger(who), Op::Stick(who)]);
+            untold.extend([Op::Linger(who), Op::Stick(who), Op::Deny(who)]);
         }
         if process.manner != Manner::Ignore {
             untold.push(Op::Behave(who, Manner::Ignore));

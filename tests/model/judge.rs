@@ -4,6 +4,7 @@
 //! written from the promises and not from the machine: when each service is due, what foster has
 //! to end with, who is to get which signal. It shares no code with the machine but the words.
 
+use std::collections::VecDeque;
 use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use foster::supervisor::{
 };
 use foster::time::Instant;
 
-use crate::kernel::{FOSTER, Kernel, Life, OUTSIDE, Process};
+use crate::kernel::{FOSTER, Kernel, Life, NOT_PERMITTED, OUTSIDE, Process};
 
 /// The account of one world.
 #[derive(Clone, Debug)]
@@ -28,6 +29,8 @@ pub struct Judge {
     pub stop: Option<StopOrder>,
     /// Since when what services left is waited for, without a stop.
     waits: Option<Instant>,
+    /// Whether that was told.
+    stop_told: bool,
     /// When it is to be told at the latest that services are waited for.
     tell_by: Option<Instant>,
     /// How many were named in this moment.
@@ -66,12 +69,16 @@ pub struct Judge {
     pub lateness: Duration,
     /// Whether any process ever hung in the kernel.
     pub hung: bool,
+    /// The birth of the first process that foster may not kill.
+    pub denied: Option<u64>,
     /// Whether anyone ever came to foster who stems from no service.
     pub visited: bool,
     /// The end of the machine, where foster is its init.
     pub machine: Machine,
     /// When it was told last of one that is left alone.
     told_of: Option<Instant>,
+    /// And of whom, by birth, the last one first.
+    told_of_whom: VecDeque<u64>,
     /// Whether environments can be read.
     pub readable: bool,
     /// The first promise that was broken.
@@ -103,6 +110,8 @@ pub struct Account {
     /// What the orphans of the last run, by their births, got before they are to be killed.
     asked_orphans: Vec<(u64, Signal)>,
     code: u32,
+    /// Whether it was told in this stop that a signal to it was refused.
+    refused: bool,
     /// Whether its last run ended by itself, at once and with success.
     hasty: bool,
     /// Whether foster has looked whom that left, may have seen somebody, and knows of somebody.
@@ -160,6 +169,7 @@ impl Judge {
             services: vec![Account::default(); count],
             stop: None,
             waits: None,
+            stop_told: false,
             tell_by: None,
             named: (Instant::ZERO, 0),
             seen: false,
@@ -180,9 +190,11 @@ impl Judge {
             settled: vec![false; count],
             lateness: Duration::ZERO,
             hung: false,
+            denied: None,
             visited: false,
             machine: Machine::default(),
             told_of: None,
+            told_of_whom: VecDeque::new(),
             readable: true,
             fault: None,
         }
@@ -216,10 +228,10 @@ impl Judge {
             Event::Survivor(Survivor { mark, adopted, .. }) => {
                 let only = self.services.len() == 1;
                 let clears = self.clears();
-                for account in self.services.iter_mut().filter(|_| adopted) {
+                for account in &mut self.services {
                     let is_its = match mark {
                         Mark::Run(run) => account.last == Some(run),
-                        Mark::Unreadable => only,
+                        Mark::Unreadable => only && adopted,
                         Mark::None | Mark::Lost => false,
                     };
                     account.seen |= is_its;
@@ -234,9 +246,19 @@ impl Judge {
                 }
             }
             Event::TerminalGiven { .. } => self.given = true,
+            Event::KillFailed { target, signal: Signal::KILL, os: NOT_PERMITTED } => {
+                // There is nothing that foster could wait for.
+                if let Some(service) = self.leads(target.pid()) {
+                    let account = &mut self.services[service.index()];
+                    if account.run.is_some_and(|run| run.killed && run.ended.is_none()) {
+                        account.unkillable = true;
+                        self.owed.retain(|(owed, ..)| owed.pid() != target.pid());
+                    }
+                }
+            }
+            Event::KillFailed { .. } => {}
             Event::NotSuspended { .. }
             | Event::TerminalKept { .. }
-            | Event::KillFailed { .. }
             | Event::Hidden
             | Event::Surveyed { .. } => {}
         }
@@ -258,7 +280,9 @@ impl Judge {
                     format!("{pid} is held and leads nothing")
                 });
             }
-            Action::Report(Report::Spared { pid, .. }) => self.may_spare(pid, now, kernel),
+            Action::Report(Report::Spared { pid, in_reach, .. }) => {
+                self.may_spare(pid, in_reach, now, kernel);
+            }
             Action::Report(report) => self.reported(report, now),
             Action::GiveTerminal { group } => self.lives(group, kernel),
             Action::Suspend { group, .. } => {
@@ -330,6 +354,13 @@ impl Judge {
                 )
             });
         }
+        // Where everything dies of SIGKILL, or may not be killed, no restart is held up.
+        let overdue = |account: &Account| {
+            let due = account.due.filter(|_| self.stop.is_none() && !self.hung && !self.visited);
+            due.is_some_and(|due| due + MOMENTS + self.lateness <= now)
+        };
+        let overdue = self.services.iter().position(overdue);
+        self.check(overdue.is_none(), || format!("service {overdue:?} is still not started"));
         let late = self.tell_by.is_some_and(|at| at <= now) && self.waits_until(now).is_some();
         self.check(!late, || format!("at {now} nobody was told who is waited for"));
         let Machine { asked, killed, over, .. } = self.machine;
@@ -472,7 +503,7 @@ impl Judge {
         (account.asked, account.got_hup) = (stop.is_some(), false);
         (self.given, self.halted, self.died_of) = (false, false, None);
         account.row = std::mem::take(&mut account.hasty) && account.left;
-        (account.unkillable, account.unseen) = (false, false);
+        (account.unkillable, account.unseen, account.refused) = (false, false, false);
         let kill_at = stop.map(|_| timeout.map(|timeout| now + timeout));
         let run =
             Run { pid, since: now, ended: None, kill_at, killed: false, spared: None, left: false };
@@ -807,8 +838,10 @@ impl Judge {
         };
         let is_known = |p: &Process| p.is_known(!account.unseen);
         let left = kernel.all().find(|p| {
-            let is_left = p.origin == Some(run) && is_known(p) && p.is_free();
-            is_left && !self.is_shielded(p, kernel, is_known)
+            let is_left = p.origin == Some(run) && is_known(p) && p.is_spared();
+            // Who may not be killed goes on to leave others behind.
+            let late = self.denied.is_some_and(|denied| denied < p.birth);
+            is_left && !late && !self.is_shielded(p, kernel, is_known)
         });
         let left = left.map(|p| p.pid);
         self.check(left.is_none(), || format!("{service:?} has left {left:?} {when}"));
@@ -834,7 +867,7 @@ impl Judge {
         let mut parent = process.parent;
         while parent != FOSTER {
             let Some(ancestor) = kernel.get(parent) else { return true };
-            if !is_known(ancestor) || ancestor.doom.is_some() {
+            if !is_known(ancestor) || ancestor.doom.is_some() || ancestor.denied {
                 return true;
             }
             parent = ancestor.parent;
@@ -861,8 +894,11 @@ impl Judge {
         kernel: &Kernel,
     ) {
         let pid = target.pid();
+        let marked = matches!(target, Target::Marked(..));
         let ours = kernel.get(pid).is_some_and(|process| process.parent == FOSTER);
-        self.check(ours, || format!("{signal} goes to {target:?}, which is not foster's child"));
+        self.check(ours || marked, || {
+            format!("{signal} goes to {target:?}, which is not foster's child")
+        });
         if signal == Signal::CONT {
             self.asks = self.asks.filter(|asks| target != Target::Group(*asks));
         }
@@ -905,7 +941,14 @@ impl Judge {
 
     fn may_kill_orphan(&mut self, target: Target, signal: Signal, kernel: &Kernel) {
         let pid = target.pid();
-        let single = matches!(target, Target::Process(_));
+        let single = match target {
+            Target::Process(_) => true,
+            Target::Marked(_, service) => {
+                let owner = kernel.get(pid).and_then(|process| self.owner(process));
+                owner == Some(service)
+            }
+            Target::Group(_) | Target::Rest(_) => false,
+        };
         self.check(single, || format!("{signal} goes to {target:?}, which leads nothing"));
         let Some(process) = kernel.get(pid) else { return };
         let only = self.services.len() == 1;
@@ -919,8 +962,9 @@ impl Judge {
         let allowed = service.filter(|_| wanted).is_some_and(|service| {
             let asks = [self.left_signal(), Signal::CONT].contains(&signal);
             let account = &mut self.services[service.index()];
-            match account.run {
-                None => signal == Signal::KILL,
+            match account.run.filter(|_| !account.unkillable) {
+                // Where they are many, they are stopped first.
+                None => [Signal::KILL, Signal::STOP].contains(&signal),
                 // Once each, and not with its group.
                 Some(run) => {
                     let news = !account.asked_orphans.contains(&(process.birth, signal));
@@ -942,11 +986,20 @@ impl Judge {
     }
 
     /// Who is left alone is told of, one in a second; it is none that is known to be a service's.
-    fn may_spare(&mut self, pid: Pid, now: Instant, kernel: &Kernel) {
+    fn may_spare(&mut self, pid: Pid, in_reach: bool, now: Instant, kernel: &Kernel) {
         let early = self.told_of.is_some_and(|at| now.since(at) < Duration::from_secs(1));
         self.check(!early, || format!("{pid} is told of at {now}, too early"));
         self.told_of = Some(now);
         let Some(process) = kernel.get(pid) else { return };
+        // Of more than that, some are told of again.
+        let news = !self.told_of_whom.contains(&process.birth);
+        self.told_of_whom.truncate(15);
+        self.told_of_whom.push_front(process.birth);
+        self.check(news, || format!("{pid} is told of once more"));
+        if !in_reach {
+            let denied = process.denied;
+            return self.check(denied, || format!("{pid} is said to be out of reach"));
+        }
         // What its environment says may have been unreadable a moment ago.
         let known = process.badge || self.services.len() == 1;
         let owner = self.owner(process).filter(|_| known);
@@ -1075,7 +1128,7 @@ impl Judge {
     /// One that nothing has killed yet, and of which, or of an ancestor of which, a survey tells.
     fn citizen(&self, kernel: &Kernel) -> Option<Pid> {
         let citizen =
-            |p: &&Process| p.is_free() && p.parent != OUTSIDE && !self.is_hidden(p, kernel);
+            |p: &&Process| p.is_spared() && p.parent != OUTSIDE && !self.is_hidden(p, kernel);
         kernel.all().find(citizen).map(|p| p.pid)
     }
 
@@ -1137,7 +1190,17 @@ impl Judge {
                 let hung = self.hung;
                 self.check(hung, || format!("{service:?} is given up though it is mortal"));
             }
+            Report::KillFailed { target, os: NOT_PERMITTED, .. } => {
+                let Some(service) = self.leads(target.pid()) else { return };
+                // Others may have gone on just before the stop, and were told of.
+                let stops = self.stop_told;
+                let account = &mut self.services[service.index()];
+                let again = stops && std::mem::replace(&mut account.refused, true);
+                self.check(!again, || format!("{report:?} is told once more"));
+            }
+            Report::StopRequested { signal: Some(_) } => self.stop_told = true,
             Report::StopRequested { signal: None } => {
+                self.stop_told = true;
                 let max = self.config.backoff.max_restarts;
                 let failed = self.services.iter().any(|account| {
                     account.over && account.run.is_none() && Some(account.restarts) == max
@@ -1167,8 +1230,8 @@ impl Judge {
         let began = self.stop.map(|stop| stop.at).or(self.waits);
         let early = began.is_none_or(|at| now < at + Duration::from_secs(1));
         self.check(!early, || format!("{service:?} is waited for too early, at {now}"));
-        let run = self.services[service.index()].run;
-        if let Some(run) = run {
+        let account = &self.services[service.index()];
+        if let Some(run) = account.run.filter(|_| !account.unkillable) {
             let leader = match who {
                 Who::Leader(pid) => pid == run.pid && run.ended.is_none(),
                 Who::Member(pid, _) => pid != run.pid && run.ended.is_some(),
@@ -1211,7 +1274,7 @@ impl Judge {
 
     /// A member of a group that nothing has killed yet.
     fn free_member(&self, group: Pid, kernel: &Kernel) -> Option<Pid> {
-        kernel.all().find(|p| p.group == group && p.is_free()).map(|p| p.pid)
+        kernel.all().find(|p| p.group == group && p.is_spared()).map(|p| p.pid)
     }
 
     /// What foster can see of a process's mark.
@@ -1229,7 +1292,8 @@ impl Judge {
     pub fn fingerprint(&self, now: Instant, out: &mut String) {
         let _ = write!(
             out,
-            "{:?}{:?}{:?}{:?}{}{:?}{:?}{}{}",
+            "{:?}{:?}{:?}{:?}{:?}{}{:?}{:?}{}{}",
+            self.denied,
             self.sent,
             self.stop.map(|stop| (now.since(stop.at), stop.signal, stop.at_once)),
             self.gave_up,
@@ -1258,13 +1322,14 @@ impl Judge {
         for account in &self.services {
             let _ = write!(
                 out,
-                "{:?}{}{}{}{}{}{}",
+                "{:?}{}{}{}{}{}{}{}",
                 account.last,
                 account.asked,
                 account.restarts,
                 account.over,
                 account.unkillable,
                 account.unseen,
+                account.refused,
                 account.code
             );
             let _ = write!(

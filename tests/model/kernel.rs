@@ -18,6 +18,8 @@ pub const FOSTER: Pid = Pid(1);
 pub const OUTSIDE: Pid = Pid(0);
 /// `ESRCH`: no such process.
 pub const NO_SUCH_PROCESS: i32 = 3;
+/// `EPERM`: one may not do that.
+pub const NOT_PERMITTED: i32 = 1;
 
 /// A process.
 #[derive(Clone, Debug)]
@@ -39,6 +41,8 @@ pub struct Process {
     pub badge: bool,
     /// Whether foster may not read its environment.
     pub hidden: bool,
+    /// Whether foster may not send it signals: another user runs it.
+    pub denied: bool,
     /// Whether it is the first process of its run.
     pub leader: bool,
     pub manner: Manner,
@@ -105,6 +109,11 @@ impl Process {
     /// Whether it is alive and nothing has killed it yet.
     pub fn is_free(&self) -> bool {
         self.is_alive() && self.doom.is_none()
+    }
+
+    /// Whether foster could have killed it, and nobody has.
+    pub fn is_spared(&self) -> bool {
+        self.is_free() && !self.denied
     }
 
     pub fn is_zombie(&self) -> bool {
@@ -200,6 +209,7 @@ impl Kernel {
             marked: origin.is_some(),
             badge: self.badges && origin.is_some(),
             hidden: false,
+            denied: false,
             leader: false,
             manner: Manner::Default,
             pending: Vec::new(),
@@ -221,7 +231,7 @@ impl Kernel {
             .table
             .get(&pid)
             .filter(|process| process.life == Life::Running && !process.stuck)?;
-        let Process { group, session, origin, marked, badge, hidden, manner, .. } = *parent;
+        let Process { group, session, origin, marked, badge, hidden, denied, manner, .. } = *parent;
         // Whoever forks has also been waiting for its children, once in a while.
         let waited: Vec<Pid> =
             self.all().filter(|p| p.parent == pid && p.is_zombie()).map(|p| p.pid).collect();
@@ -244,6 +254,7 @@ impl Kernel {
         let unlimited = [Offspring::Unmarked, Offspring::Unlimited, Offspring::Foreign];
         process.marked = marked && !matches!(kind, Offspring::Unmarked | Offspring::Renamed);
         process.badge = badge && !unlimited.contains(&kind);
+        process.denied = denied;
         process.hidden = hidden || kind == Offspring::Foreign;
         process.manner = manner;
         Some(child)
@@ -318,29 +329,55 @@ impl Kernel {
         }
     }
 
-    /// As kill(2): gives how many were hit, which is none where there is nobody.
-    pub fn kill(
+    /// As kill(2) by one who may send to all.
+    pub fn kill(&mut self, target: Target, signal: Signal, value: Option<u64>, now: Instant) {
+        for pid in self.meant(target, |_| true) {
+            self.signal(pid, signal, value, now);
+        }
+    }
+
+    /// As kill(2) by foster, with the error that it fails with. In a group it is enough that one could
+    /// be sent it; but a leader that cannot be killed is told of in any case.
+    pub fn kill_by_foster(
         &mut self,
         target: Target,
         signal: Signal,
         value: Option<u64>,
         now: Instant,
-    ) -> usize {
-        let hit: Vec<Pid> = match target {
-            Target::Process(pid) => {
-                self.table.contains_key(&pid).then_some(pid).into_iter().collect()
-            }
-            Target::Group(group) => {
-                self.all().filter(|p| p.group == group).map(|p| p.pid).collect()
-            }
-            Target::Rest(leader) => {
-                self.all().filter(|p| p.group == leader && !p.leader).map(|p| p.pid).collect()
-            }
-        };
-        for pid in &hit {
+    ) -> Result<(), i32> {
+        let all = self.meant(target, |_| true);
+        let permitted = self.meant(target, |p| !p.denied);
+        for pid in &permitted {
             self.signal(*pid, signal, value, now);
         }
-        hit.len()
+        let denied = |pid: Pid| self.get(pid).is_some_and(|p| p.denied);
+        match target {
+            Target::Rest(_) if permitted.len() == all.len() => Ok(()),
+            Target::Marked(..) if all.is_empty() => Ok(()),
+            _ if all.is_empty() => Err(NO_SUCH_PROCESS),
+            Target::Group(leader) if signal == Signal::KILL && denied(leader) => Err(NOT_PERMITTED),
+            Target::Rest(_) => Err(NOT_PERMITTED),
+            _ if permitted.is_empty() => Err(NOT_PERMITTED),
+            _ => Ok(()),
+        }
+    }
+
+    /// Those of a target who are like this.
+    fn meant(&self, target: Target, like: impl Fn(&Process) -> bool) -> Vec<Pid> {
+        let is_meant = |p: &&Process| {
+            like(p)
+                && match target {
+                    Target::Process(pid) => p.pid == pid,
+                    Target::Group(group) => p.group == group,
+                    Target::Rest(leader) => p.group == leader && !p.leader,
+                    Target::Marked(pid, service) => {
+                        p.pid == pid
+                            && p.badge
+                            && p.origin.is_some_and(|run| run.service == service)
+                    }
+                }
+        };
+        self.all().filter(is_meant).map(|p| p.pid).collect()
     }
 
     /// As kill(2) to all there are, by the init of a machine: to what stems from it, and not to the
@@ -474,7 +511,7 @@ impl Kernel {
         for p in self.all() {
             let _ = write!(
                 out,
-                "{}<{} {} {} {:?} {} {:?} {:?} {} {} {} {} {:?} {:?};",
+                "{}<{} {} {} {:?} {} {:?} {:?} {} {} {} {} {} {:?} {:?};",
                 p.pid,
                 p.parent,
                 p.group,
@@ -486,6 +523,7 @@ impl Kernel {
                 p.marked,
                 p.badge,
                 p.hidden,
+                p.denied,
                 p.leader,
                 p.manner,
                 p.pending

@@ -12,7 +12,55 @@ use std::process::{Command, Stdio};
 /// What is wrong, where, what stands there, and what is put in its place.
 type Mutant = (&'static str, &'static str, &'static str, &'static str);
 
-const MUTANTS: [Mutant; 74] = [
+const MUTANTS: [Mutant; 82] = [
+    (
+        "many that escaped are killed without having been stopped",
+        "service.rs",
+        "            0 if self.crowd <= MANY => Signal::KILL,",
+        "            0 => Signal::KILL,",
+    ),
+    (
+        "one of a group that may not be killed is waited for",
+        "mod.rs",
+        "            if !in_reach {\n                // It has",
+        "            if false {\n                // It has",
+    ),
+    (
+        "an orphan that may not be killed is waited for",
+        "mod.rs",
+        "        if !in_reach {\n            return self.spare(pid, name, in_reach, now);\n        }\n        // Nobody",
+        "        // Nobody",
+    ),
+    (
+        "a leader that may not be killed is waited for",
+        "service.rs",
+        "Input::Refused if leader == Leader::Alive => {",
+        "Input::Refused if false => {",
+    ),
+    (
+        "a leader that may not be killed is told of with each signal",
+        "service.rs",
+        "std::mem::replace(&mut self.refused, true)",
+        "self.refused",
+    ),
+    (
+        "a group that may not be killed is told of though its leader has ended",
+        "mod.rs",
+        "None if refused && signal == Signal::KILL => {",
+        "None if false => {",
+    ),
+    (
+        "what is no child of foster's is left for later",
+        "mod.rs",
+        "if !adopted && !matches!(mark, Mark::Run(_)) {",
+        "if !adopted {",
+    ),
+    (
+        "nobody looks for leftovers when a start has failed",
+        "service.rs",
+        "if let Next::Retry { .. } = next {",
+        "if false {",
+    ),
     (
         "that a service goes to the background is told each time",
         "service.rs",
@@ -28,8 +76,8 @@ const MUTANTS: [Mutant; 74] = [
     (
         "that a service goes to the background is told after the kill",
         "mod.rs",
-        "self.outbox.actions.push_front(Action::Report(Report::InBackground { service, run }));",
-        "self.report(Report::InBackground { service, run });",
+        "self.outbox.actions.insert(next, Action::Report(report));",
+        "self.outbox.actions.insert(next.max(self.outbox.actions.len()), Action::Report(report));",
     ),
     (
         "a run just as long as healthy is not healthy",
@@ -282,8 +330,8 @@ const MUTANTS: [Mutant; 74] = [
     (
         "what escaped is looked for once and not again",
         "mod.rs",
-        "self.outbox.survey_due |= self.awaits_survey();",
-        "",
+        "freely });\n                    self.outbox.survey_due |= self.awaits_survey();",
+        "freely });",
     ),
     (
         "a survey that missed somebody counts as one that found nobody",

@@ -34,6 +34,8 @@ pub enum Op {
     Escape(usize),
     Behave(usize, Manner),
     Stick(usize),
+    /// Another user runs a process from now on: foster may not send it signals.
+    Deny(usize),
     Unstick(usize),
     Linger(usize),
     Finish(usize),
@@ -121,6 +123,7 @@ impl fmt::Display for Op {
                 write!(f, "tidy {who} {}us {code}", time.as_micros())
             }
             Op::Stick(who) => write!(f, "stick {who}"),
+            Op::Deny(who) => write!(f, "deny {who}"),
             Op::Unstick(who) => write!(f, "unstick {who}"),
             Op::Linger(who) => write!(f, "linger {who}"),
             Op::Finish(who) => write!(f, "finish {who}"),
@@ -162,6 +165,7 @@ fn parse_op(text: &str) -> Option<Op> {
         ["ignore", who] => Op::Behave(number(who)?, Manner::Ignore),
         ["tidy", who, time, c] => Op::Behave(number(who)?, Manner::Tidy(duration(time)?, code(c)?)),
         ["stick", who] => Op::Stick(number(who)?),
+        ["deny", who] => Op::Deny(number(who)?),
         ["unstick", who] => Op::Unstick(number(who)?),
         ["linger", who] => Op::Linger(number(who)?),
         ["finish", who] => Op::Finish(number(who)?),

@@ -89,11 +89,18 @@ fn states() -> Vec<(&'static str, Vec<Told>)> {
 
 fn inputs() -> Vec<(&'static str, Told)> {
     let no_program = SpawnError { kind: SpawnErrorKind::NotFound, os: 2, pid: None };
+    let no_room = SpawnError { kind: SpawnErrorKind::Resources, os: 11, pid: None };
+    let refused = Event::KillFailed { target: Target::Group(LEADER), signal: Signal::KILL, os: 1 };
+    let denied = Survivor { in_reach: false, ..escaped(Mark::Run(RUN)) };
     vec![
         ("the start succeeds", Told::Event(spawned())),
         (
             "the start fails",
             Told::Event(Event::SpawnFailed { service: SERVICE, error: no_program }),
+        ),
+        (
+            "the start fails for want of processes",
+            Told::Event(Event::SpawnFailed { service: SERVICE, error: no_room }),
         ),
         ("TERM", Told::Event(signal(Signal::TERM))),
         ("INT twice", Told::Twice(Signal::INT)),
@@ -108,6 +115,8 @@ fn inputs() -> Vec<(&'static str, Told)> {
         ("the survey finds one that escaped", Told::Survey(Some(escaped(Mark::Run(RUN))))),
         ("the survey finds one without a mark", Told::Survey(Some(escaped(Mark::None)))),
         ("the survey finds one whose mark is gone", Told::Survey(Some(escaped(Mark::Lost)))),
+        ("the survey finds one that foster may not kill", Told::Survey(Some(denied))),
+        ("SIGKILL to the leader is refused", Told::Event(refused)),
         ("half of the time is gone", Told::Half),
         ("the deadline comes", Told::Deadline),
     ]
@@ -223,6 +232,7 @@ fn can_be_told(state: State, told: Told) -> bool {
     match told {
         Told::Event(Event::Spawned { .. } | Event::SpawnFailed { .. }) => state == State::Starting,
         Told::Event(Event::Exited { pid: LEADER, .. }) => alive,
+        Told::Event(Event::KillFailed { .. }) => matches!(state, State::Killing { .. }),
         // A service whose leader is reaped has no group.
         Told::Survey(Some(Survivor { group: LEADER, .. })) => {
             !matches!(state, State::Cleaning { .. })
@@ -302,7 +312,7 @@ fn say_action(action: Action) -> Option<String> {
         Action::Kill { target: Target::Rest(_), signal, .. } => {
             format!("{signal} to the rest of the group")
         }
-        Action::Kill { target: Target::Process(pid), signal, .. } => {
+        Action::Kill { target: Target::Process(pid) | Target::Marked(pid, _), signal, .. } => {
             format!("{signal} to {}", name(pid))
         }
         Action::Reap { pid } | Action::ReapOrphan { pid, .. } => format!("reap {}", name(pid)),
@@ -353,12 +363,12 @@ fn signal(signal: Signal) -> Event {
 
 fn member(adopted: bool) -> Survivor {
     let name = Comm::default();
-    Survivor { pid: MEMBER, name, group: LEADER, mark: Mark::None, adopted }
+    Survivor { pid: MEMBER, name, group: LEADER, mark: Mark::None, adopted, in_reach: true }
 }
 
 fn escaped(mark: Mark) -> Survivor {
     let name = Comm::default();
-    Survivor { pid: ORPHAN, name, group: ORPHAN, mark, adopted: true }
+    Survivor { pid: ORPHAN, name, group: ORPHAN, mark, adopted: true, in_reach: true }
 }
 
 const SERVICE: ServiceId = ServiceId(0);

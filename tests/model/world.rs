@@ -20,9 +20,7 @@ use foster::supervisor::{
 use foster::time::Instant;
 
 use crate::judge::Judge;
-use crate::kernel::{
-    FOSTER, Kernel, Life, Manner, NO_SUCH_PROCESS, OUTSIDE, Offspring, Place, Process,
-};
+use crate::kernel::{FOSTER, Kernel, Life, Manner, OUTSIDE, Offspring, Place, Process};
 use crate::op::{Op, Step, When};
 
 /// A machine in a world.
@@ -322,6 +320,18 @@ impl World {
                 self.judge.hung = true;
                 self.with(who, |kernel, pid| kernel.stick(pid, true));
             }
+            // The init of a machine may kill everything.
+            Op::Deny(_) if self.config.setup.boot => {}
+            Op::Deny(who) => {
+                let mut denied = None;
+                self.with(who, |kernel, pid| {
+                    let process = kernel.get_mut(pid).expect("it was just found");
+                    process.denied = true;
+                    denied = Some(process.birth);
+                });
+                let births = self.judge.denied.into_iter().chain(denied);
+                self.judge.denied = births.min();
+            }
             Op::Unstick(who) => self.with(who, |kernel, pid| kernel.stick(pid, false)),
             Op::Linger(who) => {
                 self.judge.hung = true;
@@ -489,11 +499,8 @@ impl World {
             Session::Own | Session::OwnWithTerminal => Place::OwnSession,
             Session::Shared => Place::In { group: FOSTER, session: FOSTER },
         };
-        // As with ids: the mark of a run is used again when nobody carries it any more.
-        let taken =
-            |nonce: u128| self.kernel.all().any(|p| p.origin == Some(RunId { service, nonce }));
-        let nonce = (1..).find(|nonce| !taken(*nonce)).expect("there are more than processes");
-        let run = RunId { service, nonce };
+        // All runs of a service have one mark.
+        let run = RunId { service, nonce: 1 };
         let pid = self.kernel.create(FOSTER, place, Some(run));
         let process = self.kernel.get_mut(pid).expect("it was just created");
         process.leader = true;
@@ -567,8 +574,14 @@ impl World {
                 pid: p.pid,
                 name: Comm::default(),
                 group: p.group,
-                mark: if marks { self.judge.mark(p) } else { Mark::Unreadable },
+                // The environments of others' children are not read.
+                mark: match (marks, p.parent == FOSTER || p.badge) {
+                    (true, true) => self.judge.mark(p),
+                    (true, false) => Mark::None,
+                    (false, _) => Mark::Unreadable,
+                },
                 adopted: p.parent == FOSTER,
+                in_reach: !p.denied,
             })
             .collect();
         for survivor in survivors {
@@ -659,10 +672,7 @@ impl Backend for World {
         match action {
             Action::Spawn { service, terminal } => self.spawn(service, terminal, events),
             Action::Kill { target, signal, value } => {
-                let hit = self.kernel.kill(target, signal, value, self.now);
-                // Where nobody is left but the leader, all of the rest have got it.
-                if hit == 0 && !matches!(target, Target::Rest(_)) {
-                    let os = NO_SUCH_PROCESS;
+                if let Err(os) = self.kernel.kill_by_foster(target, signal, value, self.now) {
                     self.say(Event::KillFailed { target, signal, os }, events);
                 }
             }

@@ -15,8 +15,10 @@ mod subject;
 
 mod asked;
 mod bad_input;
+mod bomb;
 mod completions;
 mod demo;
+mod denied;
 mod early;
 mod environment;
 mod fallback;

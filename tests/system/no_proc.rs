@@ -60,7 +60,7 @@ fn a_proc_that_is_mounted_later_is_made_use_of() {
     inside(pid, "mount -t proc proc /proc");
     run.signal("HUP");
     run.expect_all(&["daemon", "run"]);
-    assert_eq!(alive(&mut run, "probe").len(), 4, "the second is known: {}", run.errors());
+    assert_eq!(alive(&mut run, "probe").len(), 3, "both are known: {}", run.errors());
 }
 
 /// Has ids begin anew in the subject's namespace a few processes from now.

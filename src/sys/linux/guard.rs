@@ -46,7 +46,7 @@ impl Guard {
 }
 
 /// Sends a signal to a process of which all but the id is known, once it has turned out to be the
-/// one that is meant.
+/// one that is meant. That it is no more is no error.
 pub fn signal_checked(
     pid: Pid,
     signal: c_int,
@@ -58,6 +58,7 @@ pub fn signal_checked(
     }
     let sent = descriptor.map(|it| send(it.as_raw_fd(), signal, ptr::null(), 0));
     match sent {
+        Some(Err(Errno::ESRCH)) => Ok(()),
         Some(sent) if sent != Err(Errno::ENOSYS) => sent,
         // There are no pidfds (before Linux 5.3), or no descriptor is left.
         // SAFETY: these are numbers.

@@ -25,8 +25,9 @@ pub fn send(
     // same (kernel/signal.c). Or nobody knows a way to send a value to a group.
     match (target, guard) {
         (Target::Group(_) | Target::Rest(_), Some(guard)) => {
-            // The leader, where its group is empty, as below.
+            // The leader, where its group is empty, and for SIGKILL in any case, as below.
             let sent = match guard.signal_group(signal) {
+                Ok(()) if signal == libc::SIGKILL => guard.signal(signal),
                 Err(Errno::ESRCH) => guard.signal(signal),
                 sent => sent,
             };
@@ -36,14 +37,23 @@ pub fn send(
                 sent => sent,
             }
         }
-        (Target::Process(_) | Target::Group(_) | Target::Rest(_), _) => send_on(target, signal),
+        (Target::Group(leader), None) if signal == libc::SIGKILL => {
+            // Of a group it is enough that one could be sent it. That the leader could is to be known.
+            send_on(target, signal).and_then(|()| send_on(Target::Process(leader), signal))
+        }
+        _ => send_on(target, signal),
     }
+}
+
+/// Whether foster may send a process signals.
+pub fn reaches(pid: Pid) -> bool {
+    kill(pid.0 as i32, 0) != Err(Errno::EPERM)
 }
 
 /// Sends a signal and its value. To a group there is a way since Linux 6.9.
 fn queue(target: Target, record: &Record, guard: Option<&Guard>) -> Result<(), Errno> {
     match (target, guard) {
-        (Target::Process(pid), _) => queue_to(pid, record),
+        (Target::Process(pid) | Target::Marked(pid, _), _) => queue_to(pid, record),
         (Target::Group(_) | Target::Rest(_), Some(guard)) => guard.queue_to_group(record),
         (Target::Group(leader) | Target::Rest(leader), None) => {
             let guard = Guard::new(leader).ok_or(Errno::ENOSYS)?;
@@ -61,7 +71,7 @@ fn queue(target: Target, record: &Record, guard: Option<&Guard>) -> Result<(), E
 #[inline(always)]
 pub fn send_on(target: Target, signal: c_int) -> Result<(), Errno> {
     let (leader, id) = match target {
-        Target::Process(pid) => (None, pid.0 as i32),
+        Target::Process(pid) | Target::Marked(pid, _) => (None, pid.0 as i32),
         Target::Group(pid) | Target::Rest(pid) => (Some(pid.0 as i32), -(pid.0 as i32)),
     };
     match (kill(id, signal), leader) {

@@ -45,11 +45,12 @@ pub struct Marks {
     instance: u64,
     /// What foster itself carries, from a foster above it.
     own: Option<Badge>,
-    /// Each service's last; none where nothing is supervised.
+    /// Each service's, by which all its runs are known: what one leaves that cannot be killed in time
+    /// has its turn behind the next. None where nothing is supervised.
     issued: Vec<Issued>,
 }
 
-/// The mark of a run.
+/// The mark of a service.
 #[derive(Clone, Copy, Default)]
 pub struct Issued {
     pub run: RunId,
@@ -61,24 +62,35 @@ impl Marks {
         if !config.supervised {
             return Marks { instance: 0, own: None, issued: Vec::new() };
         }
-        let issued = vec![Issued::default(); config.services.len()];
-        Marks { instance: random(), own: limit_of(Pid(0)).ok().and_then(badge), issued }
+        let (instance, own) = (random(), limit_of(Pid(0)).ok().and_then(badge));
+        let mut marks = Marks { instance, own, issued: Vec::new() };
+        for index in 0..config.services.len() {
+            let nonce = u128::from(instance) << 64 | u128::from(random());
+            let run = RunId { service: ServiceId(index as u32), nonce };
+            // Far below other fosters there are so few that two may be the same.
+            let badges = iter::repeat_with(|| Badge::new(random(), own)).take(TRIES).flatten();
+            let badge = { badges }.find(|badge| marks.run_of(*badge).is_none());
+            marks.issued.push(Issued { run, badge });
+        }
+        marks
     }
 
-    /// Makes the mark of a new run. What is supervised by nobody needs none.
-    pub fn issue(&mut self, service: ServiceId) -> Issued {
-        if self.issued.is_empty() {
-            return Issued { run: RunId { service, nonce: 0 }, badge: None };
-        }
-        let nonce = u128::from(self.instance) << 64 | u128::from(random());
-        // Far below other fosters there are so few that two may be the same.
-        let badges = iter::repeat_with(|| Badge::new(random(), self.own)).take(TRIES).flatten();
-        let badge = { badges }.find(|badge| self.run_of(*badge).is_none());
-        let issued = Issued { run: RunId { service, nonce }, badge };
-        if let Some(place) = self.issued.get_mut(service.index()) {
-            *place = issued;
-        }
-        issued
+    /// The mark of a service. What is supervised by nobody needs none.
+    pub fn issued(&self, service: ServiceId) -> Issued {
+        let none = Issued { run: RunId { service, nonce: 0 }, badge: None };
+        self.issued.get(service.index()).copied().unwrap_or(none)
+    }
+
+    /// The badge of a process, as prlimit(2) tells it or, where it may be looked up, as it is `shown`.
+    fn badge_of(&self, pid: Pid, shown: bool) -> Option<Badge> {
+        let limit = limit_of(pid).ok().or_else(|| shown.then(|| shown_limit_of(pid)).flatten());
+        // What foster itself carries says nothing of those that it starts.
+        limit.and_then(badge).filter(|badge| Some(*badge) != self.own)
+    }
+
+    /// Whose a process is by its badge alone.
+    pub fn by_limit(&self, pid: Pid, shown: bool) -> Option<RunId> {
+        self.run_of(self.badge_of(pid, shown)?)
     }
 
     fn run_of(&self, badge: Badge) -> Option<RunId> {
@@ -88,9 +100,7 @@ impl Marks {
 
     /// The mark of a child, whoever it stems from.
     pub fn of(&self, pid: Pid, has_proc: bool, budget: &mut Budget) -> Mark {
-        let limit = limit_of(pid).or_else(|_| shown_limit_of(pid).filter(|_| has_proc).ok_or(()));
-        // What foster itself carries says nothing of those that it starts.
-        let badge = limit.ok().and_then(badge).filter(|badge| Some(*badge) != self.own);
+        let badge = self.badge_of(pid, has_proc);
         if let Some(run) = badge.and_then(|badge| self.run_of(badge)) {
             return Mark::Run(run);
         }

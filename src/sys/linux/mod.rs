@@ -211,7 +211,7 @@ impl Sys {
 
     fn spawn(&mut self, id: ServiceId, gives: bool, events: &mut Vec<Event>) {
         let Some(service) = self.config.services.get(id.index()) else { return };
-        let mark = self.marks.issue(id);
+        let mark = self.marks.issued(id);
         let terminal = if gives { self.terminal.to_give() } else { None };
         let setup = &self.config.setup;
         let ([queue, timer], signals) = (self.queue.descriptors(), self.signals.descriptor());
@@ -263,6 +263,11 @@ impl Sys {
         let sent = match target {
             Target::Process(pid) | Target::Group(pid) => {
                 kill::send(target, number, value, self.reaper.guard_of(pid))
+            }
+            Target::Marked(pid, service) => {
+                let is_meant =
+                    || self.marks.by_limit(pid, true).is_some_and(|run| run.service == service);
+                guard::signal_checked(pid, number, is_meant)
             }
             Target::Rest(leader) => self.children.signal_rest(leader, number, &mut self.list),
         };

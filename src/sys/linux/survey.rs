@@ -172,31 +172,42 @@ impl Children {
         // A member whose parent lives outside its group descends from something adopted: where
         // foster adopts and nothing lives, there is none.
         let may_be_more = !look.adopts || adopted_any || !whole;
-        let looks_on = !look.held.is_empty() && may_be_more && self.has_proc;
+        let holds = !look.held.is_empty();
+        // Those below a child that is to be killed fork on until that has ended, and wait at a limit
+        // of processes for its place.
+        let marks = look.marks.filter(|_| adopted_any);
+        let looks_on = (holds && may_be_more || marks.is_some()) && self.has_proc;
         if looks_on {
             list.sort_unstable();
             for_each_process(&mut |pid| {
-                if let Some(stat) = Stat::of(pid)
-                    && is_among(&stat.group, look.held)
-                    && !is_among(&pid, list)
-                    && !stat.dead
-                {
-                    let Stat { name, group, .. } = stat;
-                    let (mark, adopted) = (Mark::None, stat.parent == self.own_pid);
-                    events.push(Event::Survivor(Survivor { pid, name, group, mark, adopted }));
+                if is_among(&pid, list) {
+                    return true;
                 }
-                true
+                let in_reach = kill::reaches(pid);
+                let run = marks.filter(|_| in_reach).and_then(|marks| marks.by_limit(pid, true));
+                let mark = run.map_or(Mark::None, Mark::Run);
+                if (holds || mark != Mark::None)
+                    && let Some(Stat { name, parent, group, dead: false, .. }) = Stat::of(pid)
+                    && (mark != Mark::None || is_among(&group, look.held))
+                {
+                    let adopted = parent == self.own_pid;
+                    let survivor = Survivor { pid, name, group, mark, adopted, in_reach };
+                    events.push(Event::Survivor(survivor));
+                }
+                events.len() < MOST_CHILDREN
             });
         }
-        if !self.has_proc {
+        if !self.has_proc && !whole {
             let lives = |group: &Pid| self.any_alive(Some(*group));
             for group in look.held.iter().copied().filter(lives) {
                 // Who it is nobody has asked; that there is one is told in any case.
                 let (pid, name, mark) = (group, Comm::default(), Mark::None);
-                events.push(Event::Survivor(Survivor { pid, name, group, mark, adopted: false }));
+                let (adopted, in_reach) = (false, true);
+                let survivor = Survivor { pid, name, group, mark, adopted, in_reach };
+                events.push(Event::Survivor(survivor));
             }
         }
-        let groups = whole || looks_on || !self.has_proc;
+        let groups = whole || looks_on && events.len() < MOST_CHILDREN || !self.has_proc;
         events.push(Event::Surveyed { whole: whole && !budget.is_spent(), groups });
     }
 
@@ -220,11 +231,7 @@ impl Children {
                 let is_new = pid != leader && !is_among(&pid, &list[..known]);
                 if is_new && is_member(pid) {
                     list.push(pid);
-                    match guard::signal_checked(pid, signal, || is_member(pid)) {
-                        // It has just ended.
-                        Ok(()) | Err(Errno::ESRCH) => {}
-                        failed => all = failed,
-                    }
+                    all = all.and(guard::signal_checked(pid, signal, || is_member(pid)));
                 }
                 list.len() < MOST_CHILDREN
             });
@@ -267,8 +274,9 @@ impl Children {
                         .marks
                         .map_or(Mark::Unreadable, |marks| marks.of(pid, has_proc, budget));
                     let stays = matches!(mark, Mark::None | Mark::Unreadable);
-                    let is_told =
-                        has_proc && (look.marks.is_some() && stays || is_among(&group, look.held));
+                    let in_reach = kill::reaches(pid);
+                    let stays = look.marks.is_some() && (stays || !in_reach);
+                    let is_told = has_proc && (stays || is_among(&group, look.held));
                     let stat = is_told.then(|| Stat::of(pid)).flatten();
                     let name = stat.map_or(Comm::default(), |stat| stat.name);
                     events.push(Event::Survivor(Survivor {
@@ -277,6 +285,7 @@ impl Children {
                         group,
                         mark,
                         adopted: true,
+                        in_reach,
                     }));
                 }
                 Some(None) | None => {}

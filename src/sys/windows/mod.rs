@@ -153,8 +153,8 @@ impl Sys {
                 }),
                 None => Err(no_such()),
             },
-            // Without `--stop-to` nobody asks for that.
-            Target::Rest(_) => Ok(()),
+            // Without `--stop-to`, or marks, nobody asks for that.
+            Target::Rest(_) | Target::Marked(..) => Ok(()),
             Target::Process(pid) => match self.runs.process(pid) {
                 Some(process) => spawn::end(process, code),
                 None => Err(no_such()),

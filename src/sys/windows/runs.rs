@@ -108,6 +108,7 @@ impl Runs {
                 mark: Mark::Run(run.id),
                 // Where none can be opened, all of them are just ending: the machine looks again.
                 adopted: run.adopted.is_some(),
+                in_reach: true,
             }));
         }
         self.0.retain(Run::is_needed);

@@ -64,7 +64,7 @@ fn reports() -> Vec<Report> {
         Report::Killing { service, run },
         Report::Unkillable { service, run },
         Report::KillingOrphan { service, run, pid },
-        Report::Spared { pid, name: Comm::new(b"app") },
+        Report::Spared { pid, name: Comm::new(b"app"), in_reach: true },
         Report::Received { signal },
         Report::Rewritten { from: signal, to: None },
         Report::Forwarded { signal, target },

@@ -137,6 +137,14 @@ fn every_report_has_a_line() {
             Report::KillingOrphan { service, run: RUN, pid },
             "killing process 12, which app left behind",
         ),
+        (
+            Report::Spared { pid, name: Comm::new(b"sudo"), in_reach: true },
+            "leaving process 12 (sudo) alone: no mark of a run is known of it",
+        ),
+        (
+            Report::Spared { pid, name: Comm::new(b"sudo"), in_reach: false },
+            "leaving process 12 (sudo) alone: foster is not permitted to kill it",
+        ),
         (Report::Received { signal }, "received SIGTERM"),
         (Report::Rewritten { from: signal, to: Some(Signal::QUIT) }, "SIGTERM goes on as SIGQUIT"),
         (Report::Rewritten { from: signal, to: None }, "SIGTERM is dropped"),

@@ -108,16 +108,20 @@ fn what_escaped_the_group_is_killed_before_the_next_start() {
 
 #[test]
 fn it_goes_on_until_none_is_left() {
-    let mut sim = world(supervisor(1), [runs()]);
-    sim.pass(s(1));
-    // Each is the child of the one before, in a session of its own: only the first is foster's.
-    for who in 0..20 {
-        sim.happens(Op::Fork(who, Offspring::Escapee));
+    // Where limits tell, nobody waits for the end of a parent.
+    for (badges, surveys) in [(false, 21), (true, 5)] {
+        let mut sim = world(supervisor(1), [runs()]);
+        sim.world.kernel.badges = badges;
+        sim.pass(s(1));
+        // Each is the child of the one before, in a session of its own: only the first is foster's.
+        for who in 0..20 {
+            sim.happens(Op::Fork(who, Offspring::Escapee));
+        }
+        assert_eq!(sim.living().len(), 21);
+        sim.happens(Op::Exit(0, 1));
+        assert_eq!(sim.living(), []);
+        assert_eq!(sim.world.surveys, surveys);
     }
-    assert_eq!(sim.living().len(), 21);
-    sim.happens(Op::Exit(0, 1));
-    assert_eq!(sim.living(), []);
-    assert_eq!(sim.world.surveys, 21);
 }
 
 #[test]
@@ -247,6 +251,98 @@ fn one_that_cannot_be_read_is_the_only_services_or_left_alone_and_told_of_once()
             |(_, action): &&(_, Action)| matches!(action, Action::Report(Report::Spared { .. }));
         assert_eq!(told.iter().filter(spared).count(), left);
     }
+}
+
+#[test]
+fn what_may_not_be_killed_holds_up_no_restart_and_is_told_of_once() {
+    for (count, kind) in [(1, Offspring::Escapee), (3, Offspring::Member), (3, Offspring::Daemon)] {
+        let mut sim = world(supervisor(count), []);
+        sim.world.kernel.badges = true;
+        sim.pass(s(1));
+        sim.happens(Op::Fork(0, kind));
+        sim.happens(Op::Deny(count));
+        for run in 2..5 {
+            let (at, leader) = (sim.at(), sim.leader(0));
+            let place = sim.world.insiders().position(|p| p.pid == leader);
+            sim.happens(Op::Exit(place.expect("it runs"), 1));
+            sim.pass(s(20));
+            // The backoff alone: it is healthy after some seconds.
+            assert_eq!(sim.starts(0)[run - 1..], [at + 500], "{kind:?}");
+        }
+        let told = |report: &&Report| matches!(report, Report::Spared { in_reach: false, .. });
+        assert_eq!(sim.reports().iter().filter(told).count(), 1, "{kind:?}");
+        let failed = |report: &Report| matches!(report, Report::KillFailed { .. });
+        assert!(!sim.reports().iter().any(failed), "{kind:?}");
+    }
+}
+
+#[test]
+fn what_may_not_be_killed_and_nobody_wants_to_kill_is_not_told_of() {
+    let mut sim = world(supervisor(2), []);
+    sim.world.kernel.badges = true;
+    sim.pass(s(1));
+    sim.happens(Op::Fork(1, Offspring::Orphan));
+    sim.happens(Op::Deny(2));
+    sim.happens(Op::Exit(0, 1));
+    let told = |report: &Report| matches!(report, Report::Spared { .. });
+    assert!(!sim.reports().iter().any(told));
+}
+
+#[test]
+fn what_is_below_one_that_is_to_be_killed_is_killed_before_that_has_ended() {
+    for count in [1, 3] {
+        let mut sim = world(supervisor(count), []);
+        sim.world.kernel.badges = true;
+        sim.pass(s(1));
+        sim.happens(Op::Fork(0, Offspring::Escapee));
+        sim.happens(Op::Fork(count, Offspring::Escapee));
+        // It would have the other for as long as it hangs.
+        sim.happens(Op::Stick(count));
+        sim.happens(Op::Exit(0, 1));
+        assert_eq!(sim.living().len(), count, "the others, and who hangs");
+    }
+}
+
+#[test]
+fn where_they_are_many_all_are_stopped_before_they_are_killed() {
+    let mut sim = world(supervisor(1), []);
+    sim.pass(s(1));
+    (0..40).for_each(|_| sim.happens(Op::Fork(0, Offspring::Escapee)));
+    sim.new_deeds();
+    sim.happens(Op::Exit(0, 1));
+    let deeds = sim.deeds();
+    let get = |signal: Signal| {
+        let is_it = |deed: &&Action| matches!(deed, Action::Kill { target: Target::Process(_), signal: got, .. } if *got == signal);
+        deeds.iter().filter(is_it).count()
+    };
+    // The first ones at once; the others are looked for twice.
+    assert_eq!((get(Signal::KILL), get(Signal::STOP)), (16 + 24, 24 + 24 + 24));
+    assert_eq!(sim.living(), []);
+    sim.pass(s(1));
+    assert_eq!(sim.starts(0), [1500]);
+}
+
+#[test]
+fn a_start_that_fails_for_want_of_processes_has_foster_look_for_leftovers_again() {
+    let mut sim = world(supervisor(1), []);
+    sim.pass(s(1));
+    sim.happens(Op::Fork(0, Offspring::Daemon));
+    sim.happens(Op::Stick(1));
+    sim.happens(Op::Exit(0, 1));
+    sim.happens(Op::FailStarts(2));
+    let kills = |sim: &Sim| {
+        let is_kill = |deed: &&Action| **deed == kill(process(3), Signal::KILL);
+        sim.deeds().iter().filter(is_kill).count()
+    };
+    // It is given up, and the start fails.
+    sim.pass(s(10));
+    assert_eq!((sim.starts(0).len(), kills(&sim)), (2, 2));
+    // With its end there is room for the next, when that is due.
+    sim.happens(Op::FailStarts(0));
+    sim.happens(Op::Unstick(0));
+    sim.pass(s(1));
+    assert_eq!(sim.starts(0).len(), 3);
+    assert_eq!(sim.living().len(), 1);
 }
 
 #[test]

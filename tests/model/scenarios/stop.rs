@@ -596,3 +596,42 @@ fn the_end_of_a_member_is_seen_at_once_where_the_held_leader_hides_it() {
     sim.pass(s(5));
     assert_eq!((sim.ended, sim.at()), (Some(0), 1300));
 }
+
+#[test]
+fn what_may_not_be_killed_holds_up_no_stop() {
+    for config in [supervisor(1), supervisor(3), init()] {
+        let count = config.services.len();
+        let mut sim = world(config, []);
+        sim.world.kernel.badges = true;
+        sim.pass(s(1));
+        sim.happens(Op::Fork(0, Offspring::Member));
+        sim.happens(Op::Fork(0, Offspring::Escapee));
+        sim.happens(Op::Deny(count));
+        sim.happens(Op::Deny(count + 1));
+        sim.gets(Signal::TERM);
+        assert!(sim.ended.is_some() && sim.living().len() == 2, "{:?}", sim.living());
+    }
+}
+
+#[test]
+fn a_leader_that_may_not_be_killed_has_the_stop_timeout_and_is_told_of_once() {
+    for (config, leaves) in [(supervisor(1), 1), (supervisor(3), 1), (init(), 2)] {
+        let timeout = config.stop.timeout.expect("there is one");
+        let mut sim = world(config, []);
+        sim.world.kernel.badges = true;
+        sim.pass(s(1));
+        sim.happens(Op::Fork(0, Offspring::Member));
+        sim.happens(Op::Fork(0, Offspring::Escapee));
+        sim.happens(Op::Deny(0));
+        sim.gets(Signal::TERM);
+        sim.pass(timeout - ms(1));
+        assert_eq!(sim.ended, None);
+        sim.pass(ms(1));
+        // Who runs a command once marks nothing that a living leader has.
+        assert_eq!((sim.ended, sim.living().len()), (Some(137), leaves));
+        let failed = |report: &&Report| matches!(report, Report::KillFailed { .. });
+        assert_eq!(sim.reports().iter().filter(failed).count(), 1);
+        let late = |report: &Report| matches!(report, Report::Unkillable { .. });
+        assert!(!sim.reports().iter().any(late));
+    }
+}

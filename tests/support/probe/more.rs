@@ -15,6 +15,7 @@
 //! | `rename` | writes a title over its arguments and its environment, as setproctitle(3) does |
 //! | `sham=N` | has its environment stand in N MiB of nothing |
 //! | `undumpable` | hides its memory from others of its user |
+//! | `bomb=MS` | it and all that stems from it make children for ever, each in a session of its own, and wait so long where they cannot |
 //! | `flee=N` | makes a child in a session of its own that goes on in its place, N times |
 //! | `chroot=PATH` | the root directory from then on |
 //! | `proc=none`, `proc=outer` | from then on /proc is empty, or what the last mount hid |
@@ -59,6 +60,7 @@ pub fn run(verb: &str, value: &OsStr) -> bool {
         "sham" => move_environment((number(value) as usize) << 20),
         // SAFETY: it takes a number.
         "undumpable" => assert_eq!(unsafe { libc::prctl(libc::PR_SET_DUMPABLE, 0) }, 0),
+        "bomb" => bomb(Duration::from_millis(number(value))),
         "flee" => flee(number(value)),
         "chroot" => {
             unistd::chroot(value).unwrap_or_else(|error| fail(&format!("chroot: {error}")));
@@ -283,6 +285,22 @@ pub fn move_environment(size: usize) {
     };
     if done != 0 {
         fail(&format!("cannot move the environment: {}", Errno::last()));
+    }
+}
+
+fn bomb(pause: Duration) -> ! {
+    loop {
+        // SAFETY: the probe has one thread, so that everything works in the child as before.
+        match unsafe { unistd::fork() } {
+            Err(_) => std::thread::sleep(pause),
+            Ok(ForkResult::Parent { .. }) => {}
+            Ok(ForkResult::Child) => {
+                // Whatever becomes of the test, it ends.
+                // SAFETY: it takes a number.
+                unsafe { libc::alarm(20) };
+                let _ = unistd::setsid();
+            }
+        }
     }
 }
 
