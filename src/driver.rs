@@ -138,12 +138,13 @@ impl Driver {
         self.now = backend.now();
         self.rested_at = self.now.rested(begin, LONGEST_REST);
         let now = self.now;
-        for event in found.drain(..) {
-            supervisor.handle_event(event, now);
+        for event in &found {
+            supervisor.handle_event(*event, now);
             if let Some(code) = self.act(supervisor, backend) {
                 return Some(code);
             }
         }
+        found.clear();
         self.found = found;
         None
     }

@@ -34,6 +34,7 @@ impl Instant {
 
     /// How long ago `earlier` was, or zero where it is not earlier.
     #[must_use]
+    #[inline(never)]
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
@@ -53,6 +54,7 @@ const REST: u32 = 8;
 impl Add<Duration> for Instant {
     type Output = Instant;
 
+    #[inline(never)]
     fn add(self, delay: Duration) -> Instant {
         // More than 584 years are for ever.
         let nanos = delay.as_secs().saturating_mul(1_000_000_000);
