@@ -96,7 +96,7 @@ test-windows: ## build foster.exe and run tests/windows on it under Wine
 	.ci/windows test
 order: ## trace the static binary, and write which of its code stands together (.ci/order; as root)
 	@$(INSTALL) std zig
-	named=$$(STATIC_NAMES=1 .ci/static) && .ci/trace "$$named" >.ci/order.new && mv .ci/order.new .ci/order
+	named=$$(STATIC_NAMES=1 .ci/static) && order=$$(.ci/trace "$$named") && echo "$$order" >.ci/order
 size: ## hold the static binary to its budget, and print what is largest in it
 	@$(INSTALL) std zig
 	@.ci/size
