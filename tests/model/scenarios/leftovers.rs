@@ -277,6 +277,20 @@ fn what_may_not_be_killed_holds_up_no_restart_and_is_told_of_once() {
 }
 
 #[test]
+fn a_leader_that_may_not_be_killed_and_ends_by_itself_is_as_any_other() {
+    for count in [1, 3] {
+        let mut sim = world(supervisor(count), []);
+        sim.pass(s(1));
+        sim.happens(Op::Deny(0));
+        sim.happens(Op::Exit(0, 1));
+        sim.pass(s(1));
+        assert_eq!(sim.starts(0), [0, 1500]);
+        let failed = |report: &Report| matches!(report, Report::KillFailed { .. });
+        assert!(!sim.reports().iter().any(failed));
+    }
+}
+
+#[test]
 fn what_may_not_be_killed_and_nobody_wants_to_kill_is_not_told_of() {
     let mut sim = world(supervisor(2), []);
     sim.world.kernel.badges = true;
