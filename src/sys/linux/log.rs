@@ -8,7 +8,6 @@
 //! it is another user by now), it is asked whether it takes a line before it gets one. Somebody else
 //! may fill it up in between: a timer ends that wait.
 
-use std::ffi::CStr;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
@@ -16,7 +15,8 @@ use nix::libc;
 
 use foster::cli::Stream;
 
-use super::{bounded, file};
+use super::bounded;
+use super::file::{self, Short};
 
 /// A stream for log lines.
 pub struct LogWriter {
@@ -133,9 +133,9 @@ fn write_at_once(stream: RawFd, line: &[u8]) -> Result<usize, Errno> {
 }
 
 fn open_again(stream: RawFd) -> Option<OwnedFd> {
-    let name = format!("/proc/self/fd/{stream}\0");
-    let name = CStr::from_bytes_until_nul(name.as_bytes()).ok()?;
-    file::open(name, libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY).ok()
+    let mut name = Short::new();
+    name.add(b"/proc/self/fd/").add_number(stream.unsigned_abs());
+    file::open(name.as_c_str(), libc::O_WRONLY | libc::O_NONBLOCK | libc::O_NOCTTY).ok()
 }
 
 fn takes_a_line(stream: RawFd) -> bool {

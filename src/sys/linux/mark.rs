@@ -9,34 +9,40 @@
 //! and anywhere in its memory (prctl(2), PR_SET_MM). So it is read piece by piece, up to a bound,
 //! into no memory but that for one piece.
 
-use std::ffi::CStr;
-use std::fmt;
-use std::io::{self, Write};
-use std::iter;
 use std::ptr;
-use std::str;
 
+use nix::errno::Errno;
 use nix::libc;
 
 use foster::config::Config;
 use foster::process::{Badge, Comm, Mark, Pid, RunId, ServiceId};
 
-use super::survey::number;
-use super::{file, random};
+use super::file::{self, Short};
+use super::random;
 
 /// The variable that marks the processes of a run.
 pub const MARK: &str = "FOSTER_RUN";
 
-/// Writes the mark of a run as it stands in the environment.
-pub fn write(text: &mut impl Write, run: RunId) -> io::Result<()> {
-    write!(text, "{}-{:032x}", run.service.0, run.nonce)
+/// The mark of a run as it stands in the environment: the number of its service, a dash, and what
+/// nobody can guess, in hexadecimal digits.
+pub fn written(run: RunId) -> Short {
+    let mut text = Short::new();
+    text.add_number(run.service.0).add(b"-");
+    for byte in run.nonce.to_be_bytes() {
+        let digit = |half: u8| b"0123456789abcdef"[usize::from(half & 15)];
+        text.add(&[digit(byte >> 4), digit(byte)]);
+    }
+    text
 }
 
 fn parse(text: &[u8], instance: u64) -> Option<RunId> {
-    let (service, nonce) = str::from_utf8(text).ok()?.split_once('-')?;
-    let nonce = u128::from_str_radix(nonce, 16).ok()?;
-    let run = RunId { service: ServiceId(service.parse().ok()?), nonce };
-    ((nonce >> 64) as u64 == instance).then_some(run)
+    let dash = text.iter().position(|byte| *byte == b'-')?;
+    let service = ServiceId(file::number(&text[..dash])?.try_into().ok()?);
+    let mut nonce = 0;
+    for byte in &text[dash + 1..] {
+        nonce = nonce << 4 | u128::from(char::from(*byte).to_digit(16)?);
+    }
+    ((nonce >> 64) as u64 == instance).then_some(RunId { service, nonce })
 }
 
 /// The marks that this foster makes.
@@ -67,9 +73,7 @@ impl Marks {
         for index in 0..config.services.len() {
             let nonce = u128::from(instance) << 64 | u128::from(random());
             let run = RunId { service: ServiceId(index as u32), nonce };
-            // Far below other fosters there are so few that two may be the same.
-            let badges = iter::repeat_with(|| Badge::new(random(), own)).take(TRIES).flatten();
-            let badge = { badges }.find(|badge| marks.run_of(*badge).is_none());
+            let badge = marks.new_badge();
             marks.issued.push(Issued { run, badge });
         }
         marks
@@ -91,6 +95,17 @@ impl Marks {
     /// Whose a process is by its badge alone.
     pub fn by_limit(&self, pid: Pid, shown: bool) -> Option<RunId> {
         self.run_of(self.badge_of(pid, shown)?)
+    }
+
+    fn new_badge(&self) -> Option<Badge> {
+        // Far below other fosters there are so few that two may be the same.
+        for _ in 0..TRIES {
+            let badge = Badge::new(random(), self.own)?;
+            if self.run_of(badge).is_none() {
+                return Some(badge);
+            }
+        }
+        None
     }
 
     fn run_of(&self, badge: Badge) -> Option<RunId> {
@@ -141,13 +156,11 @@ fn limit_of(pid: Pid) -> Result<Limit, ()> {
 /// The same of a process that may be another user's, as /proc shows it.
 fn shown_limit_of(pid: Pid) -> Option<Limit> {
     let mut room = [0; LONGEST_LIMITS];
-    with_path(pid, format_args!("limits"), |path| {
-        let text = file::read_start(path, &mut room).ok()?;
-        let mut lines = text.split(|byte| *byte == b'\n');
-        let line = lines.find_map(|line| line.strip_prefix(b"Max file locks"))?;
-        let soft = line.split(|byte| *byte == b' ').find_map(number);
-        Some(Limit { soft: soft?, hard: 0 })
-    })
+    let text = file::read_start(path(pid, b"limits").as_c_str(), &mut room).ok()?;
+    let mut lines = text.split(|byte| *byte == b'\n');
+    let line = lines.find_map(|line| line.strip_prefix(b"Max file locks"))?;
+    let soft = line.split(|byte| *byte == b' ').find_map(file::number);
+    Some(Limit { soft: soft?, hard: 0 })
 }
 
 /// Gives a process that was just made, and that calls this, its badge. It makes system calls and
@@ -195,7 +208,7 @@ impl Budget {
 /// threads where the main thread has ended.
 fn in_environment(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
     loop {
-        let seen = scan(pid, format_args!("environ"), instance, budget);
+        let seen = scan(&path(pid, b"environ"), instance, budget);
         let Found::Nothing { known } = seen else { return seen.mark() };
         // One that has no environment is about to be a zombie, or another program; or its main
         // thread alone has ended.
@@ -221,17 +234,15 @@ fn in_environment(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
 fn in_threads(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
     let mut mark = Mark::Lost;
     let mut tries = MOST_THREADS;
-    with_path(pid, format_args!("task"), |folder| {
-        file::for_each_name(folder, &mut |name| {
-            let Some(thread) = number(name.to_bytes()).filter(|thread: &u32| *thread != pid.0)
-            else {
-                return true;
-            };
-            tries -= 1;
-            let seen = scan(pid, format_args!("task/{thread}/environ"), instance, budget);
-            mark = seen.mark();
-            mark == Mark::Lost && tries > 0
-        });
+    file::for_each_name(path(pid, b"task").as_c_str(), &mut |name| {
+        let Some(thread) = file::pid(name.to_bytes()).filter(|thread| *thread != pid) else {
+            return true;
+        };
+        tries -= 1;
+        let mut path = path(pid, b"task/");
+        path.add_number(thread.0).add(b"/environ");
+        mark = scan(&path, instance, budget).mark();
+        mark == Mark::Lost && tries > 0
     });
     mark
 }
@@ -260,19 +271,17 @@ impl Found {
     }
 }
 
-fn scan(pid: Pid, what: fmt::Arguments<'_>, instance: u64, budget: &mut Budget) -> Found {
+fn scan(path: &Short, instance: u64, budget: &mut Budget) -> Found {
     let mut scanner = Scanner { instance, at: At::Name(0), mark: [0; LONGEST], length: 0 };
     let (mut run, mut length) = (None, 0);
     let most = budget.bytes.min(MOST_OF_ONE);
     if most == 0 {
         return Found::NoMark;
     }
-    let read = with_path(pid, what, |path| {
-        file::for_each_piece(path, &mut |piece| {
-            length += piece.len();
-            run = scanner.take(piece);
-            run.is_none() && length < most
-        })
+    let read = file::for_each_piece(path.as_c_str(), &mut |piece| {
+        length += piece.len();
+        run = scanner.take(piece);
+        run.is_none() && length < most
     });
     budget.bytes = budget.bytes.saturating_sub(length);
     match (run.or_else(|| scanner.end()), read) {
@@ -280,9 +289,7 @@ fn scan(pid: Pid, what: fmt::Arguments<'_>, instance: u64, budget: &mut Budget) 
         (None, Ok(())) if length == 0 => Found::Nothing { known: true },
         (None, Ok(())) => Found::NoMark,
         // It is on its way out, and has no memory any more (from Linux 6.16 on it is told so).
-        (None, Err(error)) if error.raw_os_error() == Some(libc::ESRCH) => {
-            Found::Nothing { known: false }
-        }
+        (None, Err(Errno::ESRCH)) => Found::Nothing { known: false },
         (None, Err(_)) => Found::Unreadable,
     }
 }
@@ -371,9 +378,7 @@ pub struct Stat {
 impl Stat {
     pub fn of(pid: Pid) -> Option<Stat> {
         let mut room = [0; LONGEST_STAT];
-        with_path(pid, format_args!("stat"), |path| {
-            Stat::parse(file::read_start(path, &mut room).ok()?)
-        })
+        Stat::parse(file::read_start(path(pid, b"stat").as_c_str(), &mut room).ok()?)
     }
 
     fn parse(text: &[u8]) -> Option<Stat> {
@@ -383,10 +388,10 @@ impl Stat {
         let name = Comm::new(text.get(begin + 1..end)?);
         let mut words = text.get(end + 2..)?.split(|byte| *byte == b' ');
         let ended = matches!(words.next()?, b"Z" | b"X");
-        let parent = Pid(number(words.next()?)?);
-        let group = Pid(number(words.next()?)?);
+        let parent = file::pid(words.next()?)?;
+        let group = file::pid(words.next()?)?;
         // Field 20, `num_threads`: none of a process of which hardly anything is left.
-        let dead = ended && number::<u32>(words.nth(14)?)? <= 1;
+        let dead = ended && file::number(words.nth(14)?)? <= 1;
         // Field 51, `env_end`.
         let has_environment = words.nth(30).is_some_and(|word| word.trim_ascii() != b"0");
         Some(Stat { name, parent, group, ended, dead, has_environment })
@@ -396,17 +401,16 @@ impl Stat {
 /// Whether a process has given up its memory already: it is about to be a zombie.
 fn has_no_memory(pid: Pid) -> bool {
     let mut room = [0; 2];
-    with_path(pid, format_args!("statm"), |path| {
-        file::read_start(path, &mut room).is_ok_and(|start| start == b"0 ")
-    })
+    let path = path(pid, b"statm");
+    file::read_start(path.as_c_str(), &mut room).is_ok_and(|start| start == b"0 ")
 }
 
-/// Gives the path of something that /proc has of a process.
-fn with_path<T>(pid: Pid, what: fmt::Arguments<'_>, visit: impl FnOnce(&CStr) -> T) -> T {
-    // The longest is /proc/4294967295/task/4294967295/environ.
-    let mut path = [0; 48];
-    let _ = write!(&mut path[..], "/proc/{pid}/{what}\0");
-    visit(CStr::from_bytes_until_nul(&path).unwrap_or_default())
+/// The path of something that /proc has of a process. The longest is
+/// /proc/4294967295/task/4294967295/environ.
+fn path(pid: Pid, what: &[u8]) -> Short {
+    let mut path = Short::new();
+    path.add(b"/proc/").add_number(pid.0).add(b"/").add(what);
+    path
 }
 
 /// The longest mark: the number of a service, a dash, 32 digits.

@@ -24,13 +24,13 @@ mod terminal;
 mod timer;
 mod world;
 
-use std::io;
 use std::iter;
 use std::mem;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::libc;
 
 use foster::cli::{self, Need, Notice, Say};
@@ -102,15 +102,8 @@ impl StartError {
 impl Sys {
     /// Sets up all that is needed before the first start.
     pub fn new(config: Rc<Config>, world: World) -> Result<Sys, StartError> {
-        let lacking = |need| {
-            move |error: io::Error| {
-                let why = match error.raw_os_error() {
-                    Some(os) => OsError(os).to_string(),
-                    None => error.to_string(),
-                };
-                StartError { need, why }
-            }
-        };
+        let lacking =
+            |need| move |error: Errno| StartError { need, why: OsError(error as i32).to_string() };
         let own_pid = Pid(std::process::id());
         let log = Log::new(Rc::clone(&config), world);
         if config.setup.boot {
@@ -126,7 +119,7 @@ impl Sys {
                 return Err(lacking(Need::Subreaper)(error));
             }
             Err(error) => {
-                let why = OsError(error.raw_os_error().unwrap_or_default());
+                let why = OsError(error as i32);
                 let what = "cannot become the subreaper of what its child starts (prctl)";
                 let what = format_args!("{what}: {why}; orphans go elsewhere");
                 log.say(Notice::NotSubreaper, what);
@@ -372,9 +365,10 @@ impl Sys {
     /// Waits for a signal or the deadline, and says whether there may be signals to read.
     fn poll(&mut self, deadline: Option<Instant>) -> bool {
         self.queue.wait(deadline, &self.signals).unwrap_or_else(|error| {
-            if error.kind() == io::ErrorKind::Interrupted {
+            if error == Errno::EINTR {
                 return self.signals.come_untold();
             }
+            let error = OsError(error as i32);
             let what = format_args!("cannot wait for events ({error}); trying again");
             self.log.say(Notice::NotWaited, what);
             std::thread::sleep(Duration::from_millis(100));

@@ -3,13 +3,12 @@
 //! and the kernel hands signals over ([`Signals::wait_for_one`]); where it does not, foster waits in
 //! the queue for them alone.
 
-use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
-use nix::libc;
+use nix::errno::Errno;
 
 use foster::time::Instant;
 
@@ -39,7 +38,7 @@ impl Queue {
 
     /// Waits for a signal or the deadline, and not at all where that has passed; says whether there
     /// may be signals to read.
-    pub fn wait(&mut self, deadline: Option<Instant>, signals: &Signals) -> io::Result<bool> {
+    pub fn wait(&mut self, deadline: Option<Instant>, signals: &Signals) -> Result<bool, Errno> {
         let left = deadline.map(|deadline| deadline.since(timer::now()));
         if left == Some(Duration::ZERO) {
             return Ok(true);
@@ -50,7 +49,7 @@ impl Queue {
         let State::Open(poll) = &mut self.state else { return signals.wait_alone(left) };
         let timeout = if self.timer.set(deadline, poll.registry(), TIMER) { None } else { left };
         if let Err(error) = signals.wait(poll, &mut self.ready, timeout) {
-            if matches!(error.raw_os_error(), Some(libc::EPERM | libc::ENOSYS)) {
+            if matches!(error, Errno::EPERM | Errno::ENOSYS) {
                 // A filter denies it. The next wait does without.
                 self.state = State::Unavailable;
             }
@@ -70,11 +69,11 @@ impl Queue {
     }
 }
 
-fn open(signals: &Signals) -> io::Result<Poll> {
-    let poll = Poll::new()?;
+fn open(signals: &Signals) -> Option<Poll> {
+    let poll = Poll::new().ok()?;
     let mut source = SourceFd(&signals.descriptor());
-    poll.registry().register(&mut source, SIGNALS, Interest::READABLE)?;
-    Ok(poll)
+    poll.registry().register(&mut source, SIGNALS, Interest::READABLE).ok()?;
+    Some(poll)
 }
 
 const SIGNALS: Token = Token(0);

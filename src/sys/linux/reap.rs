@@ -10,10 +10,10 @@
 //! the kernel's then; but while one child is reaped, the kernel drives foster's own code out of the
 //! processor's caches, and so those of whom nobody is told are reaped in one short loop.
 
-use std::io;
 use std::mem;
 use std::time::Duration;
 
+use nix::errno::Errno;
 use nix::libc::{self, c_int, id_t, idtype_t};
 
 use foster::exit::ExitStatus;
@@ -263,12 +263,12 @@ impl Reaper {
 }
 
 /// Whether there is anything to tell of children; fails where that cannot be known.
-pub fn has_fates() -> io::Result<bool> {
+pub fn has_fates() -> Result<bool, Errno> {
     let options = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
     match waitid(libc::P_ALL, 0, options) {
         // SAFETY: waitid has filled in what this reads.
         Ok(info) => Ok(unsafe { info.si_pid() } != 0),
-        Err(error) if error.raw_os_error() == Some(libc::ECHILD) => Ok(false),
+        Err(Errno::ECHILD) => Ok(false),
         Err(error) => Err(error),
     }
 }
@@ -335,13 +335,10 @@ pub fn status(info: &libc::siginfo_t) -> Option<ExitStatus> {
 }
 
 /// waitid(2), with a pid of 0 in the answer where there is nothing to tell.
-pub fn waitid(which: idtype_t, id: id_t, options: c_int) -> io::Result<libc::siginfo_t> {
+pub fn waitid(which: idtype_t, id: id_t, options: c_int) -> Result<libc::siginfo_t, Errno> {
     // SAFETY: a siginfo_t of zeroes is valid, and the kernel fills it in.
     unsafe {
         let mut info = mem::zeroed::<libc::siginfo_t>();
-        match libc::waitid(which, id, &raw mut info, options) {
-            0 => Ok(info),
-            _ => Err(io::Error::last_os_error()),
-        }
+        Errno::result(libc::waitid(which, id, &raw mut info, options)).map(|_| info)
     }
 }

@@ -1,10 +1,9 @@
 //! What foster does to itself at its start, as its configuration says.
 
-use std::io;
 use std::os::fd::RawFd;
 
-use nix::libc;
-use nix::sys::prctl;
+use nix::errno::Errno;
+use nix::libc::{self, c_int};
 
 use foster::config::Setup;
 use foster::process::Pid;
@@ -13,27 +12,33 @@ use foster::supervisor::Event;
 use super::file;
 
 /// Sees to it that orphans come to foster; says whether they do.
-pub fn become_reaper(setup: &Setup, own_pid: Pid) -> io::Result<bool> {
+pub fn become_reaper(setup: &Setup, own_pid: Pid) -> Result<bool, Errno> {
     if own_pid == Pid(1) {
         return Ok(true);
     }
     if setup.subreaper {
-        prctl::set_child_subreaper(true)?;
+        prctl(libc::PR_SET_CHILD_SUBREAPER, 1)?;
         return Ok(true);
     }
     // It survives exec: whoever started foster may have asked for it.
-    Ok(prctl::get_child_subreaper().unwrap_or(false))
+    let mut is_one: c_int = 0;
+    let _ = prctl(libc::PR_GET_CHILD_SUBREAPER, (&raw mut is_one).expose_provenance());
+    Ok(is_one != 0)
+}
+
+/// prctl(2), with a number or the address of one that takes the answer.
+pub fn prctl(what: c_int, argument: usize) -> Result<(), Errno> {
+    // SAFETY: these are numbers; nothing that foster asks for takes more, or writes elsewhere.
+    Errno::result(unsafe { libc::syscall(libc::SYS_prctl, what, argument, 0, 0, 0) }).map(drop)
 }
 
 /// Has the kernel send foster a signal when its parent dies.
-pub fn die_with_parent(setup: &Setup) -> io::Result<()> {
+pub fn die_with_parent(setup: &Setup) -> Result<(), Errno> {
     let Some(signal) = setup.parent_death_signal else { return Ok(()) };
     // SAFETY: these are system calls on numbers.
     unsafe {
         let parent = libc::getppid();
-        if libc::prctl(libc::PR_SET_PDEATHSIG, libc::c_ulong::from(signal.number())) != 0 {
-            return Err(io::Error::last_os_error());
-        }
+        prctl(libc::PR_SET_PDEATHSIG, usize::from(signal.number()))?;
         // It may have died before it was asked to tell.
         if libc::getppid() != parent {
             libc::kill(libc::getpid(), i32::from(signal.number()));
@@ -59,24 +64,21 @@ pub fn settle_in(setup: &Setup, keep: &[RawFd]) {
         // SAFETY: the path is a string. Where it fails, foster stays where it is.
         unsafe { libc::chdir(c"/".as_ptr()) };
     }
-    if setup.close_descriptors {
-        let mut keep: Vec<RawFd> = keep.iter().copied().filter(|kept| *kept >= FIRST).collect();
-        keep.sort_unstable();
-        if !close_ranges(&keep) {
-            close_one_by_one(&keep);
-        }
+    if setup.close_descriptors && !close_ranges(keep) {
+        close_one_by_one(keep);
     }
 }
 
-/// Closes all descriptors from `FIRST` on but some, which are in order; says whether the kernel has
-/// a call for that (close_range(2), Linux 5.9).
+/// Closes all descriptors from `FIRST` on but some; says whether the kernel has a call for that
+/// (close_range(2), Linux 5.9).
 fn close_ranges(keep: &[RawFd]) -> bool {
     let mut first = FIRST;
-    for next in keep.iter().copied().chain([RawFd::MAX]) {
+    while first < RawFd::MAX {
+        let behind = keep.iter().filter(|kept| **kept >= first);
+        let next = behind.min().copied().unwrap_or(RawFd::MAX);
         // SAFETY: this is a system call on numbers, for descriptors that nobody here uses.
-        let is_done = first == next
-            || unsafe { libc::syscall(libc::SYS_close_range, first, next - 1, 0) == 0 };
-        if !is_done {
+        if first < next && unsafe { libc::syscall(libc::SYS_close_range, first, next - 1, 0) } != 0
+        {
             return false;
         }
         first = next.saturating_add(1);
@@ -84,19 +86,18 @@ fn close_ranges(keep: &[RawFd]) -> bool {
     true
 }
 
-/// The same, for those that /proc tells of; without it, for as many as there may be.
+/// The same, up to the last that /proc tells of; without it, for as many as there may be.
 fn close_one_by_one(keep: &[RawFd]) {
-    let mut open = Vec::new();
+    let mut end = 0;
     file::for_each_name(c"/proc/self/fd", &mut |name| {
-        open.extend(name.to_str().ok().and_then(|name| name.parse::<RawFd>().ok()));
+        end = end.max(file::number(name.to_bytes()).map_or(0, |number| number as RawFd + 1));
         true
     });
-    if open.is_empty() {
-        open.extend(0..descriptor_limit());
+    if end == 0 {
+        end = descriptor_limit();
     }
-    open.retain(|descriptor| *descriptor >= FIRST && keep.binary_search(descriptor).is_err());
-    for descriptor in open {
-        // SAFETY: nobody here uses it. The folder that was read is among them, and closed already.
+    for descriptor in (FIRST..end).filter(|descriptor| !keep.contains(descriptor)) {
+        // SAFETY: nobody here uses it.
         unsafe { libc::close(descriptor) };
     }
 }

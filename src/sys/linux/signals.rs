@@ -13,13 +13,14 @@ use std::ptr;
 use std::time::Duration;
 
 use mio::{Events, Poll};
+use nix::errno::Errno;
 use nix::libc::{self, c_int, c_long};
 
 use foster::driver::SIGNALS_AT_ONCE;
 use foster::signal::{Signal, SignalSet};
 use foster::supervisor::{Event, Signalled, Way};
 
-use super::{bounded, kill};
+use super::{bounded, file, kill};
 
 /// Signals, as they come in.
 pub struct Signals {
@@ -92,7 +93,7 @@ const OWN: u64 =
 
 impl Signals {
     /// Opens the source. All signals are blocked already.
-    pub fn new(own_pid: u32) -> io::Result<Signals> {
+    pub fn new(own_pid: u32) -> Result<Signals, Errno> {
         let mut dispositions = Dispositions::default();
         let source = match signalfd() {
             Ok(descriptor) => {
@@ -105,9 +106,7 @@ impl Signals {
                 Source::Signalfd(descriptor)
             }
             // The kernel has none, or a filter denies it.
-            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
-                Source::SelfPipe(self_pipe(&mut dispositions)?)
-            }
+            Err(Errno::ENOSYS | Errno::EPERM) => Source::SelfPipe(self_pipe(&mut dispositions)?),
             Err(error) => return Err(error),
         };
         // With the self-pipe it is a handler that takes them.
@@ -157,21 +156,21 @@ impl Signals {
         queue: &mut Poll,
         ready: &mut Events,
         timeout: Option<Duration>,
-    ) -> io::Result<()> {
+    ) -> Result<(), Errno> {
         match &self.source {
-            Source::Signalfd(_) => queue.poll(ready, timeout),
+            Source::Signalfd(_) => queue.poll(ready, timeout).map_err(errno),
             Source::SelfPipe(_) => {
                 let queue_fd = queue.as_raw_fd();
                 let mut queue_fd = libc::pollfd { fd: queue_fd, events: libc::POLLIN, revents: 0 };
                 let waited = self.let_one_in(std::slice::from_mut(&mut queue_fd), timeout);
                 // What it wrote is there to be read now.
-                queue.poll(ready, Some(Duration::ZERO)).and(waited.map(drop))
+                queue.poll(ready, Some(Duration::ZERO)).map_err(errno).and(waited.map(drop))
             }
         }
     }
 
     /// Waits for a signal or the end of the time where there is no queue; says whether one came.
-    pub fn wait_alone(&self, timeout: Option<Duration>) -> io::Result<bool> {
+    pub fn wait_alone(&self, timeout: Option<Duration>) -> Result<bool, Errno> {
         match &self.source {
             Source::Signalfd(descriptor) => {
                 let fd = descriptor.as_raw_fd();
@@ -185,7 +184,11 @@ impl Signals {
 
     /// Waits with no signal blocked that has a handler; says whether one ran. The handler blocks all
     /// others, and behind it the mask is the one before: so it is one.
-    fn let_one_in(&self, fds: &mut [libc::pollfd], timeout: Option<Duration>) -> io::Result<bool> {
+    fn let_one_in(
+        &self,
+        fds: &mut [libc::pollfd],
+        timeout: Option<Duration>,
+    ) -> Result<bool, Errno> {
         // What no handler takes stays blocked, so that it kills nobody.
         ppoll(fds, timeout, Some(!self.dispositions.changed))
     }
@@ -211,7 +214,7 @@ impl Signals {
         let mut info = unsafe { mem::zeroed::<libc::siginfo_t>() };
         let passed = loop {
             if let Err(error) = hand_over(&mut info, u64::MAX, None) {
-                self.hands_over = error.raw_os_error() == Some(libc::EINTR);
+                self.hands_over = error == Errno::EINTR;
                 return Some(batch);
             }
             self.handed += 1;
@@ -261,7 +264,7 @@ impl Signals {
         // SAFETY: a siginfo_t of zeroes is valid.
         let mut info = unsafe { mem::zeroed::<libc::siginfo_t>() };
         if let Err(error) = hand_over(&mut info, !bit(libc::SIGCHLD), Some(timeout)) {
-            return matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EINTR));
+            return matches!(error, Errno::EAGAIN | Errno::EINTR);
         }
         // SAFETY: it is of a signal that has come.
         let record = unsafe { Record::of(&info) };
@@ -349,6 +352,11 @@ pub struct Batch {
     pub hang_up: bool,
 }
 
+/// The number of an error that is not of foster's own making.
+pub fn errno(error: io::Error) -> Errno {
+    Errno::from_raw(error.raw_os_error().unwrap_or_default())
+}
+
 /// Blocks every signal, those that glibc hides too; gives the mask that was in force.
 pub fn block_all() -> u64 {
     set_mask(u64::MAX)
@@ -382,17 +390,15 @@ fn change_mask(mask: u64) -> Option<u64> {
 }
 
 /// Sets what a signal does, `SIG_DFL` or `SIG_IGN`; gives what it did.
-pub fn set_disposition(signal: c_int, handler: libc::sighandler_t) -> io::Result<usize> {
+pub fn set_disposition(signal: c_int, handler: libc::sighandler_t) -> Result<usize, Errno> {
     // SAFETY: a zeroed sigaction is one without flags and with an empty mask, and `handler` is
     // none that would run.
     unsafe {
         let mut action = mem::zeroed::<libc::sigaction>();
         let mut old = mem::zeroed::<libc::sigaction>();
         action.sa_sigaction = handler;
-        match libc::sigaction(signal, &raw const action, &raw mut old) {
-            0 => Ok(old.sa_sigaction),
-            _ => Err(io::Error::last_os_error()),
-        }
+        let done = libc::sigaction(signal, &raw const action, &raw mut old);
+        Errno::result(done).map(|_| old.sa_sigaction)
     }
 }
 
@@ -414,7 +420,11 @@ pub const fn bit(signal: c_int) -> u64 {
 /// Waits for a signal of a set, which the kernel hands over (rt_sigtimedwait(2)).
 // It becomes part of its caller, as what `wait_for_one` calls does.
 #[inline(always)]
-fn hand_over(info: &mut libc::siginfo_t, mask: u64, timeout: Option<Duration>) -> io::Result<()> {
+fn hand_over(
+    info: &mut libc::siginfo_t,
+    mask: u64,
+    timeout: Option<Duration>,
+) -> Result<(), Errno> {
     // This call has two words for the time on every machine, whatever the C library has.
     let words =
         |time: Duration| [time.as_secs() as c_long, c_long::from(time.subsec_nanos() as i32)];
@@ -427,7 +437,7 @@ fn hand_over(info: &mut libc::siginfo_t, mask: u64, timeout: Option<Duration>) -
         let (call, mask) = (libc::SYS_rt_sigtimedwait, &raw const mask);
         libc::syscall(call, mask, info, timeout, size_of::<u64>())
     };
-    if number > 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    Errno::result(number).map(drop)
 }
 
 /// Waits until a descriptor is ready or the time is up, behind another mask if that is given
@@ -436,7 +446,7 @@ fn ppoll(
     fds: &mut [libc::pollfd],
     timeout: Option<Duration>,
     mask: Option<u64>,
-) -> io::Result<bool> {
+) -> Result<bool, Errno> {
     let timeout = timeout.map(|timeout| libc::timespec {
         // It wakes up once in an age, where the kernel counts in 32 bits.
         tv_sec: timeout.as_secs().min(i32::MAX as u64) as _,
@@ -451,25 +461,26 @@ fn ppoll(
         let set = mask.map_or(ptr::null(), |_| &raw const set);
         libc::ppoll(fds.as_mut_ptr(), fds.len() as libc::nfds_t, timeout, set)
     };
-    match count {
-        -1 if io::Error::last_os_error().kind() == io::ErrorKind::Interrupted => Ok(true),
-        -1 => Err(io::Error::last_os_error()),
-        _ => Ok(false),
+    match Errno::result(count) {
+        Ok(_) => Ok(false),
+        Err(Errno::EINTR) => Ok(true),
+        Err(error) => Err(error),
     }
 }
 
 /// The descriptor is none of the standard ones: where those were closed, they are taken up here, so
 /// that nothing foster opens later is taken for stderr. Children find them closed again.
-fn signalfd() -> io::Result<OwnedFd> {
+fn signalfd() -> Result<OwnedFd, Errno> {
     let mask = u64::MAX;
     // SAFETY: the mask is 64 bits, the size that is given; the descriptor is new and ours.
     unsafe {
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         loop {
-            match libc::syscall(libc::SYS_signalfd4, -1, &raw const mask, size_of::<u64>(), flags) {
-                -1 => return Err(io::Error::last_os_error()),
-                standard if is_standard(standard as RawFd) => {}
-                descriptor => return Ok(OwnedFd::from_raw_fd(descriptor as RawFd)),
+            let mask = &raw const mask;
+            let opened = libc::syscall(libc::SYS_signalfd4, -1, mask, size_of::<u64>(), flags);
+            let descriptor = Errno::result(opened)? as RawFd;
+            if !is_standard(descriptor) {
+                return Ok(OwnedFd::from_raw_fd(descriptor));
             }
         }
     }
@@ -490,32 +501,25 @@ fn read_records<T>(descriptor: &OwnedFd, records: &mut [mem::MaybeUninit<T>]) ->
 
 /// Has the handler of a signal run to its end before that of another begins: of several that are
 /// pending the kernel prepares the first one's handler first, and so runs it last (signal(7)).
-fn let_nothing_interrupt(signal: c_int) -> io::Result<()> {
+fn let_nothing_interrupt(signal: c_int) -> Result<(), Errno> {
     // SAFETY: what sigaction fills in it also takes; only the mask is another.
     unsafe {
         let mut action = mem::zeroed::<libc::sigaction>();
         libc::sigaction(signal, ptr::null(), &raw mut action);
         libc::sigfillset(&raw mut action.sa_mask);
-        match libc::sigaction(signal, &raw const action, ptr::null_mut()) {
-            0 => Ok(()),
-            _ => Err(io::Error::last_os_error()),
-        }
+        Errno::result(libc::sigaction(signal, &raw const action, ptr::null_mut())).map(drop)
     }
 }
 
 /// Has a handler write a record of every signal into a pipe, whose ends are none of the standard
 /// descriptors either; gives the end to read.
-fn self_pipe(dispositions: &mut Dispositions) -> io::Result<OwnedFd> {
+fn self_pipe(dispositions: &mut Dispositions) -> Result<OwnedFd, Errno> {
     let mut ends = [0; 2];
-    // SAFETY: `ends` takes the two descriptors, which are new and ours.
-    let (reader, writer) = unsafe {
-        while ends.into_iter().any(is_standard) {
-            if libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC | libc::O_NONBLOCK) != 0 {
-                return Err(io::Error::last_os_error());
-            }
-        }
-        (OwnedFd::from_raw_fd(ends[0]), ends[1])
-    };
+    while ends.into_iter().any(is_standard) {
+        ends = file::pipe(libc::O_NONBLOCK)?;
+    }
+    // SAFETY: the descriptors are new and ours.
+    let (reader, writer) = (unsafe { OwnedFd::from_raw_fd(ends[0]) }, ends[1]);
     for signal in 1..=64 {
         // KILL and STOP are nobody's, and the C library keeps two or three for itself.
         let Ok(old) = set_disposition(signal, libc::SIG_DFL) else { continue };
@@ -536,7 +540,7 @@ fn self_pipe(dispositions: &mut Dispositions) -> io::Result<OwnedFd> {
             }
         };
         // SAFETY: the handler does nothing but what signal-safety(7) allows.
-        unsafe { signal_hook_registry::register_unchecked(signal, handler)? };
+        unsafe { signal_hook_registry::register_unchecked(signal, handler) }.map_err(errno)?;
         let_nothing_interrupt(signal)?;
     }
     // musl lets in the signals that it hides, with the first handler of a program.

@@ -13,7 +13,6 @@
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_char, c_int, c_void};
-use std::io::Write as _;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
@@ -24,9 +23,10 @@ use foster::config::{Config, ServiceConfig, Session};
 use foster::process::{Badge, Pid, SpawnError, SpawnErrorKind};
 
 use super::World;
-use super::file;
+use super::file::{self, Short, Status};
 use super::mark::{self, Issued, MARK};
 use super::signals::{self, Dispositions};
+use super::world;
 
 /// All that a start needs, in memory that is there beforehand.
 pub struct Spawner {
@@ -116,11 +116,11 @@ impl Spawner {
     /// A spawner for all services of a configuration.
     pub fn new(config: &Config, world: World, dispositions: Dispositions) -> Spawner {
         let path = world.path();
-        let longest = |words: fn(&ServiceConfig) -> usize| {
-            config.services.iter().map(words).max().unwrap_or(0)
-        };
-        let words = longest(|service| service.argv.words().count());
-        let program = longest(|service| service.argv.program().len());
+        let (mut words, mut program) = (0, 0);
+        for service in &config.services {
+            words = words.max(service.argv.words().count());
+            program = program.max(service.argv.program().len());
+        }
         let mut spawner = Spawner {
             words: Vec::with_capacity(words + 2),
             environment: Vec::new(),
@@ -164,27 +164,26 @@ impl Spawner {
             (true, false, false) => &["PORT", "HOST"],
             (false, _, false) => &[MARK],
         };
-        let stays = |entry: &[u8]| {
-            let name = entry.split(|byte| *byte == b'=').next().unwrap_or_default();
-            !replaced.iter().any(|replaced| replaced.as_bytes() == name)
-        };
         if config.supervised {
             self.outer_mark = world.value(MARK).unwrap_or_default();
             let mark = "=:4294967295-".len() + 32;
             // The first of all, so that it is found however long the others are.
             self.mark.add_to(&mut self.environment, MARK.len() + self.outer_mark.len() + mark);
         }
-        let inherited = world.environment().filter(|entry| stays(entry.to_bytes()));
-        self.environment.extend(inherited.map(|entry| entry.as_ptr()));
+        for entry in world.entries() {
+            if !replaced.iter().any(|name| world::value_in(entry, name).is_some()) {
+                self.environment.push(entry);
+            }
+        }
         if has_ports {
             let host = config.app_host.as_bytes();
             self.host.add_to(&mut self.environment, "HOST=".len() + host.len());
-            self.host.write(|text| text.write_all(b"HOST=").and_then(|()| text.write_all(host)));
+            self.host.write(&[b"HOST=", host]);
             self.port.add_to(&mut self.environment, "PORT=65535".len());
         }
         if names_foster {
             self.listen_pid.add_to(&mut self.environment, "LISTEN_PID=4294967295".len());
-            self.listen_pid.write(|text| write!(text, "LISTEN_PID="));
+            self.listen_pid.write(&[b"LISTEN_PID="]);
             // SAFETY: the text is longer than its name.
             self.plan.listen_pid =
                 unsafe { self.listen_pid.text.as_mut_ptr().add("LISTEN_PID=".len()) };
@@ -204,22 +203,20 @@ impl Spawner {
         settle: Option<&mut dyn FnMut([RawFd; 2])>,
     ) -> Result<Pid, SpawnError> {
         if let Some(port) = service.port {
-            self.port.write(|text| write!(text, "PORT={port}"));
+            self.port.write(&[b"PORT=", Short::new().add_number(port.into()).as_bytes()]);
         }
         if self.mark.place.is_some() {
             let outer = self.outer_mark;
-            self.mark.write(|text| {
-                text.write_all(MARK.as_bytes())?;
-                text.write_all(b"=")?;
-                text.write_all(outer)?;
-                text.write_all(if outer.is_empty() { b"" } else { b":" })?;
-                mark::write(text, issued.run)
-            });
+            let colon: &[u8] = if outer.is_empty() { b"" } else { b":" };
+            let own = mark::written(issued.run);
+            self.mark.write(&[MARK.as_bytes(), b"=", outer, colon, own.as_bytes()]);
         }
         self.words.clear();
         self.words.push(ptr::null());
-        // Each word ends with a NUL where it stands.
-        self.words.extend(service.argv.words().map(|word| word.as_ptr().cast::<c_char>()));
+        for word in service.argv.words() {
+            // Each ends with a NUL where it stands.
+            self.words.push(word.as_ptr().cast());
+        }
         self.words.push(ptr::null());
         self.plan.words = self.words.as_mut_ptr();
         self.plan.terminal = terminal.unwrap_or(-1);
@@ -277,8 +274,8 @@ impl Spawner {
     /// Makes a child that has its own of all that foster has, and waits until it is its command or
     /// has failed.
     fn fork_child(&mut self, settle: &mut dyn FnMut([RawFd; 2])) -> Result<Pid, SpawnError> {
-        let [go, go_writer] = pipe().map_err(no_child)?;
-        let [reader, report] = pipe().map_err(no_child)?;
+        let [go, go_writer] = pipe()?;
+        let [reader, report] = pipe()?;
         self.plan.link = Some(Link {
             go: go.as_raw_fd(),
             go_writer: go_writer.as_raw_fd(),
@@ -334,14 +331,11 @@ fn failed(service: &ServiceConfig, pid: Pid, Failure { step, errno }: Failure) -
     SpawnError { kind, os: errno as i32, pid: Some(pid) }
 }
 
-/// A pipe that no command inherits: its end to read, and that to write.
-fn pipe() -> Result<[OwnedFd; 2], Errno> {
-    let mut ends = [0; 2];
-    // SAFETY: `ends` takes the two descriptors, which are new and ours.
-    unsafe {
-        Errno::result(libc::pipe2(ends.as_mut_ptr(), libc::O_CLOEXEC))?;
-        Ok(ends.map(|end| OwnedFd::from_raw_fd(end)))
-    }
+/// A pipe: its end to read, and that to write.
+fn pipe() -> Result<[OwnedFd; 2], SpawnError> {
+    let ends = file::pipe(0).map_err(no_child)?;
+    // SAFETY: the descriptors are new and ours.
+    Ok(ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) }))
 }
 
 impl Failure {
@@ -366,10 +360,14 @@ impl Variable {
     }
 
     /// Writes the text anew; it is cut off where there is no room for it, which `add_to` saw to.
-    fn write(&mut self, write: impl FnOnce(&mut &mut [u8]) -> std::io::Result<()>) {
-        let Some(last) = self.text.len().checked_sub(1) else { return };
+    fn write(&mut self, pieces: &[&[u8]]) {
         self.text.fill(0);
-        let _ = write(&mut &mut self.text[..last]);
+        let Some((_, mut room)) = self.text.split_last_mut() else { return };
+        for byte in pieces.iter().copied().flatten() {
+            let Some((place, rest)) = room.split_first_mut() else { return };
+            *place = *byte;
+            room = rest;
+        }
     }
 }
 
@@ -537,7 +535,7 @@ impl Plan {
 
     /// Whether a file by which the program may have been meant exists and is such a one, though it
     /// could not be executed.
-    fn any_file(&mut self, is_such: fn(&libc::stat) -> bool) -> bool {
+    fn any_file(&mut self, is_such: fn(&Status) -> bool) -> bool {
         let Some(program) = self.program() else { return false };
         for index in 0.. {
             if !self.next_file(program, index) {
@@ -552,24 +550,18 @@ impl Plan {
     }
 
     /// Writes the child's pid where `LISTEN_PID` wants it.
-    fn write_own_pid(&mut self, mut pid: u32) {
-        let mut digits = [0_u8; 10];
-        let mut first = digits.len();
-        while first == digits.len() || pid > 0 {
-            first -= 1;
-            digits[first] = b'0' + (pid % 10) as u8;
-            pid /= 10;
-        }
-        let count = digits.len() - first;
+    fn write_own_pid(&mut self, pid: u32) {
+        let mut text = Short::new();
+        let digits = text.add_number(pid).as_bytes();
         // SAFETY: there is room for ten digits and the NUL behind them.
         unsafe {
-            ptr::copy_nonoverlapping(digits.as_ptr().add(first), self.listen_pid, count);
-            *self.listen_pid.add(count) = 0;
+            ptr::copy_nonoverlapping(digits.as_ptr(), self.listen_pid, digits.len());
+            *self.listen_pid.add(digits.len()) = 0;
         }
     }
 }
 
-fn is_folder(status: &libc::stat) -> bool {
+fn is_folder(status: &Status) -> bool {
     status.st_mode & libc::S_IFMT == libc::S_IFDIR
 }
 

@@ -4,11 +4,9 @@
 //! group by one call, and about each process id that may be a child's. There can be millions of these,
 //! when ids have begun anew; then one survey goes through some of them and the next through more.
 
-use std::io;
 use std::mem;
 use std::ops::RangeInclusive;
 use std::ptr;
-use std::str::{self, FromStr};
 
 use nix::errno::Errno;
 use nix::libc::{self, c_int};
@@ -102,7 +100,7 @@ impl Children {
         match read {
             Ok(()) => {}
             // A kernel without `CONFIG_PROC_CHILDREN`.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(Errno::ENOENT) => {
                 for_each_process(&mut |pid| {
                     let child = Stat::of(pid).filter(|stat| stat.parent == self.own_pid);
                     list.extend(child.map(|_| pid));
@@ -150,8 +148,13 @@ impl Children {
             list.sort_unstable();
             all_listed &= self.list(list);
             let (old, new) = list.split_at_mut(known);
-            new.sort_unstable_by_key(|pid| is_among(pid, old));
-            let new_ones = new.partition_point(|pid| !is_among(pid, old));
+            let mut new_ones = 0;
+            for place in 0..new.len() {
+                if !is_among(&new[place], old) {
+                    new.swap(place, new_ones);
+                    new_ones += 1;
+                }
+            }
             found = self.look_at(&new[..new_ones], look, &mut budget, events);
             adopted_any |= found.adopted;
             list.drain(..known);
@@ -220,7 +223,7 @@ impl Children {
         list: &mut Vec<Pid>,
     ) -> Result<(), Errno> {
         if !self.finds_proc() {
-            return kill::send_on(Target::Group(leader), signal);
+            return kill::send(Target::Group(leader), signal, None, None);
         }
         let is_member = |pid| Stat::of(pid).is_some_and(|stat| stat.group == leader && !stat.dead);
         list.clear();
@@ -297,7 +300,7 @@ impl Children {
     /// Whether /proc is there, and foster's own.
     fn finds_proc(&self) -> bool {
         let mut room = [0; 16];
-        file::read_link(c"/proc/self", &mut room).and_then(number) == Some(self.own_pid.0)
+        file::read_link(c"/proc/self", &mut room).and_then(file::pid) == Some(self.own_pid)
     }
 
     /// Finds children without /proc: the kernel says of an id whether it is a child's. Children
@@ -377,10 +380,7 @@ fn end_of(pid: Pid) -> Option<Option<ExitStatus>> {
 
 /// Visits all processes that /proc shows, for as long as more are wanted.
 fn for_each_process(visit: &mut dyn FnMut(Pid) -> bool) {
-    file::for_each_name(c"/proc", &mut |name| match number(name.to_bytes()) {
-        Some(pid) => visit(Pid(pid)),
-        None => true,
-    });
+    file::for_each_name(c"/proc", &mut |name| file::pid(name.to_bytes()).is_none_or(&mut *visit));
 }
 
 /// The newest process id: that of a process which ends at once, and whose end nobody is told.
@@ -400,10 +400,6 @@ fn newest_pid() -> Option<Pid> {
             }
         }
     }
-}
-
-pub fn number<T: FromStr>(word: &[u8]) -> Option<T> {
-    str::from_utf8(word.trim_ascii()).ok()?.parse().ok()
 }
 
 /// The most that `kernel.pid_max` can be (proc_sys_kernel(5)), on 64 bits.

@@ -1,6 +1,6 @@
 //! The terminal: whose group is its foreground group, and foster's own stop with its child.
 
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -10,7 +10,7 @@ use foster::process::Pid;
 use foster::signal::Signal;
 use foster::supervisor::Foreground;
 
-use super::signals;
+use super::{file, setup, signals};
 
 /// The terminal that foster was started on, if any.
 pub struct Terminal {
@@ -188,13 +188,11 @@ pub fn leads_session() -> bool {
 /// kill: for PID 1.
 pub fn die_of(signal: Signal, job: bool) {
     let number = i32::from(signal.number());
-    // SAFETY: these are system calls on numbers, and a signal to foster itself.
-    unsafe {
-        // RLIMIT_CORE does not hold for a core that goes to a pipe (core(5)).
-        libc::prctl(libc::PR_SET_DUMPABLE, 0);
-        let _ = signals::set_disposition(number, libc::SIG_DFL);
-        libc::kill(if job { 0 } else { libc::getpid() }, number);
-    }
+    // RLIMIT_CORE does not hold for a core that goes to a pipe (core(5)).
+    let _ = setup::prctl(libc::PR_SET_DUMPABLE, 0);
+    let _ = signals::set_disposition(number, libc::SIG_DFL);
+    // SAFETY: a signal to foster itself.
+    unsafe { libc::kill(if job { 0 } else { libc::getpid() }, number) };
     signals::set_mask(!signals::bit(number));
 }
 
@@ -221,14 +219,7 @@ fn is_in_foreground() -> bool {
 }
 
 fn open_session_terminal() -> Option<OwnedFd> {
-    let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC | libc::O_NONBLOCK;
-    // SAFETY: the path is a string, and the descriptor is new and ours.
-    unsafe {
-        match libc::open(c"/dev/tty".as_ptr(), flags) {
-            -1 => None,
-            descriptor => Some(OwnedFd::from_raw_fd(descriptor)),
-        }
-    }
+    file::open(c"/dev/tty", libc::O_RDWR | libc::O_NOCTTY | libc::O_NONBLOCK).ok()
 }
 
 fn borrow(descriptor: RawFd) -> BorrowedFd<'static> {

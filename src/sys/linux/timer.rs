@@ -1,14 +1,13 @@
 //! The one deadline of the process: a timerfd, made when there is a deadline for the first time.
 //! Where the kernel gives none, the timeout of the wait serves.
 
-use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::time::Duration;
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::ptr;
 
 use mio::unix::SourceFd;
 use mio::{Interest, Registry, Token};
 use nix::libc;
-use nix::sys::time::TimeSpec;
-use nix::sys::timerfd::{ClockId, Expiration, TimerFd, TimerFlags, TimerSetTimeFlags};
 
 use foster::time::Instant;
 
@@ -17,7 +16,7 @@ pub enum Timer {
     /// Nobody has needed one yet.
     Unused,
     /// Set to this.
-    Set(TimerFd, Option<Instant>),
+    Set(OwnedFd, Option<Instant>),
     /// The kernel gives none.
     Unavailable,
 }
@@ -34,25 +33,27 @@ impl Timer {
             Timer::Unavailable => false,
             Timer::Set(_, set_to) if *set_to == deadline => true,
             Timer::Set(timer, set_to) => {
-                let at = deadline.map(|at| Duration::from_nanos(at.as_nanos()));
-                let set = match at {
-                    Some(at) => timer.set(
-                        Expiration::OneShot(TimeSpec::from_duration(at)),
-                        TimerSetTimeFlags::TFD_TIMER_ABSTIME,
-                    ),
-                    None => timer.unset(),
+                // Zeroes stop it.
+                let at = deadline.map_or(0, Instant::as_nanos);
+                // SAFETY: a time of zeroes is valid, and nothing is to be told.
+                let set = unsafe {
+                    let mut time = mem::zeroed::<libc::itimerspec>();
+                    time.it_value.tv_sec = (at / 1_000_000_000) as _;
+                    time.it_value.tv_nsec = (at % 1_000_000_000) as _;
+                    let (flags, old) = (libc::TFD_TIMER_ABSTIME, ptr::null_mut());
+                    libc::timerfd_settime(timer.as_raw_fd(), flags, &raw const time, old) == 0
                 };
-                if set.is_ok() {
+                if set {
                     *set_to = deadline;
                 }
-                set.is_ok()
+                set
             }
         }
     }
 
     /// The descriptor, once there is one.
     pub fn descriptor(&self) -> Option<RawFd> {
-        if let Timer::Set(timer, _) = self { Some(timer.as_fd().as_raw_fd()) } else { None }
+        if let Timer::Set(timer, _) = self { Some(timer.as_raw_fd()) } else { None }
     }
 
     /// Takes in that the timer went off.
@@ -62,16 +63,20 @@ impl Timer {
             // SAFETY: the buffer takes the eight bytes that a timerfd gives. What is read says
             // nothing new, and a failure (somebody set the clock back, none was due) neither.
             unsafe {
-                libc::read(timer.as_fd().as_raw_fd(), (&raw mut count).cast(), size_of::<u64>());
+                libc::read(timer.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>());
             }
             *set_to = None;
         }
     }
 
-    fn open(registry: &Registry, token: Token) -> Option<TimerFd> {
-        let flags = TimerFlags::TFD_CLOEXEC | TimerFlags::TFD_NONBLOCK;
-        let timer = TimerFd::new(ClockId::CLOCK_MONOTONIC, flags).ok()?;
-        let descriptor = timer.as_fd().as_raw_fd();
+    fn open(registry: &Registry, token: Token) -> Option<OwnedFd> {
+        let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
+        // SAFETY: the descriptor is new and ours.
+        let timer = unsafe {
+            let descriptor = libc::timerfd_create(libc::CLOCK_MONOTONIC, flags);
+            (descriptor != -1).then(|| OwnedFd::from_raw_fd(descriptor))?
+        };
+        let descriptor = timer.as_raw_fd();
         registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE).ok()?;
         Some(timer)
     }

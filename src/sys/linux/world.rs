@@ -11,7 +11,7 @@ use foster::time::Timestamp;
 
 use crate::log::wall_clock;
 
-use super::boot;
+use super::{boot, file};
 
 /// What the process was started with.
 #[derive(Clone, Copy)]
@@ -45,8 +45,12 @@ impl World {
         // The kernel gives none to the first process.
         if is_machine && world.value("PATH").is_none() {
             let path = c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-            let mut entries: Vec<_> = world.environment().map(CStr::as_ptr).collect();
-            entries.extend([path.as_ptr(), std::ptr::null()]);
+            let mut entries = Vec::new();
+            for entry in world.entries() {
+                entries.push(entry);
+            }
+            entries.push(path.as_ptr());
+            entries.push(std::ptr::null());
             world.environment = entries.leak().as_ptr();
             world.initials |= bit(b'P');
         }
@@ -54,13 +58,7 @@ impl World {
     }
 
     /// The environment as it was inherited, each variable as `NAME=value`.
-    pub(super) fn environment(&self) -> impl Iterator<Item = &'static CStr> + use<> {
-        // SAFETY: `new` was given strings that live as long as the process.
-        self.entries().map(|entry| unsafe { CStr::from_ptr(entry) })
-    }
-
-    /// The same, without a look at how long they are.
-    fn entries(&self) -> impl Iterator<Item = *const c_char> + use<> {
+    pub(super) fn entries(&self) -> impl Iterator<Item = *const c_char> + use<> {
         let mut next = self.environment;
         std::iter::from_fn(move || {
             // SAFETY: `new` was given a list ended by a null, which `next` does not go beyond.
@@ -89,8 +87,7 @@ impl World {
         if self.initials & bit(*name.as_bytes().first()?) == 0 {
             return None;
         }
-        let mut entries = self.entries();
-        entries.find_map(|entry| behind(entry, name.bytes().chain([b'='])))
+        self.entries().find_map(|entry| value_in(entry, name))
     }
 
     /// Where programs are looked for: `PATH`, or what execvp(3) of musl takes in its stead.
@@ -110,11 +107,11 @@ impl Surroundings for World {
             return Vec::new();
         }
         let mut names = Vec::new();
-        for variable in self.environment().map(CStr::to_bytes) {
-            if variable.starts_with(prefix.as_bytes()) {
-                let name = variable.split(|byte| *byte == b'=').next().unwrap_or(variable);
-                names.push(OsStr::from_bytes(name).to_owned());
-            }
+        for entry in self.entries() {
+            let Some(rest) = behind(entry, prefix) else { continue };
+            let mut name = prefix.as_bytes().to_vec();
+            name.extend_from_slice(rest.split(|byte| *byte == b'=').next().unwrap_or(rest));
+            names.push(OsString::from_vec(name));
         }
         names
     }
@@ -130,7 +127,8 @@ impl Surroundings for World {
                     file.push(b'/');
                 }
                 file.extend_from_slice(word);
-                is_executable(&file)
+                file.push(0);
+                CStr::from_bytes_until_nul(&file).is_ok_and(is_executable)
             })
     }
 
@@ -155,14 +153,19 @@ impl Surroundings for World {
     }
 }
 
+/// The value in an entry of the environment, if it is this variable's.
+pub(super) fn value_in(entry: *const c_char, name: &str) -> Option<&'static [u8]> {
+    behind(entry, name)?.strip_prefix(b"=")
+}
+
 /// What stands in an entry of the environment behind these bytes, if it begins with them.
-fn behind(entry: *const c_char, start: impl Iterator<Item = u8>) -> Option<&'static [u8]> {
+fn behind(entry: *const c_char, start: &str) -> Option<&'static [u8]> {
     // SAFETY: entries come from `World::entries`, which are strings that live as long as the process;
     // and the first byte that differs, at the latest the NUL, ends the look: nothing behind it is
     // read.
     unsafe {
         let mut rest = entry;
-        for byte in start {
+        for byte in start.bytes() {
             if *rest as u8 != byte {
                 return None;
             }
@@ -178,16 +181,9 @@ fn bit(initial: u8) -> u64 {
 }
 
 /// Whether the path is a regular file that foster may execute.
-fn is_executable(path: &[u8]) -> bool {
-    let mut name = path.to_vec();
-    name.push(0);
-    // SAFETY: `name` is ended by a NUL and `status` is a plain struct of the size that stat(2)
-    // fills in; a path with a NUL inside is just cut off there.
-    unsafe {
-        let name = name.as_ptr().cast();
-        let mut status = std::mem::zeroed::<libc::stat>();
-        libc::access(name, libc::X_OK) == 0
-            && libc::stat(name, &raw mut status) == 0
-            && status.st_mode & libc::S_IFMT == libc::S_IFREG
-    }
+fn is_executable(path: &CStr) -> bool {
+    // SAFETY: the path is a string.
+    let may_execute = unsafe { libc::access(path.as_ptr(), libc::X_OK) == 0 };
+    may_execute
+        && file::status(path).is_some_and(|status| status.st_mode & libc::S_IFMT == libc::S_IFREG)
 }
