@@ -40,7 +40,7 @@ impl Patience {
 
     /// Has a child do this. Where no child can be made it is done here: to lose data is worse than
     /// to hang.
-    pub fn run(&mut self, work: impl FnOnce() -> nix::Result<()>) -> Aside {
+    pub fn run(&mut self, work: &dyn Fn() -> nix::Result<()>) -> Aside {
         // SAFETY: it copies foster, which has one thread and nothing that the C library would have to
         // put right in a copy: the work is system calls.
         match unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } {

@@ -5,7 +5,7 @@
 //! kernel panics. When the machine ends and how is the state machine's to say
 //! (`supervisor/machine.rs`).
 
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::fmt;
 use std::os::fd::RawFd;
 use std::time::Duration;
@@ -88,13 +88,8 @@ pub fn take_console() {
     let is_closed = |descriptor: &RawFd| file::kind(*descriptor) == 0;
     // Each takes the lowest one that is free.
     for _ in (0..=libc::STDERR_FILENO).filter(is_closed) {
-        let open = |path: &CStr| {
-            // SAFETY: the path is a string.
-            unsafe { libc::open(path.as_ptr(), libc::O_RDWR | libc::O_NOCTTY) }
-        };
-        if open(c"/dev/console") == -1 {
-            open(c"/dev/null");
-        }
+        let open = |path| file::open_for_all(path, libc::O_RDWR | libc::O_NOCTTY);
+        let _ = open(c"/dev/console").or_else(|_| open(c"/dev/null"));
     }
 }
 
@@ -112,28 +107,23 @@ pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
         let _ = reboot(mode);
         return;
     }
-    let warn = |what: fmt::Arguments<'_>| {
-        if let Some(log) = log {
-            log.say(Notice::NotPutAway, what);
-        }
-    };
-    let mut patience = Patience::new(PATIENCE);
-    turn_swap_off(&mut patience, &warn);
-    put_away_file_systems(&mut patience, &warn);
+    let mut last = Last { patience: Patience::new(PATIENCE), log };
+    last.turn_swap_off();
+    last.put_away_file_systems();
     // After that: what one file system writes as it is unmounted may go into a file of another's.
     let write_all = || {
         sync();
         Ok(())
     };
-    if patience.run(write_all) == Aside::Hangs {
-        warn(format_args!("a disk does not answer: what is not written to it is lost"));
+    if last.patience.run(&write_all) == Aside::Hangs {
+        last.warn(format_args!("a disk does not answer: what is not written to it is lost"));
     }
     drain_console();
     // The kernel ends who calls, where the platform comes back from its power-off (reboot(2)): that
     // must not be PID 1, without which the kernel panics.
     // SAFETY: these are numbers.
     let call = || Errno::result(unsafe { libc::reboot(mode as libc::c_int) }).map(drop);
-    let why = match Patience::endless().run(call) {
+    let why = match Patience::endless().run(&call) {
         Aside::Failed(errno) => OsError(errno as i32).to_string(),
         Aside::Done | Aside::Hangs => "this machine cannot do it".to_owned(),
     };
@@ -180,82 +170,86 @@ fn mount_missing(wanted: &Mount) -> Mounted {
         .map_or_else(Mounted::Failed, |()| Mounted::Now)
 }
 
-/// Turns off all swap, the latest first: a file system with swap in one of its files cannot be
-/// unmounted.
-fn turn_swap_off(patience: &mut Patience, warn: &dyn Fn(fmt::Arguments<'_>)) {
-    // The first line is a heading.
-    let swaps = places_in(c"/proc/swaps", 0);
-    for place in swaps.iter().skip(1).rev() {
-        // SAFETY: the path is a string.
-        match patience.run(|| Errno::result(unsafe { libc::swapoff(place.as_ptr()) }).map(drop)) {
-            Aside::Done => {}
-            Aside::Failed(errno) => warn(format_args!(
-                "cannot turn off the swap on {}: {}",
-                Text(place),
-                OsError(errno as i32)
-            )),
-            Aside::Hangs => warn(format_args!(
-                "turning off the swap on {} does not come to an end: going on without",
-                Text(place)
-            )),
+/// What a machine does last: it puts away what it has.
+struct Last<'a> {
+    patience: Patience,
+    log: Option<&'a Log>,
+}
+
+impl Last<'_> {
+    fn warn(&self, what: fmt::Arguments<'_>) {
+        if let Some(log) = self.log {
+            log.say(Notice::NotPutAway, what);
+        }
+    }
+
+    /// Does something, and warns where it does not come to an end.
+    fn attempt(&mut self, what: fmt::Arguments<'_>, work: &dyn Fn() -> nix::Result<()>) -> Aside {
+        let result = self.patience.run(work);
+        if result == Aside::Hangs {
+            self.warn(format_args!("{what} does not come to an end: going on without"));
+        }
+        result
+    }
+
+    /// Turns off all swap, the latest first: a file system with swap in one of its files cannot be
+    /// unmounted.
+    fn turn_swap_off(&mut self) {
+        for_each_place(c"/proc/swaps", 0, &mut |path| {
+            let place = Text(path);
+            // SAFETY: the path is a string.
+            let swapoff = || Errno::result(unsafe { libc::swapoff(path.as_ptr()) }).map(drop);
+            let what = format_args!("turning off the swap on {place}");
+            if let Aside::Failed(errno) = self.attempt(what, &swapoff) {
+                let why = OsError(errno as i32);
+                self.warn(format_args!("cannot turn off the swap on {place}: {why}"));
+            }
+        });
+    }
+
+    /// Unmounts all that can be, the latest first; the rest, and the root, can only be read from now
+    /// on, by anyone: it is for a machine of foster's own.
+    fn put_away_file_systems(&mut self) {
+        for_each_place(c"/proc/self/mounts", 1, &mut |path| {
+            if [c"/", c"/proc", c"/sys", c"/dev"].contains(&path) {
+                return;
+            }
+            let place = Text(path);
+            let what = format_args!("unmounting {place}");
+            let Aside::Failed(_) = self.attempt(what, &|| umount(path)) else { return };
+            match self.attempt(what, &|| make_read_only(path)) {
+                Aside::Done => self
+                    .warn(format_args!("cannot unmount {place}, which is in use: read-only now")),
+                Aside::Failed(errno) => {
+                    let why = OsError(errno as i32);
+                    self.warn(format_args!(
+                        "cannot unmount {place}, which is in use, nor make it read-only: {why}"
+                    ));
+                }
+                Aside::Hangs => {}
+            }
+        });
+        let what = format_args!("making / read-only");
+        if let Aside::Failed(errno) = self.attempt(what, &|| make_read_only(c"/")) {
+            self.warn(format_args!("cannot make / read-only: {}", OsError(errno as i32)));
         }
     }
 }
 
-/// Unmounts all that can be, the latest first; the rest, and the root, can only be read from now
-/// on, by anyone: it is for a machine of foster's own.
-fn put_away_file_systems(patience: &mut Patience, warn: &dyn Fn(fmt::Arguments<'_>)) {
-    let places = places_in(c"/proc/self/mounts", 1);
-    let is_needed =
-        |place: &&CString| ![c"/", c"/proc", c"/sys", c"/dev"].contains(&place.as_c_str());
-    for place in places.iter().rev().filter(is_needed) {
-        let hangs = || {
-            let place = Text(place);
-            warn(format_args!("unmounting {place} does not come to an end: going on without"));
-        };
-        match patience.run(|| umount(place.as_c_str())) {
-            Aside::Done => continue,
-            Aside::Hangs => {
-                hangs();
-                continue;
-            }
-            Aside::Failed(_) => {}
-        }
-        let result = patience.run(|| make_read_only(place));
-        let place = Text(place);
-        match result {
-            Aside::Done => {
-                warn(format_args!("cannot unmount {place}, which is in use: read-only now"));
-            }
-            Aside::Hangs => hangs(),
-            Aside::Failed(errno) => warn(format_args!(
-                "cannot unmount {place}, which is in use, nor make it read-only: {}",
-                OsError(errno as i32)
-            )),
-        }
-    }
-    match patience.run(|| make_read_only(c"/")) {
-        Aside::Done => {}
-        Aside::Failed(errno) => {
-            warn(format_args!("cannot make / read-only: {}", OsError(errno as i32)));
-        }
-        Aside::Hangs => {
-            warn(format_args!("making / read-only does not come to an end: going on without"));
-        }
-    }
-}
-
-/// The paths in a file of /proc, where each line has one in this field, counted from 0.
-fn places_in(file: &CStr, field: usize) -> Vec<CString> {
+/// Visits the paths in a file of /proc, where lines have one in this field, counted from 0; the last
+/// one first.
+fn for_each_place(file: &CStr, field: usize, visit: &mut dyn FnMut(&CStr)) {
     let mut text = Vec::new();
     let _ = file::read(file, &mut text, MOST_OF_MOUNTS);
-    let mut places = Vec::new();
-    for line in text.split(|byte| *byte == b'\n') {
-        let place = line.split(|byte| b" \t".contains(byte)).nth(field);
-        let place = place.filter(|place| !place.is_empty());
-        places.extend(place.and_then(|place| CString::new(unescape(place)).ok()));
+    for line in text.rsplit(|byte| *byte == b'\n') {
+        let place = line.split(|byte| matches!(byte, b' ' | b'\t')).nth(field).unwrap_or_default();
+        // A heading has none.
+        if place.starts_with(b"/")
+            && let Ok(place) = CStr::from_bytes_until_nul(&unescape(place))
+        {
+            visit(place);
+        }
     }
-    places
 }
 
 /// Makes a whole file system read-only, wherever else it is mounted.
@@ -264,7 +258,8 @@ fn make_read_only(place: &CStr) -> nix::Result<()> {
     mount(None::<&CStr>, place, None::<&CStr>, flags, None::<&CStr>)
 }
 
-/// A path of /proc/self/mounts or /proc/swaps, in which blanks and backslashes are written as `\040`.
+/// A path of /proc/self/mounts or /proc/swaps, in which blanks and backslashes are written as
+/// `\040`; ended by a NUL.
 fn unescape(mut text: &[u8]) -> Vec<u8> {
     let mut path = Vec::with_capacity(text.len() + 1);
     loop {
@@ -273,11 +268,13 @@ fn unescape(mut text: &[u8]) -> Vec<u8> {
                 ((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'), rest)
             }
             [byte, rest @ ..] => (*byte, rest),
-            [] => return path,
+            [] => break,
         };
         path.push(byte);
         text = rest;
     }
+    path.push(0);
+    path
 }
 
 /// A C string as text.
