@@ -9,8 +9,8 @@
 //! There is no runtime of std's around `main`: it would ignore SIGPIPE and open closed
 //! descriptors before anyone could see how they were inherited, and it costs time.
 
-use std::ffi::{CStr, OsStr, OsString, c_char, c_int};
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{CStr, OsString, c_char, c_int};
+use std::os::unix::ffi::OsStringExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::World;
@@ -30,17 +30,17 @@ extern "C" fn main(count: c_int, args: *const *const c_char, env: *const *const 
         // It did not begin there, or was refused.
         _ => signals::try_to_block_all(),
     };
-    let args = (0..count as usize).map(|index| {
+    let mut words = Vec::with_capacity(count as usize);
+    for index in 0..count as usize {
         // SAFETY: the C library hands over `count` pointers to strings that live as long as the
         // process.
-        let arg = unsafe { CStr::from_ptr(*args.add(index)) };
-        OsStr::from_bytes(arg.to_bytes()).to_owned()
-    });
-    let args: Vec<OsString> = args.collect();
+        let word = unsafe { CStr::from_ptr(*args.add(index)) };
+        words.push(OsString::from_vec(word.to_bytes().to_vec()));
+    }
     // SAFETY: `env` is the environment that the C library hands over, a list of pointers to
     // strings ended by a null; nothing in foster ever changes it.
     let world = unsafe { World::new(mask, env) };
-    crate::run(args, world) as c_int
+    crate::run(words, world) as c_int
 }
 
 #[cfg(all(early_entry, target_arch = "x86_64"))]

@@ -188,6 +188,7 @@ pub struct Short {
 }
 
 impl Short {
+    #[inline(never)]
     pub fn new() -> Short {
         Short { bytes: [0; 64], length: 0 }
     }

@@ -65,16 +65,16 @@ pub struct Issued {
 
 impl Marks {
     pub fn new(config: &Config) -> Marks {
-        if !config.supervised {
-            return Marks { instance: 0, own: None, issued: Vec::new() };
-        }
-        let (instance, own) = (random(), limit_of(Pid(0)).ok().and_then(badge));
-        let mut marks = Marks { instance, own, issued: Vec::new() };
-        for index in 0..config.services.len() {
-            let nonce = u128::from(instance) << 64 | u128::from(random());
-            let run = RunId { service: ServiceId(index as u32), nonce };
-            let badge = marks.new_badge();
-            marks.issued.push(Issued { run, badge });
+        let mut marks = Marks { instance: 0, own: None, issued: Vec::new() };
+        if config.supervised {
+            marks.instance = random();
+            marks.own = limit_of(Pid(0)).ok().and_then(badge);
+            for index in 0..config.services.len() {
+                let nonce = u128::from(marks.instance) << 64 | u128::from(random());
+                let run = RunId { service: ServiceId(index as u32), nonce };
+                let badge = marks.new_badge();
+                marks.issued.push(Issued { run, badge });
+            }
         }
         marks
     }

@@ -118,7 +118,8 @@ impl Spawner {
         let path = world.path();
         let (mut words, mut program) = (0, 0);
         for service in &config.services {
-            words = words.max(service.argv.words().count());
+            let ends = service.argv.as_bytes().iter().filter(|byte| **byte == 0);
+            words = words.max(ends.count());
             program = program.max(service.argv.program().len());
         }
         let mut spawner = Spawner {
@@ -353,6 +354,7 @@ impl Failure {
 
 impl Variable {
     /// Makes room for a text of this length, and a place in the environment.
+    #[inline(never)]
     fn add_to(&mut self, environment: &mut Vec<*const c_char>, length: usize) {
         self.text = vec![0; length + 1].into_boxed_slice();
         self.place = Some(environment.len());
