@@ -360,6 +360,10 @@ fn still_waiting(
 ) -> fmt::Result {
     match who {
         Who::Leader(pid) => write!(out, "waiting for {} (pid {pid})", BaseName(service))?,
+        // Nobody has asked for the name of one that is known by its mark.
+        Who::Member(pid, name) if name.as_bytes().is_empty() => {
+            write!(out, "waiting for process {pid}")?;
+        }
         Who::Member(pid, name) => {
             write!(out, "waiting for {} (pid {pid})", OneLine(name.as_bytes()))?;
         }

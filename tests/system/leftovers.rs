@@ -179,6 +179,22 @@ fn without_memory_hundreds_of_leftovers_are_gone_before_the_restart() {
 }
 
 #[test]
+fn without_memory_a_stop_ends_beside_thousands_of_leftovers() {
+    let crash = Crash::new();
+    // More than foster has room for without the kernel.
+    let line = crash.line(
+        "i=0; while [ $i -lt 4000 ]; do setsid sleep 1000 & i=$((i + 1)); done; wait_for=$!\n\
+         until [ \"$(ps -o comm= -p $wait_for)\" = sleep ]; do :; done",
+    );
+    let mut run = quick(foster()).args(["-q", "--wrap", &line]).place(Place::Job).start();
+    run.expect("ready");
+    limit_memory(run.pid(), 0);
+    run.signal("TERM");
+    let status = run.wait_for_status();
+    assert_eq!((status, alive(&mut run, "sleep").len()), (Status::Code(0), 0));
+}
+
+#[test]
 fn what_another_service_left_outside_its_group_is_left_alone() {
     let crash = Crash::new();
     let line = crash.line("$probe orphan '{' setsid say=mine pause '}'");

@@ -165,6 +165,17 @@ pub fn without_waiting<T>(action: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Puts something at the end of a list, if there is memory for that and for one more, for which nobody
+/// waits; says whether there was.
+pub fn push<T>(list: &mut Vec<T>, item: T) -> bool {
+    let has_room =
+        list.capacity() - list.len() > 1 || without_waiting(|| list.try_reserve(2)).is_ok();
+    if has_room {
+        list.push(item);
+    }
+    has_room
+}
+
 fn wait_for_memory_if(waits: bool) -> bool {
     // SAFETY: there is one thread, and it is not in the heap.
     unsafe { std::mem::replace(&mut (*HEAP.state.get()).waits, waits) }

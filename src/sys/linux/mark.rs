@@ -16,9 +16,10 @@ use nix::libc;
 
 use foster::config::Config;
 use foster::process::{Badge, Comm, Mark, Pid, RunId, ServiceId};
+use foster::supervisor::Event;
 
 use super::file::{self, Short};
-use super::random;
+use super::{heap, random};
 
 /// The variable that marks the processes of a run.
 pub const MARK: &str = "FOSTER_RUN";
@@ -191,16 +192,30 @@ pub struct Budget {
     bytes: usize,
     /// How often a process that is executing a program may still be looked at again.
     looks: u32,
+    /// Whether there was memory for all that was to be told, and for what concerns held groups.
+    told: (bool, bool),
 }
 
 impl Budget {
     pub fn new() -> Budget {
-        Budget { bytes: MOST_OF_ALL, looks: MOST_LOOKS }
+        Budget { bytes: MOST_OF_ALL, looks: MOST_LOOKS, told: (true, true) }
     }
 
     /// Whether it was too little.
     pub fn is_spent(&self) -> bool {
-        self.bytes == 0
+        self.bytes == 0 || !self.told.0
+    }
+
+    /// Tells of something, if there is memory for it: of one that is in a held group, or not.
+    pub fn tell(&mut self, events: &mut Vec<Event>, event: Event, is_held: bool) {
+        let told = heap::push(events, event);
+        self.told.0 &= told;
+        self.told.1 &= told || !is_held;
+    }
+
+    /// Whether there was memory for all in held groups.
+    pub fn has_told_held(&self) -> bool {
+        self.told.1
     }
 }
 

@@ -17,7 +17,7 @@ use foster::supervisor::{Event, Survivor};
 
 use super::mark::{Budget, Marks, Stat};
 use super::reap::{self, waitid};
-use super::{file, guard, kill};
+use super::{file, guard, heap, kill};
 
 /// What a survey is to look for. The lists are in order of pid.
 pub struct Look<'a> {
@@ -81,39 +81,42 @@ impl Children {
 
     /// Lists all children, dead and alive, behind what stands there; says whether these are all.
     fn list(&mut self, list: &mut Vec<Pid>) -> bool {
-        let most = list.len() + MOST_CHILDREN;
         if !self.has_proc {
-            return self.list_by_asking(list) && list.len() < most;
+            return self.list_by_asking(list);
         }
         let known = list.len();
+        let add =
+            |list: &mut Vec<Pid>, pid| list.len() - known < MOST_CHILDREN && heap::push(list, pid);
+        let mut all = true;
         let mut pid = 0;
         let read = file::for_each_piece(c"/proc/thread-self/children", &mut |piece| {
             for byte in piece {
                 match byte {
                     b'0'..=b'9' => pid = pid * 10 + u32::from(byte - b'0'),
                     _ if pid == 0 => {}
-                    _ => list.push(Pid(mem::take(&mut pid))),
+                    _ => all &= add(list, Pid(mem::take(&mut pid))),
                 }
             }
-            list.len() < most
+            all
         });
         match read {
             Ok(()) => {}
             // A kernel without `CONFIG_PROC_CHILDREN`.
             Err(Errno::ENOENT) => {
                 for_each_process(&mut |pid| {
-                    let child = Stat::of(pid).filter(|stat| stat.parent == self.own_pid);
-                    list.extend(child.map(|_| pid));
-                    list.len() < most
+                    if Stat::of(pid).is_some_and(|stat| stat.parent == self.own_pid) {
+                        all &= add(list, pid);
+                    }
+                    all
                 });
             }
             // No descriptor is free.
             Err(_) => {
                 list.truncate(known);
-                return self.list_by_asking(list) && list.len() < most;
+                return self.list_by_asking(list);
             }
         }
-        list.len() < most
+        all
     }
 
     /// Tells of the children that live, but for leaders; of those that ended, but for held ones,
@@ -124,7 +127,7 @@ impl Children {
     /// have been made already. So then there is another list, until one brings nobody new who has
     /// ended, or there are too many: a storm of orphans may go on for ever. Members of held groups
     /// are not missed even so, where /proc tells of all processes. Nor is it whole where there are
-    /// more children than a list takes, or more to read than a survey may.
+    /// more children than a list takes or there is memory for, or more to read than a survey may.
     pub fn survey(&mut self, look: &Look<'_>, list: &mut Vec<Pid>, events: &mut Vec<Event>) {
         list.clear();
         let mut budget = Budget::new();
@@ -136,11 +139,9 @@ impl Children {
             self.sweep.found.clear();
         }
         // Those who were found in an earlier part of a sweep are told of with each further one.
-        list.extend_from_slice(&self.sweep.found);
+        self.sweep.is_clean &= self.sweep.found.iter().all(|pid| heap::push(list, *pid));
         let mut all_listed = self.list(list);
         let is_swept = self.sweep.next != FIRST_PID || !begins;
-        // Room for the next one too.
-        list.reserve(list.len());
         let mut found = self.look_at(list, look, &mut budget, events);
         let (mut adopted_any, mut lists) = (found.adopted, 1);
         while found.ended && lists < MOST_LISTS && !is_swept {
@@ -163,7 +164,8 @@ impl Children {
         if is_swept {
             // With the last part all are told of, if nobody has left others meanwhile.
             self.sweep.is_clean &= !found.ended && self.sweep.reaped == look.reaped;
-            self.sweep.found.clone_from(list);
+            self.sweep.found.clear();
+            self.sweep.is_clean &= list.iter().all(|pid| heap::push(&mut self.sweep.found, *pid));
             all_listed = self.sweep.next == FIRST_PID && self.sweep.is_clean;
         } else if !self.has_proc && all_listed && !found.ended && !adopted_any {
             // Only an id behind the newest can have been missed.
@@ -195,7 +197,8 @@ impl Children {
                 {
                     let adopted = parent == self.own_pid;
                     let survivor = Survivor { pid, name, group, mark, adopted, in_reach };
-                    events.push(Event::Survivor(survivor));
+                    let is_held = is_among(&group, look.held);
+                    budget.tell(events, Event::Survivor(survivor), is_held);
                 }
                 events.len() < MOST_CHILDREN
             });
@@ -207,10 +210,11 @@ impl Children {
                 let (pid, name, mark) = (group, Comm::default(), Mark::None);
                 let (adopted, in_reach) = (false, true);
                 let survivor = Survivor { pid, name, group, mark, adopted, in_reach };
-                events.push(Event::Survivor(survivor));
+                budget.tell(events, Event::Survivor(survivor), true);
             }
         }
         let groups = whole || looks_on && events.len() < MOST_CHILDREN || !self.has_proc;
+        let groups = groups && budget.has_told_held();
         events.push(Event::Surveyed { whole: whole && !budget.is_spent(), groups });
     }
 
@@ -233,7 +237,12 @@ impl Children {
             for_each_process(&mut |pid| {
                 let is_new = pid != leader && !is_among(&pid, &list[..known]);
                 if is_new && is_member(pid) {
-                    list.push(pid);
+                    if !heap::push(list, pid) {
+                        // Who has got it is not known any more: then the leader gets it once more.
+                        all = kill::send_on(Target::Group(leader), signal);
+                        list.truncate(known);
+                        return false;
+                    }
                     all = all.and(guard::signal_checked(pid, signal, || is_member(pid)));
                 }
                 list.len() < MOST_CHILDREN
@@ -265,7 +274,7 @@ impl Children {
                 Some(Some(status)) => {
                     found.ended = true;
                     if hides {
-                        events.push(Event::Exited { pid, status });
+                        budget.tell(events, Event::Exited { pid, status }, is_leader);
                     }
                 }
                 None if !is_leader => {
@@ -282,14 +291,10 @@ impl Children {
                     let is_told = has_proc && (stays || is_among(&group, look.held));
                     let stat = is_told.then(|| Stat::of(pid)).flatten();
                     let name = stat.map_or(Comm::default(), |stat| stat.name);
-                    events.push(Event::Survivor(Survivor {
-                        pid,
-                        name,
-                        group,
-                        mark,
-                        adopted: true,
-                        in_reach,
-                    }));
+                    let adopted = true;
+                    let survivor = Survivor { pid, name, group, mark, adopted, in_reach };
+                    let is_held = is_among(&group, look.held);
+                    budget.tell(events, Event::Survivor(survivor), is_held);
                 }
                 Some(None) | None => {}
             }
@@ -317,26 +322,25 @@ impl Children {
         if self.ids_began_anew || last.saturating_sub(first) >= MOST_ASKED {
             return self.ask_some(list);
         }
-        ask(first..=last, list);
-        newest.is_some()
+        ask(first..=last, list) && newest.is_some()
     }
 
     /// Lists the children among the next of all ids; says whether these were all ids.
     fn ask_some(&mut self, list: &mut Vec<Pid>) -> bool {
         let first = self.sweep.next;
         let last = LARGEST_PID.min(first + (MOST_ASKED - 1));
-        ask(first..=last, list);
+        self.sweep.is_clean &= ask(first..=last, list);
         self.sweep.next = if last == LARGEST_PID { FIRST_PID } else { last + 1 };
         first == FIRST_PID && last == LARGEST_PID
     }
 }
 
-/// Lists those of these ids that are children's.
-fn ask(range: RangeInclusive<u32>, list: &mut Vec<Pid>) {
+/// Lists those of these ids that are children's; says whether there was memory for all.
+fn ask(range: RangeInclusive<u32>, list: &mut Vec<Pid>) -> bool {
     let is_child = |pid: &u32| {
         waitid(libc::P_PID, *pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).is_ok()
     };
-    list.extend(range.filter(is_child).map(Pid));
+    range.filter(is_child).all(|pid| heap::push(list, Pid(pid)))
 }
 
 /// What was found among some children.
