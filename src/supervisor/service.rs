@@ -483,7 +483,7 @@ impl Service {
                 let cause = EndCause::Unasked { crash };
                 cx.report(Report::Ended { service: self.id, run: self.number, pid, status, cause });
                 let ran = cx.now.since(since);
-                self.look_behind(pid, status.code(), ran, cx);
+                self.look_behind(pid, status, ran, cx);
                 self.died_of = match status {
                     ExitStatus::Signal(signal) if self.tie.explains(signal) => Some(signal),
                     ExitStatus::Signal(_) | ExitStatus::Code(_) => None,
@@ -827,9 +827,10 @@ impl Service {
     }
 
     /// Asks whom a run left behind that may have gone to the background, before foster ends them.
-    fn look_behind(&mut self, pid: Pid, code: u32, ran: Duration, cx: &mut Context<'_>) {
+    fn look_behind(&mut self, pid: Pid, status: ExitStatus, ran: Duration, cx: &mut Context<'_>) {
         let follows = matches!(cx.config.leftovers, Leftovers::Kill { .. });
-        if !follows || ran >= AT_ONCE || !cx.config.success.contains(code) {
+        let succeeded = cx.config.success.contains(status.code()) && !status.is_death_by(STOPPING);
+        if !follows || ran >= AT_ONCE || !succeeded {
             self.background = Background::No;
             return;
         }

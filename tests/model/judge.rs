@@ -225,7 +225,7 @@ impl Judge {
             Event::TerminalDetached => {
                 self.overlook = SignalSet::of(&[Signal::HUP, Signal::CONT]);
             }
-            Event::Survivor(Survivor { mark, adopted, .. }) => {
+            Event::Survivor(Survivor { mark, adopted, in_reach, .. }) => {
                 let only = self.services.len() == 1;
                 let clears = self.clears();
                 for account in &mut self.services {
@@ -235,7 +235,9 @@ impl Judge {
                         Mark::None | Mark::Lost => false,
                     };
                     account.seen |= is_its;
-                    account.left |= is_its && clears && account.run.is_some_and(|run| run.left);
+                    // Others' children are not asked, and who is out of reach is left alone.
+                    let is_asked = is_its && adopted && in_reach;
+                    account.left |= is_asked && clears && account.run.is_some_and(|run| run.left);
                 }
             }
             Event::LeftBehind { service } => self.services[service.index()].left = true,
@@ -555,6 +557,7 @@ impl Judge {
             let follows = matches!(config.leftovers, Leftovers::Kill { .. });
             let success = config.success.contains(status.code());
             let hasty = follows && success && now.since(since) < Duration::from_secs(3);
+            let hasty = hasty && !status.is_death_by(SignalSet::of(&STOPS));
             account.told &= hasty && account.row;
             account.hasty = hasty;
             (account.looked, account.seen, account.left) = (false, false, false);
@@ -569,6 +572,8 @@ impl Judge {
         let by_request = status.is_death_by(self.sent) || by_hup;
         account.code = match config.supervised {
             true if run.killed => 128 + 9,
+            // It could not be killed, and was given up: it ends like any orphan.
+            false if run.killed && account.unkillable => 128 + 9,
             true if by_request => 0,
             true | false => config.success.fold(status.code()),
         };
@@ -586,8 +591,7 @@ impl Judge {
     fn leaves(&mut self, service: ServiceId, status: ExitStatus, now: Instant) {
         let config = Rc::clone(&self.config);
         let Leftovers::Kill { asked, .. } = config.leftovers else { return };
-        let stops = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP];
-        let stopped = status.is_death_by(SignalSet::of(&stops));
+        let stopped = status.is_death_by(SignalSet::of(&STOPS));
         if config.session == Session::Shared || !(asked || stopped) {
             return;
         }
@@ -1369,3 +1373,6 @@ const DAY: Duration = Duration::from_secs(86_400);
 /// What a stop may take beyond its deadline where every process dies of SIGKILL: foster looks
 /// every 100 ms for those that it is not told of.
 const MOMENTS: Duration = Duration::from_millis(500);
+
+/// What stops programs, and so is no going to the background.
+const STOPS: [Signal; 4] = [Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP];
