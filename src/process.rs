@@ -252,7 +252,7 @@ impl fmt::Display for OsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Its end is "(os error NUMBER)".
         let text = io::Error::from_raw_os_error(self.0).to_string();
-        let end = text.rfind('(').unwrap_or(text.len());
+        let end = text.find('(').unwrap_or(text.len());
         // musl has words of its own for these; scripts know glibc's.
         f.write_str(match text[..end].trim_ascii_end() {
             "I/O error" => "Input/output error",

@@ -143,7 +143,7 @@ mod tests {
         assert_eq!(text(1_795_410_367, 89), "2026-11-23T05:06:07.089Z");
         assert_eq!(text(4_107_542_400, 0), "2100-03-01T00:00:00.000Z");
         // Each day of some centuries, as another has it.
-        for day in 0..130_000 {
+        for day in 0..if cfg!(miri) { 1_000 } else { 130_000 } {
             let since = Duration::from_secs(day * 86_400 + day % 86_400);
             let other = humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since);
             assert_eq!(Timestamp(since).to_string(), other.to_string());
