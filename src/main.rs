@@ -6,7 +6,7 @@ mod log;
 mod sys;
 
 use std::ffi::OsString;
-use std::mem;
+use std::mem::ManuallyDrop;
 use std::rc::Rc;
 
 use foster::cli::{self, Outcome};
@@ -20,13 +20,14 @@ fn run(args: Vec<OsString>, world: sys::World) -> u32 {
         Outcome::Run(config) => config,
         Outcome::Say(say) => return sys::say_last(world, &say),
     };
-    let mut platform = match sys::Sys::new(Rc::clone(&config), world) {
+    // What it has open is given back by its end.
+    let mut started = ManuallyDrop::new(sys::Sys::new(Rc::clone(&config), world));
+    let platform = match &mut *started {
         Ok(platform) => platform,
         Err(error) => return sys::say_last(world, &error.say(&config, &world)),
     };
-    let mut supervisor = Supervisor::new(config, platform.facts());
-    let code = driver::run(&mut supervisor, &mut platform);
+    let mut supervisor = ManuallyDrop::new(Supervisor::new(config, platform.facts()));
+    let code = driver::run(&mut supervisor, platform);
     platform.finish();
-    mem::forget(supervisor);
     code
 }

@@ -25,7 +25,6 @@ mod timer;
 mod world;
 
 use std::iter;
-use std::mem;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::time::Duration;
@@ -101,6 +100,7 @@ impl StartError {
 
 impl Sys {
     /// Sets up all that is needed before the first start.
+    #[inline(never)]
     pub fn new(config: Rc<Config>, world: World) -> Result<Sys, StartError> {
         let lacking =
             |need| move |error: Errno| StartError { need, why: OsError(error as i32).to_string() };
@@ -187,12 +187,7 @@ impl Sys {
 
     /// Gives back what a start took, at the end of foster. Memory and descriptors are the
     /// kernel's to free.
-    pub fn finish(mut self) {
-        self.give_back();
-        mem::forget(self);
-    }
-
-    fn give_back(&mut self) {
+    pub fn finish(&mut self) {
         // What ended together with the last leader would be left to a parent that may not reap.
         for fate in iter::from_fn(reap::reap_any).take(REAPED_AT_END) {
             if let Fate::Exited(pid, status) = fate {
@@ -497,7 +492,7 @@ impl Backend for Sys {
             Action::Report(report) => self.log.report(&report),
             Action::EndMachine { how } => boot::end(how, self.is_machine, Some(&self.log)),
             Action::DieOf { signal, job } => {
-                self.give_back();
+                self.finish();
                 terminal::die_of(signal, job);
             }
             Action::Exit { .. } => {}

@@ -16,7 +16,6 @@ mod world;
 
 use std::fmt;
 use std::io;
-use std::mem;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -112,9 +111,7 @@ impl Sys {
 
     /// Ends the use of the platform: closing the jobs, which ends what is left in them, is
     /// Windows' own.
-    pub fn finish(self) {
-        mem::forget(self);
-    }
+    pub fn finish(&mut self) {}
 
     fn spawn(&mut self, id: ServiceId) -> Option<Event> {
         let service = self.config.services.get(id.index())?;
