@@ -80,10 +80,12 @@ fn a_shell_that_waits_with_a_trap_is_not_stuck() {
 
 #[test]
 fn a_shell_that_waits_for_its_app_in_the_background_passes_the_stop_on() {
-    let line = format!("trap 'kill -TERM $app; wait $app; exit 4' TERM; {} & app=$!; wait", app());
+    // The trap knows its app from the second line on.
+    let trap = "trap 'kill -TERM $app; wait $app; exit 4' TERM";
+    let line = format!("{trap}; {} & app=$!; echo waits; wait", app());
     for shell in ["dash", "bash"] {
         for to in WAYS {
-            let (output, _) = stopped(to, "20s", &[shell, "-c", &line], &["app"]);
+            let (output, _) = stopped(to, "20s", &[shell, "-c", &line], &["app", "waits"]);
             assert_eq!((output.code(), count(&output, "cleaned")), (4, 1), "{shell} {to}");
         }
     }
