@@ -514,6 +514,17 @@ const MUTANTS: [Mutant; 82] = [
 /// other.
 const ENDLESS: [&str; 1] = ["foster looks who is left and does not move on the time of that"];
 
+/// What is to be mistaken moves with the sources.
+#[test]
+fn each_mutant_finds_its_place_in_the_sources() {
+    for (mistake, file, right, wrong) in MUTANTS {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/supervisor").join(file);
+        let source = fs::read_to_string(&path).expect("the source can be read");
+        assert_eq!(source.matches(right).count(), 1, "{mistake}: {file} has to have this once");
+        assert_ne!(right, wrong, "{mistake}");
+    }
+}
+
 #[test]
 #[ignore = "builds the tests once for each mistake"]
 fn mutants_are_all_found() {
