@@ -94,7 +94,10 @@ fn when_ids_begin_anew_no_member_is_missed() {
     run.expect_error(&format!("foster: info: probe (pid {own}) was killed by SIGTERM"));
     // Whom foster misses it does not wait for.
     run.expect_quiet(Duration::from_millis(200));
-    let member = procfs::children(run.pid()).into_iter().find(|pid| *pid != leader);
+    // The other children are foster's own, which end at once.
+    let is_member =
+        |pid: &i32| *pid != leader && procfs::stat(*pid).is_some_and(|stat| stat.name == "probe");
+    let member = procfs::children(run.pid()).into_iter().find(is_member);
     send(member.expect("it was adopted"), "USR1");
     run.expect("cleaned");
     assert_eq!(run.wait_for_status(), Status::Code(0));
