@@ -138,9 +138,8 @@ impl Driver {
         // Foster may have been stopped in the midst of it.
         self.now = backend.now();
         self.rested_at = self.now.rested(begin, LONGEST_REST);
-        let now = self.now;
         for event in &found {
-            supervisor.handle_event(*event, now);
+            supervisor.handle_event(*event, self.now);
             if let Some(code) = self.act(supervisor, backend) {
                 return Some(code);
             }
