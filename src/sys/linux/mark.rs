@@ -192,30 +192,32 @@ pub struct Budget {
     bytes: usize,
     /// How often a process that is executing a program may still be looked at again.
     looks: u32,
-    /// Whether there was memory for all that was to be told, and for what concerns held groups.
-    told: (bool, bool),
+    /// Whether there was memory for all that was to be told.
+    told_all: bool,
+    /// The same of what concerns held groups.
+    told_held: bool,
 }
 
 impl Budget {
     pub fn new() -> Budget {
-        Budget { bytes: MOST_OF_ALL, looks: MOST_LOOKS, told: (true, true) }
+        Budget { bytes: MOST_OF_ALL, looks: MOST_LOOKS, told_all: true, told_held: true }
     }
 
     /// Whether it was too little.
     pub fn is_spent(&self) -> bool {
-        self.bytes == 0 || !self.told.0
+        self.bytes == 0 || !self.told_all
     }
 
     /// Tells of something, if there is memory for it: of one that is in a held group, or not.
     pub fn tell(&mut self, events: &mut Vec<Event>, event: Event, is_held: bool) {
         let told = heap::push(events, event);
-        self.told.0 &= told;
-        self.told.1 &= told || !is_held;
+        self.told_all &= told;
+        self.told_held &= told || !is_held;
     }
 
     /// Whether there was memory for all in held groups.
     pub fn has_told_held(&self) -> bool {
-        self.told.1
+        self.told_held
     }
 }
 

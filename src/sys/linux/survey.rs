@@ -288,12 +288,12 @@ impl Children {
                     let stays = matches!(mark, Mark::None | Mark::Unreadable);
                     let in_reach = kill::reaches(pid);
                     let stays = look.marks.is_some() && (stays || !in_reach);
-                    let is_told = has_proc && (stays || is_among(&group, look.held));
+                    let is_held = is_among(&group, look.held);
+                    let is_told = has_proc && (stays || is_held);
                     let stat = is_told.then(|| Stat::of(pid)).flatten();
                     let name = stat.map_or(Comm::default(), |stat| stat.name);
                     let adopted = true;
                     let survivor = Survivor { pid, name, group, mark, adopted, in_reach };
-                    let is_held = is_among(&group, look.held);
                     budget.tell(events, Event::Survivor(survivor), is_held);
                 }
                 Some(None) | None => {}
