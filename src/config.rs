@@ -168,6 +168,14 @@ pub struct Stop {
     pub to: StopTo,
 }
 
+impl Stop {
+    /// What a service gets where no signal asked for the stop.
+    #[must_use]
+    pub fn unasked(&self) -> Signal {
+        self.signal.unwrap_or(Signal::TERM)
+    }
+}
+
 /// Who gets the stop signal. At the deadline all of the group get SIGKILL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopTo {

@@ -528,7 +528,7 @@ impl Service {
             Input::Stop(signal) => {
                 let is_left = matches!(rest, Rest::Left { .. });
                 // What is left has got it, and may take a second one for more than it is.
-                let has_it = is_left && signal == cx.config.stop.signal.unwrap_or(Signal::TERM);
+                let has_it = is_left && signal == cx.config.stop.unasked();
                 if let Some(target) = cx.stop_target(pid, leader).filter(|_| !has_it) {
                     cx.send(target, signal);
                 }

@@ -94,7 +94,7 @@ impl Shutdown {
     /// What services get to stop them.
     pub(super) fn signal(&self, config: &Config) -> Signal {
         match self.phase {
-            Phase::Running => config.stop.signal.unwrap_or(Signal::TERM),
+            Phase::Running => config.stop.unasked(),
             Phase::Stopping(signal) | Phase::Killing(signal) => signal,
         }
     }

@@ -180,7 +180,7 @@ const MUTANTS: [Mutant; 82] = [
     (
         "what is left gets the stop signal once more in the stop",
         "service.rs",
-        "is_left && signal == cx.config.stop.signal.unwrap_or(Signal::TERM)",
+        "is_left && signal == cx.config.stop.unasked()",
         "is_left && signal == Signal::KILL",
     ),
     (
