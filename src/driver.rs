@@ -22,6 +22,7 @@ pub trait Backend {
 }
 
 /// Runs until all is done; gives the code to end with.
+// Its room on the stack is for its own time only.
 #[inline(never)]
 pub fn run<B: Backend>(supervisor: &mut Supervisor, backend: &mut B) -> u32 {
     let mut driver = Driver::new();

@@ -34,6 +34,7 @@ impl Instant {
 
     /// How long ago `earlier` was, or zero where it is not earlier.
     #[must_use]
+    // It is short, and stands in many places.
     #[inline(never)]
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
@@ -54,6 +55,7 @@ const REST: u32 = 8;
 impl Add<Duration> for Instant {
     type Output = Instant;
 
+    // As `since`.
     #[inline(never)]
     fn add(self, delay: Duration) -> Instant {
         // More than 584 years are for ever.

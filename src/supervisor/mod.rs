@@ -160,6 +160,7 @@ impl Outbox {
 impl Supervisor {
     /// A machine that starts every service of `config` right away.
     #[must_use]
+    // Its room on the stack is for its own time only.
     #[inline(never)]
     pub fn new(config: impl Into<Rc<Config>>, facts: Facts) -> Self {
         let config = config.into();

@@ -395,6 +395,7 @@ impl Service {
     }
 
     /// Answers an input.
+    // As a part of its caller, each state would have a copy of what follows there.
     #[inline(never)]
     pub(super) fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
         self.state = match self.state {

@@ -100,6 +100,7 @@ impl StartError {
 
 impl Sys {
     /// Sets up all that is needed before the first start.
+    // Its room on the stack is for its own time only.
     #[inline(never)]
     pub fn new(config: Rc<Config>, world: World) -> Result<Sys, StartError> {
         let lacking =

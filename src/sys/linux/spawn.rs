@@ -354,6 +354,7 @@ impl Failure {
 
 impl Variable {
     /// Makes room for a text of this length, and a place in the environment.
+    // There are four calls.
     #[inline(never)]
     fn add_to(&mut self, environment: &mut Vec<*const c_char>, length: usize) {
         self.text = vec![0; length + 1].into_boxed_slice();
