@@ -4,22 +4,19 @@
 //! outlives an exec, a change of names, users and sessions, a cleared environment, and the process
 //! itself, as long as it is a zombie; prlimit(2) tells it of one's own children, and /proc of all.
 //!
-//! The second stands in the environment, for those who got their limits anew (pam_limits) and where
-//! limits cannot be set. A process can make its environment whatever it likes, as long as it likes,
-//! and anywhere in its memory (prctl(2), PR_SET_MM). So it is read piece by piece, up to a bound,
-//! into no memory but that for one piece.
+//! The second stands in the environment (environ.rs).
 
 use std::ptr;
 
-use nix::errno::Errno;
 use nix::libc;
 
 use foster::config::Config;
-use foster::process::{Badge, Comm, Mark, Pid, RunId, ServiceId};
-use foster::supervisor::Event;
+use foster::process::{Badge, Mark, Pid, RunId, ServiceId};
 
+use super::budget::Budget;
 use super::file::{self, Short};
-use super::{heap, random};
+use super::stat::path;
+use super::{environ, timer};
 
 /// The variable that marks the processes of a run.
 pub const MARK: &str = "FOSTER_RUN";
@@ -34,16 +31,6 @@ pub fn written(run: RunId) -> Short {
         text.add(&[digit(byte >> 4), digit(byte)]);
     }
     text
-}
-
-fn parse(text: &[u8], instance: u64) -> Option<RunId> {
-    let dash = text.iter().position(|byte| *byte == b'-')?;
-    let service = ServiceId(file::number(&text[..dash])?.try_into().ok()?);
-    let mut nonce = 0;
-    for byte in &text[dash + 1..] {
-        nonce = nonce << 4 | u128::from(char::from(*byte).to_digit(16)?);
-    }
-    ((nonce >> 64) as u64 == instance).then_some(RunId { service, nonce })
 }
 
 /// The marks that this foster makes.
@@ -121,7 +108,7 @@ impl Marks {
             return Mark::Run(run);
         }
         let mark = match has_proc {
-            true => in_environment(pid, self.instance, budget),
+            true => environ::mark_in(pid, self.instance, budget),
             false => Mark::Unreadable,
         };
         match mark {
@@ -186,268 +173,18 @@ unsafe fn prlimit(pid: Pid, new: *const Limit, old: *mut Limit) -> libc::c_long 
     unsafe { libc::syscall(libc::SYS_prlimit64, pid.0, libc::RLIMIT_LOCKS, new, old) }
 }
 
-/// What one survey may spend on what others make long or slow.
-pub struct Budget {
-    /// How much of all environments may still be read.
-    bytes: usize,
-    /// How often a process that is executing a program may still be looked at again.
-    looks: u32,
-    /// Whether there was memory for all that was to be told.
-    told_all: bool,
-    /// The same of what concerns held groups.
-    told_held: bool,
+/// A number that nobody can guess (getrandom(2)); where the kernel has none yet, one that is at
+/// least not the same twice.
+fn random() -> u64 {
+    let mut number = 0_u64;
+    // SAFETY: the buffer takes the eight bytes that are asked for.
+    let got =
+        unsafe { libc::getrandom((&raw mut number).cast(), size_of::<u64>(), libc::GRND_NONBLOCK) };
+    if got == 8 { number } else { timer::now().as_nanos() ^ (&raw const number as u64) }
 }
-
-impl Budget {
-    pub fn new() -> Budget {
-        Budget { bytes: MOST_OF_ALL, looks: MOST_LOOKS, told_all: true, told_held: true }
-    }
-
-    /// Whether it was too little.
-    pub fn is_spent(&self) -> bool {
-        self.bytes == 0 || !self.told_all
-    }
-
-    /// Tells of something, if there is memory for it: of one that is in a held group, or not.
-    pub fn tell(&mut self, events: &mut Vec<Event>, event: Event, is_held: bool) {
-        let told = heap::push(events, event);
-        self.told_all &= told;
-        self.told_held &= told || !is_held;
-    }
-
-    /// Whether there was memory for all in held groups.
-    pub fn has_told_held(&self) -> bool {
-        self.told_held
-    }
-}
-
-/// The mark of this instance's making in the environment of a process, or in that of one of its
-/// threads where the main thread has ended.
-fn in_environment(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
-    loop {
-        let seen = scan(&path(pid, b"environ"), instance, budget);
-        let Found::Nothing { known } = seen else { return seen.mark() };
-        // One that has no environment is about to be a zombie, or another program; or its main
-        // thread alone has ended.
-        let Some(stat) = Stat::of(pid) else { return Mark::Unreadable };
-        if !stat.dead && stat.ended {
-            return in_threads(pid, instance, budget);
-        }
-        if known && stat.has_environment {
-            return Mark::None;
-        }
-        // Between its old memory and its new one, a process that is just executing a program has
-        // none for a moment: that is waited out.
-        if !known || has_no_memory(pid) || budget.looks == 0 {
-            return Mark::Lost;
-        }
-        budget.looks -= 1;
-        // SAFETY: it lets another process run, and touches nothing.
-        unsafe { libc::sched_yield() };
-    }
-}
-
-/// The same, of the first thread that has an environment.
-fn in_threads(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
-    let mut mark = Mark::Lost;
-    let mut tries = MOST_THREADS;
-    file::for_each_name(path(pid, b"task").as_c_str(), &mut |name| {
-        let Some(thread) = file::pid(name.to_bytes()).filter(|thread| *thread != pid) else {
-            return true;
-        };
-        tries -= 1;
-        let mut path = path(pid, b"task/");
-        path.add_number(thread.0).add(b"/environ");
-        mark = scan(&path, instance, budget).mark();
-        mark == Mark::Lost && tries > 0
-    });
-    mark
-}
-
-/// What was seen of an environment.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Found {
-    Run(RunId),
-    /// There is one, and no mark in it.
-    NoMark,
-    /// There is nothing; where that is `known`, the kernel has shown it to be empty.
-    Nothing {
-        known: bool,
-    },
-    Unreadable,
-}
-
-impl Found {
-    fn mark(self) -> Mark {
-        match self {
-            Found::Run(run) => Mark::Run(run),
-            Found::NoMark => Mark::None,
-            Found::Nothing { .. } => Mark::Lost,
-            Found::Unreadable => Mark::Unreadable,
-        }
-    }
-}
-
-fn scan(path: &Short, instance: u64, budget: &mut Budget) -> Found {
-    let mut scanner = Scanner { instance, at: At::Name(0), mark: [0; LONGEST], length: 0 };
-    let (mut run, mut length) = (None, 0);
-    let most = budget.bytes.min(MOST_OF_ONE);
-    if most == 0 {
-        return Found::NoMark;
-    }
-    let read = file::for_each_piece(path.as_c_str(), &mut |piece| {
-        length += piece.len();
-        run = scanner.take(piece);
-        run.is_none() && length < most
-    });
-    budget.bytes = budget.bytes.saturating_sub(length);
-    match (run.or_else(|| scanner.end()), read) {
-        (Some(run), _) => Found::Run(run),
-        (None, Ok(())) if length == 0 => Found::Nothing { known: true },
-        (None, Ok(())) => Found::NoMark,
-        // It is on its way out, and has no memory any more (from Linux 6.16 on it is told so).
-        (None, Err(Errno::ESRCH)) => Found::Nothing { known: false },
-        (None, Err(_)) => Found::Unreadable,
-    }
-}
-
-/// Looks for a mark in the pieces of an environment, whose entries end with a NUL each.
-struct Scanner {
-    instance: u64,
-    at: At,
-    /// The mark that is being read; too long a one is none.
-    mark: [u8; LONGEST],
-    length: usize,
-}
-
-enum At {
-    /// So much of an entry is as [`MARK`] and its `=`.
-    Name(usize),
-    /// In the list of marks.
-    Marks,
-    /// In another entry.
-    Other,
-}
-
-impl Scanner {
-    fn take(&mut self, piece: &[u8]) -> Option<RunId> {
-        let mut bytes = piece.iter();
-        while let Some(&byte) = bytes.next() {
-            match self.at {
-                _ if byte == 0 => {
-                    let mark = self.end();
-                    (self.at, self.length) = (At::Name(0), 0);
-                    if mark.is_some() {
-                        return mark;
-                    }
-                }
-                At::Name(length) => {
-                    let expected = MARK.as_bytes().get(length).copied().unwrap_or(b'=');
-                    self.at = match byte == expected {
-                        true if length == MARK.len() => At::Marks,
-                        true => At::Name(length + 1),
-                        false => At::Other,
-                    };
-                }
-                At::Marks if byte == b':' => {
-                    let mark = self.end();
-                    self.length = 0;
-                    if mark.is_some() {
-                        return mark;
-                    }
-                }
-                At::Marks => {
-                    if let Some(place) = self.mark.get_mut(self.length) {
-                        *place = byte;
-                    }
-                    self.length += 1;
-                }
-                At::Other => {
-                    // Most bytes are these.
-                    let left = bytes.as_slice();
-                    let end = left.iter().position(|byte| *byte == 0).unwrap_or(left.len());
-                    bytes = left[end..].iter();
-                }
-            }
-        }
-        None
-    }
-
-    /// The mark that ends here, if one does.
-    fn end(&self) -> Option<RunId> {
-        let At::Marks = self.at else { return None };
-        parse(self.mark.get(..self.length)?, self.instance)
-    }
-}
-
-/// What /proc/PID/stat tells (proc_pid_stat(5)), as far as it is of interest.
-pub struct Stat {
-    pub name: Comm,
-    pub parent: Pid,
-    pub group: Pid,
-    /// Whether its main thread has ended.
-    ended: bool,
-    /// Whether all of it has: a main thread that has ended reads as a zombie, whoever else lives.
-    pub dead: bool,
-    has_environment: bool,
-}
-
-impl Stat {
-    pub fn of(pid: Pid) -> Option<Stat> {
-        let mut room = [0; LONGEST_STAT];
-        Stat::parse(file::read_start(path(pid, b"stat").as_c_str(), &mut room).ok()?)
-    }
-
-    fn parse(text: &[u8]) -> Option<Stat> {
-        // The name in parentheses may hold anything, parentheses and spaces too.
-        let begin = text.iter().position(|byte| *byte == b'(')?;
-        let end = text.iter().rposition(|byte| *byte == b')')?;
-        let name = Comm::new(text.get(begin + 1..end)?);
-        let mut words = text.get(end + 2..)?.split(|byte| *byte == b' ');
-        let ended = matches!(words.next()?, b"Z" | b"X");
-        let parent = file::pid(words.next()?)?;
-        let group = file::pid(words.next()?)?;
-        // Field 20, `num_threads`: none of a process of which hardly anything is left.
-        let dead = ended && file::number(words.nth(14)?)? <= 1;
-        // Field 51, `env_end`.
-        let has_environment = words.nth(30).is_some_and(|word| word.trim_ascii() != b"0");
-        Some(Stat { name, parent, group, ended, dead, has_environment })
-    }
-}
-
-/// Whether a process has given up its memory already: it is about to be a zombie.
-fn has_no_memory(pid: Pid) -> bool {
-    let mut room = [0; 2];
-    let path = path(pid, b"statm");
-    file::read_start(path.as_c_str(), &mut room).is_ok_and(|start| start == b"0 ")
-}
-
-/// The path of something that /proc has of a process. The longest is
-/// /proc/4294967295/task/4294967295/environ.
-fn path(pid: Pid, what: &[u8]) -> Short {
-    let mut path = Short::new();
-    path.add(b"/proc/").add_number(pid.0).add(b"/").add(what);
-    path
-}
-
-/// The longest mark: the number of a service, a dash, 32 digits.
-const LONGEST: usize = 10 + 1 + 32;
 
 /// How often a badge is made anew that another service has.
 const TRIES: usize = 16;
 
 /// More than there is to /proc/PID/limits up to the line that is of interest: 80 bytes a line.
 const LONGEST_LIMITS: usize = 1024;
-
-/// More than there is to /proc/PID/stat, some fifty numbers and a name of 64 bytes at the most.
-const LONGEST_STAT: usize = 64 + 52 * 21;
-
-/// How much is read of one environment, and of all in one survey. Most take less than a page.
-const MOST_OF_ONE: usize = 1 << 16;
-const MOST_OF_ALL: usize = 1 << 23;
-
-/// How many threads are asked where the main thread has ended: one that lives has an environment.
-const MOST_THREADS: u32 = 16;
-
-/// How often one survey looks again at processes that are executing a program.
-const MOST_LOOKS: u32 = 1000;

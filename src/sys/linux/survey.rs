@@ -4,9 +4,9 @@
 //! group by one call, and about each process id that may be a child's. There can be millions of these,
 //! when ids have begun anew; then one survey goes through some of them and the next through more.
 
+mod ids;
+
 use std::mem;
-use std::ops::RangeInclusive;
-use std::ptr;
 
 use nix::errno::Errno;
 use nix::libc::{self, c_int};
@@ -15,9 +15,13 @@ use foster::exit::ExitStatus;
 use foster::process::{Comm, Mark, Pid, Target};
 use foster::supervisor::{Event, Survivor};
 
-use super::mark::{Budget, Marks, Stat};
+use super::budget::Budget;
+use super::mark::Marks;
 use super::reap::{self, waitid};
+use super::stat::Stat;
 use super::{file, guard, heap, kill};
+
+use ids::{FIRST_PID, Sweep};
 
 /// What a survey is to look for. The lists are in order of pid.
 pub struct Look<'a> {
@@ -44,18 +48,6 @@ pub struct Children {
     /// Whether ids have begun anew since foster's own start.
     ids_began_anew: bool,
     sweep: Sweep,
-}
-
-/// How far all ids have been asked about.
-struct Sweep {
-    /// The next one to ask about.
-    next: u32,
-    /// How many children had been reaped when the first one was asked about.
-    reaped: u64,
-    /// Whether nobody who has ended was found since.
-    is_clean: bool,
-    /// Who was found.
-    found: Vec<Pid>,
 }
 
 impl Children {
@@ -307,40 +299,6 @@ impl Children {
         let mut room = [0; 16];
         file::read_link(c"/proc/self", &mut room).and_then(file::pid) == Some(self.own_pid)
     }
-
-    /// Finds children without /proc: the kernel says of an id whether it is a child's. Children
-    /// are younger than foster, so that their ids lie between its own and the newest, until ids
-    /// begin anew. Says whether no other id can be a child's.
-    fn list_by_asking(&mut self, list: &mut Vec<Pid>) -> bool {
-        let newest = newest_pid();
-        if let Some(newest) = newest {
-            self.made(newest);
-        }
-        let first = self.own_pid.0.saturating_add(1);
-        // Where there is no room for a process, not many can have been made since.
-        let last = newest.map_or(self.newest.0.saturating_add(MANY), |newest| newest.0);
-        if self.ids_began_anew || last.saturating_sub(first) >= MOST_ASKED {
-            return self.ask_some(list);
-        }
-        ask(first..=last, list) && newest.is_some()
-    }
-
-    /// Lists the children among the next of all ids; says whether these were all ids.
-    fn ask_some(&mut self, list: &mut Vec<Pid>) -> bool {
-        let first = self.sweep.next;
-        let last = LARGEST_PID.min(first + (MOST_ASKED - 1));
-        self.sweep.is_clean &= ask(first..=last, list);
-        self.sweep.next = if last == LARGEST_PID { FIRST_PID } else { last + 1 };
-        first == FIRST_PID && last == LARGEST_PID
-    }
-}
-
-/// Lists those of these ids that are children's; says whether there was memory for all.
-fn ask(range: RangeInclusive<u32>, list: &mut Vec<Pid>) -> bool {
-    let is_child = |pid: &u32| {
-        waitid(libc::P_PID, *pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).is_ok()
-    };
-    range.filter(is_child).all(|pid| heap::push(list, Pid(pid)))
 }
 
 /// What was found among some children.
@@ -355,15 +313,6 @@ struct Found {
 fn is_among(pid: &Pid, sorted: &[Pid]) -> bool {
     sorted.binary_search(pid).is_ok()
 }
-
-/// About how many ids one survey asks: it takes some tens of milliseconds.
-const MOST_ASKED: u32 = 1 << 17;
-
-/// How many processes may have been made since the newest one that is known.
-const MANY: u32 = 1 << 12;
-
-/// The first id that may be a child's.
-const FIRST_PID: u32 = 2;
 
 /// How many children one list takes: without end, a fork bomb's would take foster's memory.
 const MOST_CHILDREN: usize = 1 << 16;
@@ -386,25 +335,3 @@ fn end_of(pid: Pid) -> Option<Option<ExitStatus>> {
 fn for_each_process(visit: &mut dyn FnMut(Pid) -> bool) {
     file::for_each_name(c"/proc", &mut |name| file::pid(name.to_bytes()).is_none_or(&mut *visit));
 }
-
-/// The newest process id: that of a process which ends at once, and whose end nobody is told.
-fn newest_pid() -> Option<Pid> {
-    // SAFETY: without flags this is a fork, but for a signal at the end; the child ends itself
-    // before it touches anything.
-    unsafe {
-        match libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) {
-            0 => libc::_exit(0),
-            pid => {
-                let pid = u32::try_from(pid).ok()?;
-                // Somebody may have stopped it, and then it would be waited for in vain.
-                libc::kill(pid as i32, libc::SIGKILL);
-                // Only by this flag is it seen as a child at all.
-                libc::waitpid(pid as i32, ptr::null_mut(), libc::__WCLONE);
-                Some(Pid(pid))
-            }
-        }
-    }
-}
-
-/// The most that `kernel.pid_max` can be (proc_sys_kernel(5)), on 64 bits.
-const LARGEST_PID: u32 = if mem::size_of::<usize>() == 8 { 1 << 22 } else { 1 << 15 };

@@ -6,6 +6,10 @@
 //! moments in which foster waits. Such a wait lets in one signal and no more: the others stay with the
 //! kernel, which has more room for them than any pipe.
 
+mod handed;
+mod mask;
+mod self_pipe;
+
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -14,13 +18,18 @@ use std::time::Duration;
 
 use mio::{Events, Poll};
 use nix::errno::Errno;
-use nix::libc::{self, c_int, c_long};
+use nix::libc::{self, c_int};
 
 use foster::driver::SIGNALS_AT_ONCE;
 use foster::signal::{Signal, SignalSet};
-use foster::supervisor::{Event, Signalled, Way};
+use foster::supervisor::{Event, Signalled};
 
-use super::{bounded, file, kill};
+use super::bounded;
+
+pub use mask::{Dispositions, bit, block_all, set_disposition, set_mask, try_to_block_all};
+
+use mask::disposition;
+use self_pipe::self_pipe;
 
 /// Signals, as they come in.
 pub struct Signals {
@@ -39,13 +48,6 @@ pub struct Signals {
 enum Source {
     Signalfd(OwnedFd),
     SelfPipe(OwnedFd),
-}
-
-/// The signals whose disposition foster has changed, and those of them that were ignored.
-#[derive(Clone, Copy, Default)]
-pub struct Dispositions {
-    pub changed: u64,
-    pub ignored: u64,
 }
 
 /// One signal as the self-pipe carries it.
@@ -193,85 +195,6 @@ impl Signals {
         ppoll(fds, timeout, Some(!self.dispositions.changed))
     }
 
-    /// Waits for a signal where there is nothing else to wait for, as long as it takes
-    /// (rt_sigtimedwait(2)): the kernel hands it over with the wake-up, in one call in place of
-    /// two. One that only goes on does so before anything else; where nobody wants to be told of it
-    /// (`tells`), there is nothing else. Gives nothing where that is not to be had.
-    // Apart from what is done before and after it, in a page with the calls that it makes: whoever
-    // gets a signal may have to wait until foster waits again.
-    #[inline(never)]
-    pub fn wait_for_one(
-        &mut self,
-        way: Option<Way>,
-        tells: bool,
-        events: &mut Vec<Event>,
-    ) -> Option<Batch> {
-        if !self.hands_over {
-            return None;
-        }
-        let mut batch = Batch::default();
-        // SAFETY: a siginfo_t of zeroes is valid.
-        let mut info = unsafe { mem::zeroed::<libc::siginfo_t>() };
-        let passed = loop {
-            if let Err(error) = hand_over(&mut info, u64::MAX, None) {
-                self.hands_over = error == Errno::EINTR;
-                return Some(batch);
-            }
-            self.handed += 1;
-            // SAFETY: it is of a signal that has come.
-            let own = unsafe { Record::of(&info) }.is_own(self.own_pid);
-            let goes = |way: &Way| {
-                let signal = Signal::new(info.si_signo);
-                let goes = signal.is_some_and(|it| way.signals.contains(it));
-                goes && ![libc::SI_QUEUE, libc::SI_KERNEL].contains(&info.si_code) && !own
-            };
-            let passed = way.filter(goes).map(|Way { target, .. }| {
-                let sent = kill::send_on(target, info.si_signo);
-                (target, sent)
-            });
-            // Every so often the others are looked for, below.
-            let untold = !tells && self.handed < SIGNALS_AT_ONCE;
-            if !(untold && matches!(passed, Some((_, Ok(()))))) {
-                break passed;
-            }
-        };
-        // SAFETY: it is of a signal that has come.
-        let record = unsafe { Record::of(&info) };
-        self.tell(record, passed.is_some(), &mut batch, events);
-        if let Some((target, Err(error))) = passed
-            && let Some(signal) = Signal::new(record.signal)
-        {
-            events.push(Event::KillFailed { target, signal, os: error as i32 });
-        }
-        if batch.child {
-            // What came together with a child's end or stop is told before it: a CONT must not go
-            // down in the stop that foster makes of a child's.
-            batch.more = self.read(events).more;
-        } else {
-            // It is the one with the lowest number: where that comes over and over, the others
-            // would wait for ever.
-            batch.more = self.handed >= SIGNALS_AT_ONCE;
-        }
-        Some(batch)
-    }
-
-    /// Waits until the time is up, whichever child ends, or until there is another signal, which is
-    /// told. Says whether this is to be had.
-    pub fn wait_for_others(&mut self, timeout: Duration, events: &mut Vec<Event>) -> bool {
-        if !self.hands_over {
-            return false;
-        }
-        // SAFETY: a siginfo_t of zeroes is valid.
-        let mut info = unsafe { mem::zeroed::<libc::siginfo_t>() };
-        if let Err(error) = hand_over(&mut info, !bit(libc::SIGCHLD), Some(timeout)) {
-            return matches!(error, Errno::EAGAIN | Errno::EINTR);
-        }
-        // SAFETY: it is of a signal that has come.
-        let record = unsafe { Record::of(&info) };
-        self.tell(record, false, &mut Batch::default(), events);
-        true
-    }
-
     /// Reads one batch of signals; says whether a child's was among them, and whether there may
     /// be more.
     // Its room on the stack is for its own time only: the rest of foster fits into a page.
@@ -357,89 +280,6 @@ pub fn errno(error: io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or_default())
 }
 
-/// Blocks every signal, those that glibc hides too; gives the mask that was in force.
-pub fn block_all() -> u64 {
-    set_mask(u64::MAX)
-}
-
-/// The same, where that may be refused (seccomp); none if it is.
-pub fn try_to_block_all() -> Option<u64> {
-    change_mask(u64::MAX)
-}
-
-/// Sets the signal mask, a bit for each signal; gives the one that was in force.
-pub fn set_mask(mask: u64) -> u64 {
-    // Where it is refused, foster does not start.
-    change_mask(mask).unwrap_or_default()
-}
-
-fn change_mask(mask: u64) -> Option<u64> {
-    let mut old = 0_u64;
-    // SAFETY: both masks are 64 bits, the size that is given. glibc's function would leave signals 32
-    // and 33 out.
-    let done = unsafe {
-        libc::syscall(
-            libc::SYS_rt_sigprocmask,
-            libc::SIG_SETMASK,
-            &raw const mask,
-            &raw mut old,
-            size_of::<u64>(),
-        )
-    };
-    (done == 0).then_some(old)
-}
-
-/// Sets what a signal does, `SIG_DFL` or `SIG_IGN`; gives what it did.
-pub fn set_disposition(signal: c_int, handler: libc::sighandler_t) -> Result<usize, Errno> {
-    // SAFETY: a zeroed sigaction is one without flags and with an empty mask, and `handler` is
-    // none that would run.
-    unsafe {
-        let mut action = mem::zeroed::<libc::sigaction>();
-        let mut old = mem::zeroed::<libc::sigaction>();
-        action.sa_sigaction = handler;
-        let done = libc::sigaction(signal, &raw const action, &raw mut old);
-        Errno::result(done).map(|_| old.sa_sigaction)
-    }
-}
-
-/// What a signal does.
-fn disposition(signal: c_int) -> libc::sighandler_t {
-    // SAFETY: a sigaction of zeroes is valid, and takes the answer.
-    unsafe {
-        let mut action = mem::zeroed::<libc::sigaction>();
-        libc::sigaction(signal, ptr::null(), &raw mut action);
-        action.sa_sigaction
-    }
-}
-
-/// The bit of a signal in a mask.
-pub const fn bit(signal: c_int) -> u64 {
-    1 << (signal - 1)
-}
-
-/// Waits for a signal of a set, which the kernel hands over (rt_sigtimedwait(2)).
-// It becomes part of its caller, as what `wait_for_one` calls does.
-#[inline(always)]
-fn hand_over(
-    info: &mut libc::siginfo_t,
-    mask: u64,
-    timeout: Option<Duration>,
-) -> Result<(), Errno> {
-    // This call has two words for the time on every machine, whatever the C library has.
-    let words =
-        |time: Duration| [time.as_secs() as c_long, c_long::from(time.subsec_nanos() as i32)];
-    let timeout = timeout.map(words);
-    let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
-    let info = ptr::from_mut(info);
-    // SAFETY: the mask is 64 bits, the size that is given, `info` takes the answer, and the timeout
-    // is null or to a live value.
-    let number = unsafe {
-        let (call, mask) = (libc::SYS_rt_sigtimedwait, &raw const mask);
-        libc::syscall(call, mask, info, timeout, size_of::<u64>())
-    };
-    Errno::result(number).map(drop)
-}
-
 /// Waits until a descriptor is ready or the time is up, behind another mask if that is given
 /// (ppoll(2)); says whether something interrupted it.
 fn ppoll(
@@ -497,53 +337,4 @@ fn read_records<T>(descriptor: &OwnedFd, records: &mut [mem::MaybeUninit<T>]) ->
         libc::read(descriptor.as_raw_fd(), records.as_mut_ptr().cast(), size_of_val(records))
     };
     usize::try_from(length).unwrap_or(0) / size_of::<T>()
-}
-
-/// Has the handler of a signal run to its end before that of another begins: of several that are
-/// pending the kernel prepares the first one's handler first, and so runs it last (signal(7)).
-fn let_nothing_interrupt(signal: c_int) -> Result<(), Errno> {
-    // SAFETY: what sigaction fills in it also takes; only the mask is another.
-    unsafe {
-        let mut action = mem::zeroed::<libc::sigaction>();
-        libc::sigaction(signal, ptr::null(), &raw mut action);
-        libc::sigfillset(&raw mut action.sa_mask);
-        Errno::result(libc::sigaction(signal, &raw const action, ptr::null_mut())).map(drop)
-    }
-}
-
-/// Has a handler write a record of every signal into a pipe, whose ends are none of the standard
-/// descriptors either; gives the end to read.
-fn self_pipe(dispositions: &mut Dispositions) -> Result<OwnedFd, Errno> {
-    let mut ends = [0; 2];
-    while ends.into_iter().any(is_standard) {
-        ends = file::pipe(libc::O_NONBLOCK)?;
-    }
-    // SAFETY: the descriptors are new and ours.
-    let (reader, writer) = (unsafe { OwnedFd::from_raw_fd(ends[0]) }, ends[1]);
-    for signal in 1..=64 {
-        // KILL and STOP are nobody's, and the C library keeps two or three for itself.
-        let Ok(old) = set_disposition(signal, libc::SIG_DFL) else { continue };
-        if old == libc::SIG_IGN {
-            dispositions.ignored |= bit(signal);
-        }
-        dispositions.changed |= bit(signal);
-        let handler = move |info: &libc::siginfo_t| {
-            // A fault of foster's own is not a signal that somebody sent.
-            let fault = [libc::SIGSEGV, libc::SIGBUS, libc::SIGILL, libc::SIGFPE, libc::SIGTRAP];
-            if info.si_code > 0 && info.si_code != libc::SI_KERNEL && fault.contains(&signal) {
-                let _ = signal_hook::low_level::emulate_default_handler(signal);
-            }
-            // SAFETY: the kernel has called the handler with it; write(2) may be called in one.
-            unsafe {
-                let record = Record::of(info);
-                libc::write(writer, (&raw const record).cast(), size_of::<Record>());
-            }
-        };
-        // SAFETY: the handler does nothing but what signal-safety(7) allows.
-        unsafe { signal_hook_registry::register_unchecked(signal, handler) }.map_err(errno)?;
-        let_nothing_interrupt(signal)?;
-    }
-    // musl lets in the signals that it hides, with the first handler of a program.
-    block_all();
-    Ok(reader)
 }

@@ -1,0 +1,124 @@
+//! The start of foster itself, up to its first service's.
+
+use std::rc::Rc;
+
+use nix::errno::Errno;
+
+use foster::cli::{self, Need, Notice, Say};
+use foster::config::{Config, Session};
+use foster::process::{OsError, Pid};
+use foster::signal::Signal;
+use foster::supervisor::{Facts, Report};
+
+use crate::log::Log;
+
+use super::mark::Marks;
+use super::queue::Queue;
+use super::reap::Reaper;
+use super::signals::Signals;
+use super::spawn::Spawner;
+use super::survey::Children;
+use super::terminal::{self, Terminal};
+use super::{Sys, World, boot, heap, malloc, reap, setup};
+
+/// Something that foster cannot run without could not be had.
+pub struct StartError {
+    need: Need,
+    why: String,
+}
+
+impl StartError {
+    /// What there is to say, and the code to end with.
+    pub fn say(&self, config: &Config, world: &World) -> Say {
+        cli::cannot_have(config, self.need, &self.why, world)
+    }
+}
+
+impl Sys {
+    /// Sets up all that is needed before the first start.
+    // Its room on the stack is for its own time only.
+    #[inline(never)]
+    pub fn new(config: Rc<Config>, world: World) -> Result<Sys, StartError> {
+        let lacking =
+            |need| move |error: Errno| StartError { need, why: OsError(error as i32).to_string() };
+        let own_pid = Pid(std::process::id());
+        let log = Log::new(Rc::clone(&config), world);
+        if config.setup.boot {
+            if own_pid != Pid(1) {
+                return Err(StartError { need: Need::Machine, why: "only PID 1 can".into() });
+            }
+            boot::set_up(&log);
+        }
+        setup::die_with_parent(&config.setup).map_err(lacking(Need::ParentDeathSignal))?;
+        let adopts = match setup::become_reaper(&config.setup, own_pid) {
+            Ok(adopts) => adopts,
+            Err(error) if config.setup.needs_subreaper => {
+                return Err(lacking(Need::Subreaper)(error));
+            }
+            Err(error) => {
+                let why = OsError(error as i32);
+                let what = "cannot become the subreaper of what its child starts (prctl)";
+                let what = format_args!("{what}: {why}; orphans go elsewhere");
+                log.say(Notice::NotSubreaper, what);
+                false
+            }
+        };
+        let first = setup::detach_terminal(&config.setup);
+        if config.setup.warn_unless_reaper && !adopts {
+            log.report(&Report::NotReaper);
+        }
+        if !world.blocks_signals {
+            return Err(StartError { need: Need::Mask, why: "the system refuses it".into() });
+        }
+        let signals = Signals::new(own_pid.0).map_err(lacking(Need::Signals))?;
+        // The machine's console was there earlier.
+        if !config.setup.boot {
+            log.begin();
+        }
+        let gives = config.session == Session::Group && config.services.len() == 1;
+        let terminal = Terminal::new(gives, config.supervised);
+        if config.services.is_empty() {
+            setup::settle_in(&config.setup, &[signals.descriptor()]);
+        }
+        // What ended before foster was there to be told is a zombie by now.
+        let fates_pending = reap::has_fates().map_err(lacking(Need::Children))?;
+        let spawner = Spawner::new(&config, world, signals.dispositions);
+        malloc::prepare();
+        heap::wait_for_memory();
+        Ok(Sys {
+            queue: Queue::new(),
+            spawner,
+            reaper: Reaper::new(terminal.exists()),
+            terminal,
+            children: Children::new(own_pid),
+            adopts,
+            leaders: Vec::with_capacity(config.services.len()),
+            is_machine: world.is_machine,
+            marks: Marks::new(&config),
+            fates_pending,
+            signals_pending: false,
+            tells_of_orphans: None,
+            tells_of_signals: None,
+            list: Vec::new(),
+            first,
+            signals,
+            log,
+            config,
+        })
+    }
+
+    /// What the machine is to know from the start.
+    pub fn facts(&self) -> Facts {
+        if !self.terminal.exists() {
+            return Facts::default();
+        }
+        let init = std::process::id() == 1;
+        Facts {
+            terminal: true,
+            interactive: self.terminal.is_interactive(),
+            leads: init || terminal::leads_session(),
+            init,
+            ignored: self.signals.ignored(&[Signal::HUP, Signal::INT, Signal::QUIT, Signal::TSTP]),
+        }
+    }
+}

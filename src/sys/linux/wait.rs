@@ -1,0 +1,164 @@
+//! One turn of the loop: what there is to tell, and the wait for it.
+
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::libc;
+
+use foster::cli::Notice;
+use foster::config::Session;
+use foster::process::{OsError, Pid, Target};
+use foster::signal::Signal;
+use foster::supervisor::{Event, Report, Way};
+use foster::time::Instant;
+
+use super::reap::Fate;
+use super::{Sys, timer};
+
+impl Sys {
+    /// One turn: waits, unless there is something to tell already, and tells what there is.
+    pub(super) fn turn(
+        &mut self,
+        deadline: Option<Instant>,
+        way: Option<Way>,
+        events: &mut Vec<Event>,
+    ) {
+        // A request to stop may come before whatever ended: from then on there is use for zombies.
+        self.reaper.look_first();
+        events.extend(self.first.take());
+        if self.reaper.may_go_on() {
+            self.next_fate(events);
+            if !events.is_empty() {
+                return;
+            }
+        }
+        let overdue = self.fates_pending || self.signals_pending;
+        let handed = match deadline {
+            None if !overdue => {
+                // What is reached by its guard takes the longer way.
+                let way = way.filter(|_| !self.reaper.has_guard());
+                let tells = self.tells_of_signals.unwrap_or(true);
+                self.signals.wait_for_one(way, tells, events)
+            }
+            _ => None,
+        };
+        let batch = match handed {
+            None if overdue || self.poll(deadline) => Some(self.signals.read(events)),
+            handed => handed,
+        };
+        if let Some(batch) = batch {
+            self.signals_pending = batch.more;
+            if batch.child {
+                self.fates_pending = true;
+            }
+            if self.reaper.takes_pause() && events.is_empty() {
+                self.let_others_end(deadline, events);
+            }
+            if self.config.session == Session::Shared && !self.child_is_in_own_group() {
+                events.iter_mut().for_each(|event| {
+                    if let Event::Signal(signalled) = event {
+                        signalled.by_kernel = false;
+                    }
+                });
+            }
+            if batch.hang_up {
+                self.tell_of_hang_up(events);
+            }
+            if let (None, Some(Event::Signal(it))) = (self.tells_of_signals, events.first()) {
+                self.tells_of_signals = Some(self.tells_of(it.signal));
+            }
+        }
+        self.reaper.signals_were_read();
+        // A signal that goes on comes by here, and needs not enter it.
+        if self.fates_pending {
+            self.next_fate(events);
+        }
+    }
+
+    /// Tells what became of the next child, if signals are not overdue for being read.
+    pub(super) fn next_fate(&mut self, events: &mut Vec<Event>) {
+        while self.fates_pending && self.reaper.may_go_on() {
+            if !self.reaper.held().is_empty() {
+                self.fates_pending = false;
+                events.push(Event::Hidden);
+                return;
+            }
+            // Those of whom somebody reads are told; and the first one, by which that is found out.
+            let overlooks = self.tells_of_orphans == Some(false);
+            match self.reaper.next(&self.leaders, overlooks) {
+                None => self.fates_pending = false,
+                Some(Fate::Exited(pid, status)) => {
+                    if self.tells_of_orphans.is_none() && self.reaper.has_reaped(pid) {
+                        let reads = self.log.says(&Report::Reaped { pid, status });
+                        self.tells_of_orphans = Some(reads);
+                    }
+                    events.push(Event::Exited { pid, status });
+                    return;
+                }
+                Some(Fate::Stopped(pid, signal)) => {
+                    let foreground = self.terminal.held_by(pid);
+                    events.push(Event::Stopped { pid, signal, foreground });
+                }
+                Some(Fate::Traced(_)) => {}
+            }
+        }
+    }
+
+    /// Puts off the reaping of orphans for a while: most often more of them are about to end. Reads
+    /// what signals came meanwhile.
+    #[inline(never)]
+    fn let_others_end(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
+        let now = timer::now();
+        // Where no service lives, the end of orphans may be what is waited for.
+        if self.leaders.is_empty() || deadline.is_some_and(|it| it <= now) {
+            return;
+        }
+        let rested_at = self.reaper.rested_at();
+        let rest = deadline.map_or(rested_at, |it| it.min(rested_at)).since(now);
+        if rest.is_zero() || !self.signals.wait_for_others(rest, events) {
+            std::thread::yield_now();
+        }
+        self.signals_pending = self.signals.read(events).more;
+        self.reaper.begin_row();
+    }
+
+    /// Whether the log says anything of a signal that comes and goes on, to whomever.
+    fn tells_of(&self, signal: Signal) -> bool {
+        let target = Target::Process(Pid(1));
+        self.log.says(&Report::Received { signal })
+            || self.log.says(&Report::Forwarded { signal, target })
+    }
+
+    /// Says with each HUP whether the terminal is gone.
+    #[inline(never)]
+    fn tell_of_hang_up(&self, events: &mut [Event]) {
+        let is_gone = self.terminal.exists() && self.terminal.is_gone();
+        for event in events {
+            if let Event::Signal(signalled) = event {
+                signalled.hung_up = is_gone && signalled.signal == Signal::HUP;
+            }
+        }
+    }
+
+    /// Whether the only service's first process is still in foster's group, where it was started.
+    fn child_is_in_own_group(&self) -> bool {
+        // SAFETY: getpgid(2) takes any number; a leader is not reaped yet.
+        self.leaders
+            .first()
+            .is_none_or(|leader| unsafe { libc::getpgid(leader.0 as i32) == libc::getpgrp() })
+    }
+
+    /// Waits for a signal or the deadline, and says whether there may be signals to read.
+    fn poll(&mut self, deadline: Option<Instant>) -> bool {
+        self.queue.wait(deadline, &self.signals).unwrap_or_else(|error| {
+            if error == Errno::EINTR {
+                return self.signals.come_untold();
+            }
+            let error = OsError(error as i32);
+            let what = format_args!("cannot wait for events ({error}); trying again");
+            self.log.say(Notice::NotWaited, what);
+            std::thread::sleep(Duration::from_millis(100));
+            true
+        })
+    }
+}
