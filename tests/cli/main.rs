@@ -4,6 +4,7 @@ mod catatonit;
 mod choice;
 mod dumb_init;
 mod foster;
+mod frozen;
 mod security;
 mod tini;
 mod world;

@@ -10,6 +10,8 @@ use foster::process::{Pid, RunNumber, ServiceId};
 use foster::supervisor::Report;
 use foster::time::Timestamp;
 
+use crate::frozen::assert_frozen;
+
 /// An environment, and a few programs on its PATH.
 pub struct World {
     pub variables: Vec<(String, OsString)>,
@@ -38,8 +40,14 @@ impl World {
         self
     }
 
+    #[track_caller]
     pub fn parse<A: Into<OsString> + Clone>(&self, args: &[A]) -> Outcome {
-        cli::parse(args.iter().cloned().map(Into::into).collect(), self)
+        let args: Vec<OsString> = args.iter().cloned().map(Into::into).collect();
+        let outcome = cli::parse(args.clone(), self);
+        if let Outcome::Run(config) = &outcome {
+            assert_frozen(&args, self, config);
+        }
+        outcome
     }
 
     /// What a command line that is right comes to.

@@ -9,6 +9,7 @@ use std::io::{self, Write};
 
 mod chance;
 mod exhaustive;
+mod frozen;
 mod judge;
 mod kernel;
 mod mutants;

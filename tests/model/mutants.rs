@@ -610,6 +610,7 @@ fn run(copy: &Path, limit: &str, arguments: &[&str]) -> Run {
         .current_dir(copy)
         .env("CARGO_TARGET_DIR", copy.join("target"))
         .env("FOSTER_EVENTS", "300000")
+        .env("FOSTER_FREEZE", "0")
         .env("RUST_BACKTRACE", "0")
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -11,6 +11,7 @@ use foster::config::{
 };
 use foster::signal::{Signal, SignalSet};
 
+use crate::frozen::Digest;
 use crate::op::{Step, duration};
 use crate::world::Sim;
 
@@ -62,7 +63,7 @@ pub struct Trace {
 pub struct Outcome {
     pub fault: Option<String>,
     pub ended: Option<u32>,
-    pub digest: u64,
+    pub digest: Digest,
     pub actions: u64,
 }
 

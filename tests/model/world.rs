@@ -4,7 +4,6 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,6 +18,7 @@ use foster::supervisor::{
 };
 use foster::time::Instant;
 
+use crate::frozen::Digest;
 use crate::judge::Judge;
 use crate::kernel::{FOSTER, Kernel, Life, Manner, OUTSIDE, Offspring, Place, Process};
 use crate::op::{Op, Step, When};
@@ -75,8 +75,8 @@ pub struct World {
     hung_up: bool,
     /// What foster did, where anyone wants to know.
     pub record: Option<Vec<(Instant, Action)>>,
-    /// A number that stands for all that foster did and said, and when.
-    pub digest: u64,
+    /// What stands for all that foster did and said, and when.
+    pub digest: Digest,
     /// How much there was: events told, and actions done.
     pub events: u64,
     pub actions: u64,
@@ -257,7 +257,7 @@ impl World {
             starts: VecDeque::new(),
             fail_starts: 0,
             record: None,
-            digest: 0,
+            digest: Digest::default(),
             events: 0,
             actions: 0,
             surveys: 0,
@@ -599,9 +599,7 @@ impl World {
         );
         self.told_only = tells && (self.woken || self.told_only);
         self.woken = false;
-        let mut hasher = DefaultHasher::new();
-        (self.digest, self.now, action).hash(&mut hasher);
-        self.digest = hasher.finish();
+        self.digest.take_in(self.now, &action);
         if let Some(record) = &mut self.record {
             record.push((self.now, action));
         }

@@ -16,6 +16,7 @@ mod subject;
 mod asked;
 mod bad_input;
 mod bomb;
+mod calls;
 mod completions;
 mod demo;
 mod denied;

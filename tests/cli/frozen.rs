@@ -1,0 +1,133 @@
+//! What each command line of these tests comes to, in the file beside this one: the settings that
+//! differ from those of `foster COMMAND`. A commit that is to change nothing leaves that file alone;
+//! one that adds cases or changes a setting on purpose writes it anew, by
+//! `FOSTER_FREEZE=1 cargo test --test cli`, and says why.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::path::Path;
+use std::sync::Mutex;
+use std::{env, fs};
+
+use foster::cli::Platform;
+use foster::config::{Argv, Config, JobControl, ServiceConfig};
+use foster::signal::{Signal, SignalSet};
+
+use crate::world::World;
+
+/// Holds a command line to what it came to before.
+#[track_caller]
+pub fn assert_frozen(args: &[OsString], world: &World, config: &Config) {
+    let (case, now) = (case(args, world), differences(config));
+    if env::var_os("FOSTER_FREEZE").is_some() {
+        return write_down(&case, &now);
+    }
+    let known = FROZEN.lines().filter_map(|line| line.split_once(ARROW));
+    let before: BTreeSet<_> =
+        known.filter(|(known, _)| *known == case).map(|(_, settings)| settings).collect();
+    assert!(before.contains(&*now), "{case}: {now}\nwas {before:?} (frozen.rs)");
+}
+
+/// The command line, and what is not as usual around it.
+fn case(args: &[OsString], world: &World) -> String {
+    let usual = World::new();
+    let mut case: Vec<String> = args.iter().map(|word| format!("{word:?}")).collect();
+    case.extend(
+        world.variables.iter().map(|(name, value)| format!("{}={value:?}", name.escape_debug())),
+    );
+    if world.programs != usual.programs {
+        case.push(format!("programs {:?}", world.programs));
+    }
+    if world.platform == Platform::Windows {
+        case.push("on Windows".into());
+    }
+    if world.machine {
+        case.push("on a machine".into());
+    }
+    case.join(" ")
+}
+
+/// What differs from a plain command.
+fn differences(config: &Config) -> String {
+    let usual = settings(&Config::init(ServiceConfig::new(Argv::default())));
+    let differ = settings(config).into_iter().filter(|setting| !usual.contains(setting));
+    let differ = differ.map(|(name, value)| format!("{name} {value}"));
+    differ.collect::<Vec<_>>().join("; ")
+}
+
+/// Each setting by its name, those of services in their order.
+fn settings(config: &Config) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    let mut add = |name: &str, value: &dyn std::fmt::Debug| {
+        all.push((name.to_owned(), format!("{value:?}")));
+    };
+    for service in &config.services {
+        let words: Vec<_> = service.argv.words().map(String::from_utf8_lossy).collect();
+        add("run", &(&service.name, words, service.port, service.in_shell));
+    }
+    add("app host", &config.app_host);
+    add("supervised", &config.supervised);
+    add("restart", &config.restart);
+    add("backoff", &config.backoff.first);
+    add("backoff max", &config.backoff.max);
+    add("healthy after", &config.backoff.healthy_after);
+    add("max restarts", &config.backoff.max_restarts);
+    add("stop requests", &signals(config.stop.requests));
+    add("stop signal", &config.stop.signal);
+    add("stop timeout", &config.stop.timeout);
+    add("stop to", &config.stop.to);
+    add("forward to", &config.forward.to);
+    add("rewrites", &config.forward.rewrites);
+    add("success", &config.success);
+    add("start failure", &config.start_failure);
+    add("leftovers", &config.leftovers);
+    add("session", &config.session);
+    match config.job_control {
+        JobControl::FollowChild => add("job control", &"follows child"),
+        JobControl::OnSignals(set) => add("job control", &signals(set)),
+    }
+    add("dies with child", &config.dies_with_child);
+    let setup = &config.setup;
+    add("subreaper", &(setup.subreaper, setup.needs_subreaper));
+    add("parent death signal", &setup.parent_death_signal);
+    add("detach terminal", &setup.detach_terminal);
+    add("close descriptors", &setup.close_descriptors);
+    add("leave directory", &setup.leave_directory);
+    add("listen pid", &setup.listen_pid);
+    add("unblock signals", &setup.unblock_signals);
+    add("warn unless reaper", &setup.warn_unless_reaper);
+    add("boot", &setup.boot);
+    add("script fallback", &setup.script_fallback);
+    add("voice", &config.log.voice);
+    add("level", &config.log.level);
+    add("format", &config.log.format);
+    add("log time", &config.log.time);
+    add("verbose", &config.log.verbose);
+    add("opening lines", &config.log.opening.len());
+    add("warn of orphans", &config.log.warn_of_orphans);
+    add("warnings", &config.log.warnings.len());
+    all
+}
+
+fn signals(set: SignalSet) -> Vec<Signal> {
+    (1..=64).filter_map(Signal::new).filter(|signal| set.contains(*signal)).collect()
+}
+
+fn write_down(case: &str, settings: &str) {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/frozen.txt");
+    let text = fs::read_to_string(&path).expect("it is there");
+    let line = format!("{case}{ARROW}{settings}");
+    let mut lines: BTreeSet<&str> = text.lines().collect();
+    lines.insert(&line);
+    let lines: BTreeMap<_, _> =
+        lines.into_iter().filter_map(|line| line.split_once(ARROW)).collect();
+    let text: String = lines.iter().map(|(a, b)| format!("{a}{ARROW}{b}\n")).collect();
+    fs::write(&path, text).expect("it can be written");
+}
+
+const FROZEN: &str = include_str!("frozen.txt");
+
+/// Between a command line and its settings.
+const ARROW: &str = " -> ";
