@@ -4,11 +4,26 @@ _foster() {
     while ((index < COMP_CWORD)); do
         option=${COMP_WORDS[index++]}
         case $option in
-        --wrap | --name | --app-port | --app-host | \
-            --restart | --backoff | --backoff-max | --healthy-after | \
-            --max-restarts | --success | --stop-signal | --stop-timeout | --stop-to | --leftovers | \
-            --forward-to | --rewrite | --parent-death-signal | --log-format | --as)
-            # To bash = and : are words of their own, unless COMP_WORDBREAKS was changed.
+        --wrap | \
+            --name | \
+            --app-port | \
+            --app-host | \
+            --restart | \
+            --backoff | \
+            --backoff-max | \
+            --healthy-after | \
+            --max-restarts | \
+            --success | \
+            --stop-signal | \
+            --stop-timeout | \
+            --stop-to | \
+            --leftovers | \
+            --forward-to | \
+            --rewrite | \
+            --parent-death-signal | \
+            --log-format | \
+            --as)
+            # To bash, = and : are separate words, unless COMP_WORDBREAKS was changed.
             [[ ${COMP_WORDS[index]} != = ]] || ((index++))
             while [[ ${COMP_WORDS[index + 1]} == :* ]]; do ((index += 2)); done
             ((index < COMP_CWORD)) || break
@@ -16,7 +31,7 @@ _foster() {
             ;;
         --) _foster_command "$index" && return ;;
         -*) ;;
-        # Behind the first word that is no option stands a command with arguments of its own.
+        # The first word that is not an option begins a command with its own arguments.
         *) _foster_command $((index - 1)) && return ;;
         esac
         option=
@@ -27,33 +42,71 @@ _foster() {
     esac
     case $option in
     '') ;;
+    --wrap) mapfile -t COMPREPLY < <(compgen -c -P "$before" -- "$word") && return ;;
     --app-port) values=none ;;
     --restart) values='never on-failure always' ;;
-    --max-restarts | --stop-timeout) values=infinity ;;
+    --max-restarts) values=unlimited ;;
+    --success) values=$(_foster_signals) ;;
+    --stop-signal) values=$(_foster_signals) ;;
+    --stop-timeout) values=infinity ;;
     --stop-to) values='leader-first group leader' ;;
     --leftovers) values='kill term keep' ;;
     --forward-to) values='child group' ;;
+    --rewrite) values=$(_foster_signals) ;;
+    --parent-death-signal) values=$(_foster_signals) ;;
     --log-format) values='text json' ;;
     --as) values='tini dumb-init catatonit' ;;
-    --stop-signal | --parent-death-signal | --success | --rewrite)
-        values=$(compgen -A signal SIG)
-        values="$values ${values//SIG/}"
-        ;;
-    --wrap) mapfile -t COMPREPLY < <(compgen -c -P "$before" -- "$word") && return ;;
     *) return ;;
     esac
     if [[ $option ]]; then
         mapfile -t COMPREPLY < <(compgen -P "$before" -W "$values" -- "$word")
     elif [[ $word == -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--wrap --name --app-port --app-host --restart --backoff
-            --backoff-max --healthy-after --max-restarts --success --stop-signal --stop-timeout
-            --stop-to --leftovers --keep-orphans --forward-to --rewrite --session --no-subreaper
-            --parent-death-signal --boot --no-boot --log-format --log-time -v -vv -vvv -q --as -h --help -V --version --' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W '
+            --wrap
+            --name
+            --app-port
+            --app-host
+            --restart
+            --backoff
+            --backoff-max
+            --healthy-after
+            --max-restarts
+            --success
+            --stop-signal
+            --stop-timeout
+            --stop-to
+            --leftovers
+            --keep-orphans
+            --forward-to
+            --rewrite
+            --session
+            --no-subreaper
+            --parent-death-signal
+            --boot
+            --no-boot
+            --log-format
+            --log-time
+            -v
+            --verbose
+            -q
+            --quiet
+            --as
+            -h
+            --help
+            -V
+            --version --' \
+            -- "$word")
     else
         _foster_command "$COMP_CWORD"
     fi
 }
-# Completes from this word on as if foster were not there, which takes bash-completion.
+# Lists each signal with and without SIG.
+_foster_signals() {
+    local names
+    names=$(compgen -A signal SIG)
+    printf '%s\n' "$names" "${names//SIG/}"
+}
+# Completes from this word on as if foster were not there. bash-completion does it better.
 _foster_command() {
     if declare -F _comp_command_offset >/dev/null; then
         _comp_command_offset "$1"

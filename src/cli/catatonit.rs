@@ -10,7 +10,7 @@ use crate::signal::{Signal, SignalSet};
 use crate::supervisor::Report;
 
 use super::getopt::{Getopt, Long, strtol};
-use super::voice::Program;
+use super::show::Program;
 use super::{Say, Sink, Stream, Surroundings};
 
 /// Reads catatonit's command line and environment into a configuration; gives the command.

@@ -13,7 +13,7 @@ use crate::signal::{Signal, SignalSet};
 use crate::supervisor::Report;
 
 use super::getopt::{Getopt, Long, strtol, to_int};
-use super::voice::Program;
+use super::show::Program;
 use super::{Say, Sink, Stream, Surroundings};
 
 /// Reads dumb-init's command line and environment into a configuration; gives the command.

@@ -9,7 +9,7 @@ use crate::process::{Pid, RunNumber};
 use crate::signal::Signal;
 use crate::supervisor::{Report, Wait, Who};
 
-use super::voice::service_of;
+use super::message::service_of;
 
 /// The members of a line's object behind its time and level: those that apply.
 #[derive(Default)]

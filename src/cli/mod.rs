@@ -1,20 +1,27 @@
 //! From a command line to a [`Config`], and from a [`Report`] to words.
 //!
-//! This is the only place that knows a personality by its name: the base name of `argv[0]`, or
-//! `--as NAME`, chooses whose command line is read, and what comes out is plain values. All that
-//! has to be known of the world is asked through [`Surroundings`].
+//! Only this module knows personalities by name: the base name of `argv[0]`, or `--as NAME`, chooses
+//! whose command line is read, and the result is plain values. Everything that has to be known about
+//! the system is asked through [`Surroundings`].
 
 mod catatonit;
 mod dumb_init;
+mod duration;
 mod foster;
 mod getopt;
 mod json;
 mod kernel_line;
+mod kind;
+mod line;
+mod message;
 mod name;
 mod near;
+mod notice;
+mod options;
+mod refusal;
+mod show;
 mod tini;
 mod value;
-mod voice;
 mod wrap;
 
 use std::ffi::{OsStr, OsString};
@@ -25,39 +32,43 @@ use crate::config::{
     Argv, Config, ForwardTo, Leftovers, LogFormat, STOP_TIMEOUT, ServiceConfig, Setup, Stop,
     StopTo, Voice,
 };
-use crate::exit::OWN_FAILURE;
 use crate::process::Pid;
 use crate::signal::{Signal, SignalSet};
 use crate::supervisor::Report;
 use crate::time::Timestamp;
 
-use value::{Fault, Kind};
+use kind::Fault;
+use refusal::{Refusal, refusal};
 
-pub use voice::{Line, Note, Notice, Said, Style};
+pub use kind::Kind;
+pub use line::{Line, Said, Style};
+pub use notice::{Note, Notice};
+pub use options::{Entry, HELP, Id, Row, SECTIONS, Scope, Section};
+pub use refusal::{Need, cannot_have, not_run};
 
-/// What the reader of a command line may ask about the world.
+/// What the reader of a command line may ask about its surroundings.
 pub trait Surroundings {
-    /// The value of an environment variable, where it is set.
+    /// The value of an environment variable, if it is set.
     fn variable(&self, name: &str) -> Option<OsString>;
     /// The names of all variables that begin like this.
     fn names(&self, _prefix: &str) -> Vec<OsString> {
         Vec::new()
     }
-    /// Whether this name is that of a program on `PATH` which could be executed.
+    /// Whether there is an executable program of this name on `PATH`.
     fn is_program(&self, word: &OsStr) -> bool;
-    /// Whose rules hold for command lines and options.
+    /// Whose rules apply to command lines and options.
     fn platform(&self) -> Platform;
-    /// foster's own process id, for those who tell it in a message.
+    /// foster's own process id, for messages that contain it.
     fn own_pid(&self) -> Pid;
     /// The wall clock, for lines that begin with the time.
     fn now(&self) -> Timestamp {
         Timestamp::default()
     }
-    /// Whether foster is PID 1 of a machine, not of a container and not an ordinary process.
+    /// Whether foster is PID 1 of a whole system, not of a container, and not an ordinary process.
     fn is_machine(&self) -> bool {
         false
     }
-    /// The kernel's own command line, where foster is PID 1 of a machine and it can be read.
+    /// The kernel's command line, if foster is PID 1 of a whole system and can read it.
     fn kernel_line(&self) -> Option<Vec<u8>> {
         None
     }
@@ -81,7 +92,7 @@ pub enum Stream {
     Err,
 }
 
-/// What a command line comes to.
+/// The result of a command line.
 #[derive(Debug)]
 pub enum Outcome {
     /// There is something to run.
@@ -108,7 +119,7 @@ pub fn parse(mut args: Vec<OsString>, surroundings: &impl Surroundings) -> Outco
     let mut words = String::new();
     for _ in 0..strays {
         let glue = if words.is_empty() { "'" } else { ", '" };
-        words.extend([glue, &value::shown(&args.remove(1)), "'"]);
+        words.extend([glue, &kind::shown(&args.remove(1)), "'"]);
     }
     let mut outcome = parse_own(args, surroundings);
     if strays > 0 {
@@ -117,16 +128,16 @@ pub fn parse(mut args: Vec<OsString>, surroundings: &impl Surroundings) -> Outco
     outcome
 }
 
-/// Says which words of the kernel's command line are not taken for foster's.
+/// Warns about words of the kernel's command line that foster ignores.
 #[cold]
 fn warn_of_strays(words: &str, outcome: &mut Outcome) {
     let warning = format!(
-        "ignoring {words} of the kernel command line: put what is for foster behind --, as in: quiet \
+        "ignoring {words} of the kernel command line: put arguments for foster behind --, as in: quiet \
          -- COMMAND"
     );
     match outcome {
         Outcome::Run(config) => {
-            // It was made a moment ago, and nobody else has it.
+            // It was just made, so nothing else holds it.
             if let Some(config) = Rc::get_mut(config) {
                 config.log.warnings.push(warning);
             }
@@ -135,9 +146,9 @@ fn warn_of_strays(words: &str, outcome: &mut Outcome) {
     }
 }
 
-/// Reads the arguments that are foster's own.
+/// Reads the arguments that are meant for foster.
 fn parse_own(mut args: Vec<OsString>, surroundings: &impl Surroundings) -> Outcome {
-    // Those that foster stands in for know nothing of Windows.
+    // None of the inits that foster emulates exists on Windows.
     if surroundings.platform() == Platform::Windows {
         return foster::parse(args, surroundings);
     }
@@ -170,13 +181,13 @@ fn parse_own(mut args: Vec<OsString>, surroundings: &impl Surroundings) -> Outco
         config.services.push(ServiceConfig::new(argv));
     }
     if let Err(refusal) = limit_stop(&mut config, surroundings) {
-        // In the words of one that foster stands in for there is no JSON.
+        // The inits that foster emulates have no JSON log.
         return refusal.say(LogFormat::Text, surroundings).into();
     }
     Outcome::Run(Rc::new(config))
 }
 
-/// Whose command line stands behind a name.
+/// Whose command line a name stands for.
 fn personality(name: &[u8]) -> Option<Voice> {
     let is = |known: &str| known.as_bytes() == name;
     PERSONALITIES.iter().find(|(known, _)| is(known)).map(|(_, voice)| *voice)
@@ -207,13 +218,13 @@ fn take_name(args: &mut Vec<OsString>) -> Result<Voice, Refusal> {
     }
     let name = &args[0];
     let Some(voice) = personality(name.as_encoded_bytes()) else {
-        return Err(value::refuse("--as", Kind::Init, name, Fault::Value, Platform::Linux));
+        return Err(kind::refuse("--as", Kind::Init, name, Fault::Value, Platform::Linux));
     };
     Ok(voice)
 }
 
-/// What all those that foster stands in for have in common: a command that runs once, and
-/// nothing that they do not do.
+/// What all inits that foster emulates have in common: a command that runs once, and none of the
+/// things that only foster does.
 fn drop_in(voice: Voice) -> Config {
     let mut config = Config::of(Vec::new());
     config.leftovers = Leftovers::Leave;
@@ -225,8 +236,8 @@ fn drop_in(voice: Voice) -> Config {
     config
 }
 
-/// Gives their stops the deadline that may be asked for. And of a machine, which none of them could
-/// end but in a kernel panic, foster is the init under any name.
+/// Applies `FOSTER_STOP_TIMEOUT` to their stops. As PID 1 of a whole system, which none of them could
+/// end without a kernel panic, foster is the init under any name.
 fn limit_stop(config: &mut Config, surroundings: &impl Surroundings) -> Result<(), Refusal> {
     let name = "FOSTER_STOP_TIMEOUT";
     let given = surroundings.variable(name).filter(|text| !text.is_empty());
@@ -236,7 +247,7 @@ fn limit_stop(config: &mut Config, surroundings: &impl Surroundings) -> Result<(
                 .to_str()
                 .ok_or(value::NOT_UTF_8)
                 .and_then(|text| value::stop_timeout(text.trim_ascii()));
-            read.map_err(|fault| value::refuse(name, Kind::Timeout, text, fault, Platform::Linux))?
+            read.map_err(|fault| kind::refuse(name, Kind::Timeout, text, fault, Platform::Linux))?
         }
         None if surroundings.is_machine() => Some(STOP_TIMEOUT),
         None => None,
@@ -255,11 +266,11 @@ fn base_name(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or(path)
 }
 
-/// Who takes lines, each without its newline and with the stream that it is for.
+/// Takes lines, each without its newline and with the stream that it is for.
 pub type Sink<'a> = dyn FnMut(Stream, fmt::Arguments<'_>) + 'a;
 
-/// Puts a report into lines of the configured voice; none where that voice says nothing at its
-/// level. foster's own voice always has one, without what stands around it in a [`Line`].
+/// Puts a report into lines of the configured voice. A voice may have no line for a report; foster's
+/// own always has one, without what a [`Line`] puts around it.
 pub fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut Sink<'_>) {
     match config.log.voice {
         Voice::Foster => {
@@ -269,103 +280,6 @@ pub fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut Sink<'_>
         Voice::DumbInit => dumb_init::render(config, report, out),
         Voice::Catatonit => catatonit::render(config, report, own_pid, out),
     }
-}
-
-/// What foster cannot do without, before the first start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Need {
-    /// To be PID 1 where it is to be a machine's init.
-    Machine,
-    /// To get a signal when the parent dies.
-    ParentDeathSignal,
-    /// That orphans come to it.
-    Subreaper,
-    /// To block signals, so that none kills it.
-    Mask,
-    /// Something to read signals from.
-    Signals,
-    /// To see what becomes of its children.
-    Children,
-}
-
-/// What there is to say, in the configured voice, where foster cannot have something that it
-/// needs; `why` is the system's reason.
-#[must_use]
-pub fn cannot_have(
-    config: &Config,
-    need: Need,
-    why: &str,
-    surroundings: &impl Surroundings,
-) -> Say {
-    let own_pid = surroundings.own_pid();
-    let tried = match need {
-        Need::Machine => "be the init of a machine (--boot)",
-        Need::ParentDeathSignal => "ask for a signal at the parent's death (prctl)",
-        Need::Subreaper => "become the subreaper of what its child starts (prctl)",
-        Need::Mask => "block signals (rt_sigprocmask)",
-        Need::Signals => "read signals (signalfd, rt_sigaction)",
-        Need::Children => "see the ends of its children (waitid)",
-    };
-    let own = format!("cannot {tried}: {why}");
-    let (text, code) = match (config.log.voice, need) {
-        (Voice::Foster, _) => {
-            let what = own + "; nothing was started";
-            return not_run(config.log.format, Notice::NotSetUp, &what, surroundings);
-        }
-        (Voice::Tini, Need::Subreaper) => {
-            (tini::fatal(own_pid, &format!("Failed to register as child subreaper: {why}")), 1)
-        }
-        (Voice::Tini, Need::ParentDeathSignal) => {
-            (tini::fatal(own_pid, "Failed to set up parent death signal"), 1)
-        }
-        (Voice::Tini, _) => (tini::fatal(own_pid, &own), 1),
-        (Voice::DumbInit, _) => (format!("[dumb-init] {own}"), 1),
-        (Voice::Catatonit, Need::Subreaper) => {
-            let what = format!("failed to set child-reaper as non-pid1: {why}");
-            (catatonit::error_line(own_pid, &what), 1)
-        }
-        (Voice::Catatonit, Need::Signals) => {
-            (catatonit::error_line(own_pid, &format!("failed to create signalfd: {why}")), 1)
-        }
-        (Voice::Catatonit, _) => (catatonit::error_line(own_pid, &own), 1),
-    };
-    Say { stream: Stream::Err, text: text + "\n", code }
-}
-
-/// What there is to say, in foster's own voice, where it runs nothing.
-#[must_use]
-pub fn not_run(
-    format: LogFormat,
-    notice: Notice,
-    why: &str,
-    surroundings: &impl Surroundings,
-) -> Say {
-    let text = match format {
-        LogFormat::Text => ["foster: ", why, "\n"].concat(),
-        LogFormat::Json => {
-            let style = Style { format, time: true, colour: false, words: false };
-            let what = Note { style, notice, pid: None, message: format_args!("{why}") };
-            let (now, level) = (surroundings.now(), notice.level());
-            format!("{}\n", Line { style, now, level, what: &what })
-        }
-    };
-    Say { stream: Stream::Err, text, code: OWN_FAILURE }
-}
-
-/// The line for a command line that foster does not accept, without `foster: ` and newline.
-struct Refusal(Box<str>);
-
-impl Refusal {
-    /// What there is to say.
-    fn say(&self, format: LogFormat, surroundings: &impl Surroundings) -> Say {
-        not_run(format, Notice::Misused, &self.0, surroundings)
-    }
-}
-
-/// A refusal in these words.
-#[cold]
-fn refusal(text: fmt::Arguments<'_>) -> Refusal {
-    Refusal(fmt::format(text).into())
 }
 
 impl Say {

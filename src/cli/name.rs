@@ -7,7 +7,7 @@
 
 use crate::config::ServiceConfig;
 
-use super::voice::OneLine;
+use super::show::OneLine;
 use super::{Platform, wrap};
 
 /// Names each service that has no name; of those that would have the same one, each gets its

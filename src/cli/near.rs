@@ -1,15 +1,15 @@
-//! Which word was meant by one that is not known.
+//! Near misses: which known word may be meant by an unknown one.
 
 use strsim::levenshtein;
 
-/// The known word that is closest to what was written in either case, if it is close enough to be a
+/// The known word that is closest to what was written, in any case, if it is close enough to be a
 /// slip.
 #[cold]
 pub(super) fn nearest(
     written: &str,
     known: &mut dyn Iterator<Item = &'static str>,
 ) -> Option<&'static str> {
-    // Nobody slips so often as to need more, and the distance takes time by the product of both.
+    // No slip is longer, and the time grows with the product of both lengths.
     if written.len() > LONGEST {
         return None;
     }

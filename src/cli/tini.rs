@@ -10,7 +10,7 @@ use crate::signal::Signal;
 use crate::supervisor::Report;
 
 use super::getopt::{Getopt, strtol, to_int};
-use super::voice::{OneLine, Program};
+use super::show::{OneLine, Program};
 use super::{Say, Sink, Stream, Surroundings, base_name};
 
 /// Reads tini's command line and environment into a configuration; gives the command.

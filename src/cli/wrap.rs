@@ -19,7 +19,7 @@ pub(super) fn service(
     surroundings: &impl Surroundings,
 ) -> Result<ServiceConfig, &'static str> {
     if line.trim_ascii().is_empty() {
-        return Err("is empty: give it the command line to run");
+        return Err("is empty: give the command line to run");
     }
     match surroundings.platform() {
         Platform::Linux => posix(line, surroundings),
@@ -65,11 +65,11 @@ fn posix(line: &str, surroundings: &impl Surroundings) -> Result<ServiceConfig, 
         let mut words = Shlex::new(line);
         let argv = Argv::new(&mut words);
         if words.had_error {
-            return Err("has a quote without its partner, or a backslash at its end: complete it");
+            return Err("has an unclosed quote or ends with a backslash: complete it");
         }
         let program = str::from_utf8(argv.program()).unwrap_or_default();
         if program.is_empty() {
-            return Err("begins with an empty word: begin it with a program");
+            return Err("begins with an empty word: put a program there");
         }
         // Some of what a shell knows is a program too, and that comes first.
         let is_builtin = SHELL_WORDS.split(' ').any(|word| word == program);

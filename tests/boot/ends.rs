@@ -60,9 +60,9 @@ fn a_command_that_ends_powers_off_once_what_it_left_has_ended_too() {
     machine.type_line("go");
     machine.expect("main: go");
     machine.expect_part(" exited with status 3");
-    machine.expect("foster: info: sending SIGTERM to all that still run");
+    machine.expect("foster: info: sending SIGTERM to all remaining processes");
     machine.expect("daemon: put away");
-    machine.expect("foster: info: sending SIGKILL to all that still run");
+    machine.expect("foster: info: sending SIGKILL to all remaining processes");
     machine.expect("foster: info: powering off");
     assert_eq!(machine.ending(), Ending::PowerOff);
 }
@@ -90,7 +90,7 @@ fn a_command_that_cannot_be_started_powers_off() {
 #[test]
 fn a_command_line_that_cannot_be_read_powers_off() {
     let mut machine = Machine::new(&[]).boot("-- --no-such-option");
-    machine.expect_part("foster: --no-such-option: there is no such option");
+    machine.expect_part("foster: unknown option --no-such-option");
     assert_eq!(machine.ending(), Ending::PowerOff);
 }
 

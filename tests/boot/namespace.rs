@@ -30,7 +30,7 @@ fn company_from_outside_does_not_make_a_machine_of_a_pid_namespace() {
         let output = run.inheriting(before).with_own_users().place(Place::Pid1).output();
         assert_eq!(output.code(), 4, "{output:?}");
         assert!(output.stdout.starts_with("pid=3 ppid=1 "), "{output:?}");
-        for said in ["mounted", "to all that still run", "powering off"] {
+        for said in ["mounted", "to all remaining processes", "powering off"] {
             assert!(!output.stderr.contains(said), "{output:?}");
         }
     }
@@ -84,6 +84,6 @@ fn boot_is_refused_to_anyone_but_pid_1() {
     assert_eq!(output.code(), 125);
     assert_eq!(output.stdout, "");
     let why =
-        "foster: cannot be the init of a machine (--boot): only PID 1 can; nothing was started";
+        "foster: cannot be the init of a system (--boot): only PID 1 can; nothing was started";
     assert_eq!(output.stderr.trim_end(), why);
 }

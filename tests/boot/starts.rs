@@ -141,8 +141,8 @@ fn the_initramfs_gives_arguments_in_the_first_line_of_its_init() {
 fn words_that_the_kernel_had_left_over_are_no_command() {
     let mut machine = Machine::new(&[]).boot("splash single auto -- echo one command");
     machine.expect(
-        "foster: warning: ignoring 'splash', 'single', 'auto' of the kernel command line: put what \
-         is for foster behind --, as in: quiet -- COMMAND",
+        "foster: warning: ignoring 'splash', 'single', 'auto' of the kernel command line: put \
+         arguments for foster behind --, as in: quiet -- COMMAND",
     );
     machine.expect("one command");
     assert_eq!(machine.ending(), Ending::PowerOff);

@@ -217,7 +217,7 @@ fn what_catatonit_cannot_have_is_an_error_with_1() {
     for (need, text) in [
         (Need::Subreaper, "failed to set child-reaper as non-pid1: why"),
         (Need::Signals, "failed to create signalfd: why"),
-        (Need::ParentDeathSignal, "cannot ask for a signal at the parent's death (prctl): why"),
+        (Need::ParentDeathSignal, "cannot ask for a signal when the parent dies (prctl): why"),
     ] {
         let text = format!("ERROR (catatonit:7): {text}\n");
         let expected = Say { stream: Stream::Err, text, code: 1 };

@@ -56,15 +56,15 @@ fn as_chooses_when_it_comes_first() {
 }
 
 #[test]
-fn a_name_that_is_none_and_a_name_at_the_wrong_place_are_refused() {
-    let none = "is none of tini, docker-init, dumb-init, catatonit";
+fn an_unknown_name_and_a_name_in_the_wrong_place_are_refused() {
+    let names = "use one of tini, docker-init, dumb-init, catatonit";
     for (args, line) in [
-        (&["foster", "--as", "s6", "app"][..], format!("--as: 's6' {none}: write one of them")),
-        (&["foster", "--as=tinni"], format!("--as: 'tinni' {none}: did you mean tini?")),
-        (&["foster", "--as"], "--as: its value is missing: add it".to_owned()),
+        (&["foster", "--as", "s6", "app"][..], format!("--as: invalid value 's6': {names}")),
+        (&["foster", "--as=tinni"], "--as: invalid value 'tinni': did you mean tini?".to_owned()),
+        (&["foster", "--as"], "--as requires a value".to_owned()),
         (
             &["foster", "-q", "--as", "tini"],
-            "--as: 'tini' must be the first argument: put it there".to_owned(),
+            "--as: 'tini' comes too late: put --as first".to_owned(),
         ),
     ] {
         let text = format!("foster: {line}\n");
@@ -77,7 +77,7 @@ fn a_name_that_is_none_and_a_name_at_the_wrong_place_are_refused() {
 #[test]
 fn windows_knows_no_other_names() {
     assert_eq!(World::windows().config(&["tini", "app"]).log.voice, Voice::Foster);
-    let line = "foster: --as: it has no meaning on Windows: leave it out\n";
+    let line = "foster: --as: not available on Windows: remove it\n";
     assert_eq!(World::windows().say(&["foster", "--as", "tini", "app"]).text, line);
 }
 
@@ -121,8 +121,7 @@ fn a_stop_timeout_adds_a_deadline() {
         assert_eq!(stop("infinity"), World::new().config(&[name, "app"]).stop);
         assert_eq!(stop(""), World::new().config(&[name, "app"]).stop);
         let said = World::new().with("FOSTER_STOP_TIMEOUT", "3").say(&[name, "app"]);
-        let line = "foster: FOSTER_STOP_TIMEOUT: '3' is no duration, its unit is missing: write it \
-                    like 500ms, 10s or 1m30s, or infinity\n";
+        let line = "foster: FOSTER_STOP_TIMEOUT: invalid duration '3': missing unit (try 3s)\n";
         assert_eq!((said.text.as_str(), said.code), (line, 125));
     }
 }

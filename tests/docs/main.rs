@@ -23,6 +23,7 @@ mod deployments;
 mod examples;
 mod links;
 mod moving;
+mod options;
 
 mod page;
 mod peers;

@@ -24,48 +24,48 @@ fn no_command_and_no_wrap() {
 
 #[test]
 fn a_command_and_a_wrap() {
-    refused(foster().args(["--wrap", "echo no"]).probe("say=no"), "--wrap: COMMAND is given too");
+    refused(
+        foster().args(["--wrap", "echo no"]).probe("say=no"),
+        "--wrap cannot be combined with a COMMAND",
+    );
 }
 
 #[test]
 fn an_unknown_option_names_the_one_meant() {
-    refused(
-        foster().args(["--wrp", "echo no"]),
-        "--wrp: there is no such option: did you mean --wrap?",
-    );
-    refused(foster().arg("--zzz").probe("say=no"), "--zzz: there is no such option");
+    refused(foster().args(["--wrp", "echo no"]), "unknown option --wrp: did you mean --wrap?");
+    refused(foster().arg("--zzz").probe("say=no"), "unknown option --zzz");
 }
 
 #[test]
 fn values_that_cannot_be_read() {
-    for (option, value) in [
-        ("--restart", "sometimes"),
-        ("--backoff", "soon"),
-        ("--stop-timeout", "10"),
-        ("--stop-signal", "TREM"),
-        ("--app-port", "0"),
-        ("--max-restarts", "many"),
-        ("--rewrite", "TERM"),
-        ("--success", "256"),
-        ("--log-format", "xml"),
-        ("--forward-to", "nobody"),
+    for (option, value, what) in [
+        ("--restart", "sometimes", "value"),
+        ("--backoff", "soon", "duration"),
+        ("--stop-timeout", "10", "duration"),
+        ("--stop-signal", "TREM", "signal"),
+        ("--app-port", "0", "port"),
+        ("--max-restarts", "many", "number"),
+        ("--rewrite", "TERM", "rewrite"),
+        ("--success", "256", "status"),
+        ("--log-format", "xml", "value"),
+        ("--forward-to", "nobody", "value"),
     ] {
         let launch = foster().args([option, value]).probe("say=no");
-        refused(launch, &format!("{option}: '{value}' is "));
+        refused(launch, &format!("{option}: invalid {what} '{value}': "));
     }
 }
 
 #[test]
 fn values_in_the_environment_that_cannot_be_read() {
     let launch = foster().env("FOSTER_STOP_TIMEOUT", "soon").probe("say=no");
-    refused(launch, "FOSTER_STOP_TIMEOUT: 'soon' is no duration");
+    refused(launch, "FOSTER_STOP_TIMEOUT: invalid duration 'soon'");
 }
 
 #[test]
 fn a_backoff_above_its_maximum() {
     refused(
         foster().args(["--backoff", "20s"]).probe("say=no"),
-        "--backoff: 20s is above --backoff-max",
+        "--backoff: 20s exceeds --backoff-max",
     );
 }
 
@@ -74,7 +74,7 @@ fn an_empty_wrap_and_an_unbalanced_quote() {
     refused(foster().args(["--wrap", ""]), "--wrap: '' is empty");
     refused(foster().env("WRAP_CMD", ""), "WRAP_CMD: '' is empty");
     let line = format!("{} say='no", probe());
-    refused(foster().args(["--wrap", &line]), &format!("--wrap: '{line}' has a quote"));
+    refused(foster().args(["--wrap", &line]), &format!("--wrap: '{line}' has an unclosed quote"));
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn what_is_left_of_the_group_of_a_command_is_killed_when_that_ends() {
 
 #[test]
 fn what_goes_to_the_background_is_told_once_and_what_to_do() {
-    let told = " seems to have gone to the background: it ended at once and left others";
+    let told = " seems to run in the background: it ended at once and left processes";
     let count = |text: &str| text.matches(told).count();
     for daemon in ["fork { ignore=TERM pause } exit=0", "orphan { setsid pause } exit=0"] {
         let service = wrapped(daemon).args(["--max-restarts", "2"]).place(Place::Pid1).output();

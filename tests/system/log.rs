@@ -177,9 +177,9 @@ fn a_command_with_restarts_tells_of_each_and_that_a_crash_is_one() {
 
 #[test]
 fn what_does_nothing_is_warned_of_and_the_command_runs() {
-    let restarts = "--max-restarts: does nothing, as nothing is started again: add --restart \
-                    on-failure, or leave it out";
-    let variable = "FOSTER_BACKOF: foster reads no such variable: did you mean FOSTER_BACKOFF?";
+    let restarts =
+        "--max-restarts: no effect without restarts: add --restart on-failure, or remove it";
+    let variable = "unknown variable FOSTER_BACKOF: did you mean FOSTER_BACKOFF?";
     let launch = || {
         let launch =
             foster().env("FOSTER_BACKOF", "1s").env("FOSTER_LOG_FORMA", "").env("FOSTE", "x");
@@ -208,7 +208,7 @@ fn a_later_line_says_how_many_were_dropped() {
     let lines = lines_after_a_full_pipe(&[]);
     assert_eq!(lines[0], "foster: warning: 8 log lines dropped", "{lines:?}");
     assert_eq!(lines[1], "foster: trace: received SIGUSR2", "{lines:?}");
-    assert!(lines[2].starts_with("foster: debug: passed SIGUSR2 on to process "), "{lines:?}");
+    assert!(lines[2].starts_with("foster: debug: forwarded SIGUSR2 to process "), "{lines:?}");
     assert_eq!(lines.len(), 3);
 }
 
@@ -249,7 +249,7 @@ fn lines_after_a_full_pipe(options: &[&str]) -> Vec<String> {
     let mut text = String::new();
     until("no line", || {
         let _ = reader.read_to_string(&mut text);
-        text.contains("passed SIGUSR2").then_some(())
+        text.contains("forwarded SIGUSR2").then_some(())
     });
     text.lines().map(str::to_owned).collect()
 }
@@ -257,7 +257,7 @@ fn lines_after_a_full_pipe(options: &[&str]) -> Vec<String> {
 #[test]
 fn each_signal_that_goes_on_is_told_of_in_each_voice_that_has_words_for_it() {
     let voices = [
-        ("-vv --", "foster: debug: passed SIGUSR1 on to process "),
+        ("-vv --", "foster: debug: forwarded SIGUSR1 to process "),
         ("--as tini -vv --", "Passing signal: 'User defined signal 1'"),
         ("--as dumb-init -v --", "Forwarded signal 10 to children."),
     ];
@@ -303,7 +303,7 @@ fn stderr_is_not_made_non_blocking_for_those_who_share_it() {
     let mut run = foster().args(["-vvv", "--"]).probe("trap").start();
     run.expect("trapping");
     run.signal("USR1");
-    run.expect_error("foster: debug: passed SIGUSR1");
+    run.expect_error("foster: debug: forwarded SIGUSR1");
     let child = run.child();
     for pid in [run.pid(), child] {
         let info = fs::read_to_string(format!("/proc/{pid}/fdinfo/2")).expect("it is open");

@@ -174,7 +174,7 @@ fn a_copied_mark_harms_its_bearer_alone() {
     // Beside those of the other service: the second run, and the one that copied nothing.
     assert_eq!(alive(&mut run, "probe").len(), 4, "{}", run.errors());
     let line = run.expect_error("foster: info: leaving process ");
-    assert!(line.ends_with("(probe) alone: no mark of a run is known of it"), "{line}");
+    assert!(line.ends_with("(probe) alone: it carries no mark of a run"), "{line}");
 }
 
 #[test]

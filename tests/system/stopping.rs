@@ -55,7 +55,7 @@ fn a_power_failure_stops_services_by_term() {
     run.signal("PWR");
     let output = run.wait();
     assert_eq!(output.code(), 0);
-    assert!(output.stderr.contains("was killed by SIGTERM, as asked"), "{output:?}");
+    assert!(output.stderr.contains("was killed by SIGTERM, as requested"), "{output:?}");
 }
 
 #[test]
@@ -78,14 +78,14 @@ fn the_end_by_sigkill_is_said_as_it_was() {
     run.expect("up");
     run.signal("TERM");
     let late = run.wait().stderr;
-    assert!(late.contains("was killed by SIGKILL, as it had not stopped in time"), "{late}");
+    assert!(late.contains("was killed by SIGKILL because it did not stop in time"), "{late}");
     let mut run = wrapped("trap").start();
     run.expect("trapping");
     run.signal("INT");
     run.expect("got CONT");
     run.signal("INT");
     let hurried = run.wait().stderr;
-    assert!(hurried.contains("was killed by SIGKILL, as SIGINT came twice"), "{hurried}");
+    assert!(hurried.contains("was killed by SIGKILL because SIGINT came twice"), "{hurried}");
 }
 
 #[test]

@@ -32,7 +32,7 @@ fn at_the_end_of_the_session_foster_stays_until_its_services_are_down() {
         let mut foster = foster(["--stop-timeout", "infinity", "--wrap", &line]);
         foster.logged("SIGTERM: stopping");
         foster.close_stdin();
-        foster.logged("exited with status 0, as asked");
+        foster.logged("exited with status 0, as requested");
         // A handler that had returned would have ended foster, and this process with it.
         fs::remove_file(&file).expect("the file is there until now");
         foster.expect("up");

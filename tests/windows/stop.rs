@@ -90,7 +90,7 @@ fn a_service_is_not_down_before_its_job_has_no_live_process() {
     foster.logged("SIGINT: stopping");
     // The first process ends, and the other one has not yet tidied up.
     foster.close_stdin();
-    foster.logged("exited with status 0, as asked");
+    foster.logged("exited with status 0, as requested");
     fs::remove_file(&file).expect("the file is there until now");
     foster.expect("tidied up");
     // foster waited for that process itself: it looks at nothing again and again.

@@ -7,7 +7,7 @@ fn bad_input_is_one_clear_line_and_125_and_nothing_is_started() {
     let cases: [(&[&str], &str); 12] = [
         (&[], "no command"),
         (&["--wrap", "cmd /c exit", "--", "cmd"], "give one of the two"),
-        (&["--no-such-option"], "there is no such option"),
+        (&["--no-such-option"], "unknown option --no-such-option"),
         (&["--warp", "x"], "did you mean --wrap?"),
         (&["--restart", "sometimes", "cmd"], "sometimes"),
         (&["--backoff", "soon", "cmd"], "soon"),

@@ -1,22 +1,21 @@
-//! An option that there is not, and what may be meant by it.
+//! An unknown option, and which one may be meant.
 
 use std::ffi::OsStr;
 
-use super::super::near::nearest;
-use super::super::value::shown;
-use super::super::{Platform, Refusal, refusal};
-use super::{OPTIONS, SHORT, peers};
+use super::super::options::OPTIONS;
+use super::super::{Platform, Refusal, kind::shown, near::nearest, refusal};
+use super::peers;
 
-/// The line for a word behind these dashes that is no option.
+/// The line for a word behind these dashes that is not an option.
 #[cold]
 pub(super) fn option(dashes: &str, word: &str, platform: Platform) -> Refusal {
     let hint = hint(dashes, word, platform);
     let shown = shown(OsStr::new(word));
-    refusal(format_args!("{dashes}{shown}: there is no such option: {hint}"))
+    refusal(format_args!("unknown option {dashes}{shown}: {hint}"))
 }
 
 fn hint(dashes: &str, word: &str, platform: Platform) -> String {
-    // Windows knows none of those that foster stands in for, nor what foster has in their stead.
+    // Neither the other inits nor what foster has in place of these options exist on Windows.
     let peer = |name: &str| if platform == Platform::Linux { peers::hint(name) } else { None };
     if let Some(hint) = peer(word) {
         return hint;
@@ -32,10 +31,9 @@ fn hint(dashes: &str, word: &str, platform: Platform) -> String {
     if let Some(hint) = word.get(..letter.len_utf8()).and_then(peer) {
         return hint;
     }
-    let is_other_case =
-        |(short, _): &&(char, _)| word.len() == 1 && short.eq_ignore_ascii_case(&letter);
-    match SHORT.iter().find(is_other_case) {
-        Some((short, _)) => format!("did you mean -{short}?"),
-        None => "foster -h lists them".to_owned(),
+    let mut letters = OPTIONS.iter().filter_map(|row| row.short);
+    match letters.find(|short| word.len() == 1 && short.eq_ignore_ascii_case(&letter)) {
+        Some(short) => format!("did you mean -{short}?"),
+        None => "foster -h lists the options".to_owned(),
     }
 }

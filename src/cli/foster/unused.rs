@@ -1,5 +1,5 @@
-//! What was given to foster and does nothing: options where they stand, and variables that it does
-//! not read. None of it keeps anything from running, but whoever wrote it expects something of it.
+//! Warnings about options that have no effect where they stand, and about variables that foster does
+//! not read. Nothing is kept from running, but whoever wrote them expects something of them.
 
 use std::ffi::OsStr;
 use std::time::Duration;
@@ -7,17 +7,18 @@ use std::time::Duration;
 use crate::config::Restart;
 use crate::signal::Signal;
 
-use super::super::{Platform, Surroundings, near::nearest, value::shown};
-use super::{Draft, Id, LEFTOVERS, OPTIONS, Row};
+use super::super::options::{Id, OPTIONS, Row};
+use super::super::{Platform, Surroundings, kind::shown, near::nearest, value::TERM_LEFTOVERS};
+use super::Draft;
 
 impl<S: Surroundings> Draft<'_, S> {
-    /// Adds a line about each to the configuration, which is complete.
+    /// Adds a warning about each to the configuration, which is complete.
     pub(super) fn warn(&mut self) {
-        // Under another foster variables may be meant for that one, which has had its say.
+        // Under another foster a variable may be meant for that one, which has warned of it.
         let names = self.surroundings.names(PREFIX);
         let is_outer = names.iter().any(|name| name == MARK);
         for row in OPTIONS {
-            // Names as common as these may well be the service's own.
+            // These names are so common that they may be meant for the service.
             let is_common = matches!(row.id, Id::AppPort | Id::AppHost);
             let counts =
                 self.is_given(row.id) || self.is_inherited(row.id) && !is_outer && !is_common;
@@ -36,13 +37,13 @@ impl<S: Surroundings> Draft<'_, S> {
             }
             if let Some(hint) = hint(&name) {
                 let shown = shown(OsStr::new(&*name));
-                let line = format!("{shown}: foster reads no such variable: {hint}");
+                let line = format!("unknown variable {shown}: {hint}");
                 self.config.log.warnings.push(line);
             }
         }
     }
 
-    /// Why an option does nothing, with the signal that it is about; none where it does something.
+    /// Why an option has no effect, and which signal is the reason. None where it has one.
     fn why_idle(&self, id: Id) -> Option<(Option<Signal>, &'static str)> {
         let config = &self.config;
         let wraps = self.wraps();
@@ -50,49 +51,51 @@ impl<S: Surroundings> Draft<'_, S> {
         let is_one_of = |signal: &Signal, of: &[Signal]| of.contains(signal);
         let why = match id {
             Id::Backoff | Id::BackoffMax | Id::HealthyAfter | Id::MaxRestarts if never => {
-                "does nothing, as nothing is started again: add --restart on-failure, or leave it out"
+                "no effect without restarts: add --restart on-failure, or remove it"
             }
             Id::Backoff | Id::BackoffMax | Id::HealthyAfter
                 if config.backoff.max_restarts == Some(0) =>
             {
-                "does nothing, as --max-restarts 0 starts nothing again: leave one of them out"
+                "no effect, because --max-restarts 0 allows no restart: remove one of them"
             }
             Id::AppPort if !wraps => {
-                "does nothing without --wrap: set PORT for the COMMAND itself, or leave it out"
+                "no effect without --wrap: set PORT for the COMMAND yourself, or remove it"
             }
             Id::AppHost if !wraps => {
-                "does nothing without --wrap: set HOST for the COMMAND itself, or leave it out"
+                "no effect without --wrap: set HOST for the COMMAND yourself, or remove it"
             }
             Id::AppHost if self.app_port.is_none() => {
-                "does nothing with --app-port none: leave one of them out"
+                "no effect with --app-port none: remove one of them"
             }
             Id::Session if wraps => {
-                "does nothing with --wrap, which has a session of its own anyway: leave it out"
+                "no effect with --wrap, which has its own session anyway: remove it"
             }
             Id::StopTimeout if config.stop.signal == Some(Signal::KILL) => {
-                "does nothing, as --stop-signal KILL leaves no time: leave one of them out"
+                "no effect, because --stop-signal KILL leaves no time: remove one of them"
             }
             Id::Leftovers
                 if never
                     && config.stop.timeout == Some(Duration::ZERO)
-                    && config.leftovers == LEFTOVERS[1] =>
+                    && config.leftovers == TERM_LEFTOVERS =>
             {
-                "term does nothing, as --stop-timeout 0 leaves no time: leave one of them out"
+                "term has no effect, because --stop-timeout 0 leaves no time: remove one of them"
             }
             Id::Rewrite => {
-                return self.idle_rewrite.map(|it| (Some(it), "goes on as itself without it too"));
+                return self
+                    .idle_rewrite
+                    .map(|it| (Some(it), "is forwarded as itself anyway: remove it"));
             }
             Id::StopSignal => {
                 let idle = [Signal::CHLD, Signal::CONT, Signal::STOP];
                 let signal = config.stop.signal.filter(|signal| is_one_of(signal, &idle))?;
-                let why = "asks no program to end: give one that does, such as TERM";
+                let why = "does not ask a program to end: use one that does, such as TERM";
                 return Some((Some(signal), why));
             }
             Id::ParentDeathSignal => {
                 let idle = [Signal::CHLD, Signal::STOP];
                 let given = config.setup.parent_death_signal;
                 let signal = given.filter(|signal| is_one_of(signal, &idle))?;
-                let why = "does not make foster end: give one that does, such as TERM";
+                let why = "does not end foster: use one that does, such as TERM";
                 return Some((Some(signal), why));
             }
             _ => return None,
@@ -101,7 +104,7 @@ impl<S: Surroundings> Draft<'_, S> {
     }
 }
 
-/// What there is to say of a variable that looks like one of foster's and is none.
+/// What to do about a variable that looks like one of foster's and is not.
 fn hint(name: &str) -> Option<String> {
     if name == MARK || OPTIONS.iter().any(|row| row.variable == name) {
         return None;
@@ -113,20 +116,20 @@ fn hint(name: &str) -> Option<String> {
         row.word().len() == rest.len() && row.word().bytes().zip(rest.bytes()).all(is_same)
     };
     Some(match OPTIONS.iter().find(is_meant) {
-        Some(row) if row.variable.is_empty() => format!("give {} instead", row.name),
+        Some(row) if row.variable.is_empty() => format!("use {} instead", row.name),
         Some(row) => format!("did you mean {}?", row.variable),
         None if is_of_an_orchestrator(rest) => return None,
         None => {
             let known = OPTIONS.iter().filter_map(|row| row.variable.strip_prefix(PREFIX));
             match nearest(rest, &mut { known }) {
                 Some(meant) => format!("did you mean {PREFIX}{meant}?"),
-                None => "foster -h tells which there are".to_owned(),
+                None => "foster -h lists the options".to_owned(),
             }
         }
     })
 }
 
-/// Whether Kubernetes or Docker set this, for a service that is called foster-something.
+/// Whether Kubernetes or Docker set this for a service whose name begins with `foster-`.
 fn is_of_an_orchestrator(rest: &str) -> bool {
     let mut before = "";
     rest.split('_').any(|word| {
@@ -138,5 +141,5 @@ fn is_of_an_orchestrator(rest: &str) -> bool {
 
 const PREFIX: &str = "FOSTER_";
 
-/// What foster itself sets for those that it supervises.
+/// What foster itself sets for the services that it supervises.
 const MARK: &str = "FOSTER_RUN";

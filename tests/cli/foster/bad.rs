@@ -1,6 +1,6 @@
 //! Bad input: the exact line, on stderr, with 125.
 
-use foster::cli::{Say, Stream};
+use foster::cli::{Outcome, Row, SECTIONS, Say, Scope, Stream};
 
 use crate::world::World;
 
@@ -10,20 +10,26 @@ fn refused(world: &World, args: &[&str], line: &str) {
     assert_eq!(world.say(args), expected, "{args:?}");
 }
 
-/// What is said of a value that is given to an option, and by the environment.
+/// That a value is refused as an option's and as a variable's: `--option: invalid WHAT 'VALUE': WHY`.
 #[track_caller]
-fn value(option: &str, variable: &str, value: &str, wrong: &str) {
-    let line = format!("{option}: '{value}' {wrong}");
-    refused(&World::new(), &["foster", option, value, "--wrap", "app"], &line);
+fn value(option: &str, variable: &str, value: &str, what: &str, why: &str) {
+    let line = |name: &str| format!("{name}: invalid {what} '{value}': {why}");
+    both(option, variable, value, &line);
+}
+
+/// The same for any line.
+#[track_caller]
+fn both(option: &str, variable: &str, value: &str, line: &dyn Fn(&str) -> String) {
+    refused(&World::new(), &["foster", option, value, "--wrap", "app"], &line(option));
     if !variable.is_empty() {
-        let line = format!("{variable}: '{value}' {wrong}");
-        refused(&World::new().with(variable, value), &["foster", "--wrap", "app"], &line);
+        let world = World::new().with(variable, value);
+        refused(&world, &["foster", "--wrap", "app"], &line(variable));
     }
 }
 
 #[test]
 fn nothing_to_run() {
-    let line = "no command: give COMMAND [ARG]... or --wrap 'COMMAND LINE' (foster -h explains)";
+    let line = "no command: give COMMAND [ARG]... or --wrap 'COMMAND LINE' (see foster -h)";
     for args in [&["foster"][..], &["foster", "--"], &["foster", "-v"], &[]] {
         refused(&World::new(), args, line);
     }
@@ -31,7 +37,7 @@ fn nothing_to_run() {
 
 #[test]
 fn both_a_command_and_a_wrap() {
-    let line = "--wrap: COMMAND is given too, 'api': give one of the two";
+    let line = "--wrap cannot be combined with a COMMAND ('api'): remove one of them";
     refused(&World::new(), &["foster", "--wrap", "app", "api", "x"], line);
     refused(&World::new(), &["foster", "--wrap", "app", "--", "api"], line);
 }
@@ -39,89 +45,89 @@ fn both_a_command_and_a_wrap() {
 #[test]
 fn an_unknown_option() {
     for (word, line) in [
-        ("--yolo", "--yolo: there is no such option: foster -h lists them"),
-        ("--restrat", "--restrat: there is no such option: did you mean --restart?"),
-        ("--wrapp", "--wrapp: there is no such option: did you mean --wrap?"),
-        ("--warp=app", "--warp: there is no such option: did you mean --wrap?"),
-        ("--stop", "--stop: there is no such option: did you mean --stop-signal?"),
-        ("--healthy", "--healthy: there is no such option: did you mean --healthy-after?"),
-        ("--stoptimeout", "--stoptimeout: there is no such option: did you mean --stop-timeout?"),
-        ("--max-restart", "--max-restart: there is no such option: did you mean --max-restarts?"),
-        ("-wrap", "-wrap: there is no such option: did you mean --wrap?"),
-        ("-x", "-x: there is no such option: foster -h lists them"),
-        ("-H", "-H: there is no such option: did you mean -h?"),
-        ("-vx", "-x: there is no such option: foster -h lists them"),
-        ("--a\nb", "--a?b: there is no such option: foster -h lists them"),
+        ("--yolo", "unknown option --yolo: foster -h lists the options"),
+        ("--restrat", "unknown option --restrat: did you mean --restart?"),
+        ("--wrapp", "unknown option --wrapp: did you mean --wrap?"),
+        ("--warp=app", "unknown option --warp: did you mean --wrap?"),
+        ("--stop", "unknown option --stop: did you mean --stop-signal?"),
+        ("--healthy", "unknown option --healthy: did you mean --healthy-after?"),
+        ("--stoptimeout", "unknown option --stoptimeout: did you mean --stop-timeout?"),
+        ("--max-restart", "unknown option --max-restart: did you mean --max-restarts?"),
+        ("-wrap", "unknown option -wrap: did you mean --wrap?"),
+        ("-x", "unknown option -x: foster -h lists the options"),
+        ("-H", "unknown option -H: did you mean -h?"),
+        ("-vx", "unknown option -x: foster -h lists the options"),
+        ("--a\nb", "unknown option --a?b: foster -h lists the options"),
     ] {
         refused(&World::new(), &["foster", word, "app"], line);
     }
 }
 
 #[test]
-fn a_name_that_is_none_is_taken_or_names_nothing() {
+fn a_name_that_is_invalid_taken_or_without_a_service() {
     let world = World::new().with("WRAP_CMD", "app");
-    let how = "is no name: write it with letters, digits, '.', '_' and '-'";
-    for name in ["a b", "a/b", "\u{e9}", "a#1", "a\nb"] {
-        let line = format!("--name: '{}' {how}", name.replace('\n', "?"));
+    let how = "use letters, digits, '.', '_' and '-'";
+    for name in ["a b", "a/b", "\u{e9}", "a#1", "a\nb", ""] {
+        let line = format!("--name: invalid name '{}': {how}", name.replace('\n', "?"));
         refused(&world, &["foster", "--name", name, "app"], &line);
     }
-    refused(&world, &["foster", "--name", "", "app"], "--name: '' is empty: write a name");
-    let front = "in front of the --wrap or COMMAND that it is for";
-    let line = format!("--name: 'web' names nothing: put it {front}");
-    refused(&world, &["foster", "--name", "web"], &line);
-    refused(&world, &["foster", "--wrap", "app", "--name", "web"], &line);
-    refused(&world, &["foster", "--name", "web", "--"], &line);
-    let line = format!("--name: 'db' comes second: put the first one {front}");
-    refused(&world, &["foster", "--name", "web", "--name", "db", "app"], &line);
-    let line = "--name: 'web' is the name of an earlier --wrap: give each one of its own";
+    let line = "--name: no service follows 'web': put it before its --wrap or COMMAND";
+    refused(&world, &["foster", "--name", "web"], line);
+    refused(&world, &["foster", "--wrap", "app", "--name", "web"], line);
+    refused(&world, &["foster", "--name", "web", "--"], line);
+    let line = "--name: 'db' is a second name for the same service: keep one of them";
+    refused(&world, &["foster", "--name", "web", "--name", "db", "app"], line);
+    let line = "--name: 'web' is taken by an earlier --wrap: use another name";
     let args = ["foster", "--name", "web", "--wrap", "app", "--name", "web", "--wrap", "api"];
     refused(&world, &args, line);
 }
 
 #[test]
 fn an_option_of_another_init() {
-    let adopts = "leave it out, as foster adopts orphans anyway, or --as tini in front of it";
+    let adopts = "remove it, because foster adopts orphans anyway, or --as tini before it";
     for (words, hint) in [
         (&["-s"][..], adopts),
         (&["--subreaper"], adopts),
-        (&["-g"], "write --forward-to group, or --as tini in front of it"),
-        (&["-e", "143"], "write --success CODE, or --as tini in front of it"),
-        (&["-p", "KILL"], "write --parent-death-signal SIG, or --as tini in front of it"),
-        (&["-w"], "write -vv, which tells of every orphan, or --as tini in front of it"),
-        (&["-c"], "write --forward-to child, or --as dumb-init in front of it"),
-        (&["--single-child"], "write --forward-to child, or --as dumb-init in front of it"),
-        (&["-r", "15:3"], "write --rewrite FROM:TO, or --as dumb-init in front of it"),
-        (&["-l"], "write --as tini in front of it"),
-        (&["-P"], "write --as catatonit in front of it"),
+        (&["-g"], "use --forward-to group, or --as tini before it"),
+        (&["-e", "143"], "use --success CODE, or --as tini before it"),
+        (&["-p", "KILL"], "use --parent-death-signal SIG, or --as tini before it"),
+        (&["-w"], "use -vv, which logs every orphan, or --as tini before it"),
+        (&["-c"], "use --forward-to child, or --as dumb-init before it"),
+        (&["--single-child"], "use --forward-to child, or --as dumb-init before it"),
+        (&["-r", "15:3"], "use --rewrite FROM:TO, or --as dumb-init before it"),
+        (&["-l"], "use --as tini before it"),
+        (&["-P"], "use --as catatonit before it"),
     ] {
-        let line = format!("{}: there is no such option: {hint}", words[0]);
+        let line = format!("unknown option {}: {hint}", words[0]);
         refused(&World::new(), &[&["foster"], words, &["app"]].concat(), &line);
     }
-    let joined =
-        "-e143: there is no such option: write --success CODE, or --as tini in front of it";
+    let joined = "unknown option -e143: use --success CODE, or --as tini before it";
     refused(&World::new(), &["foster", "-e143", "app"], joined);
     // There they mean nothing, nor do most of foster's own.
-    let line = "-g: there is no such option: foster -h lists them";
+    let line = "unknown option -g: foster -h lists the options";
     refused(&World::windows(), &["foster", "-g", "app"], line);
 }
 
 #[test]
 fn a_value_that_is_missing_or_too_much() {
     let world = World::new();
-    refused(&world, &["foster", "--wrap"], "--wrap: its value is missing: add it");
-    let line = "--keep-orphans: 'yes' is too much: it takes no value";
+    refused(&world, &["foster", "--wrap"], "--wrap requires a value");
+    let line = "--keep-orphans takes no value, so 'yes' is too much";
     refused(&world, &["foster", "--keep-orphans=yes", "app"], line);
 }
 
 #[test]
 fn restart() {
-    let none = "is none of never, on-failure, always";
-    let write = format!("{none}: write one of them");
-    value("--restart", "FOSTER_RESTART", "sometimes", &write);
-    value("--restart", "FOSTER_RESTART", "alway", &format!("{none}: did you mean always?"));
-    let meant = format!("{none}: did you mean on-failure?");
-    value("--restart", "FOSTER_RESTART", "on_failure", &meant);
-    refused(&World::new(), &["foster", "--restart", "", "app"], &format!("--restart: '' {write}"));
+    let one = "use one of never, on-failure, always";
+    for (text, why) in [
+        ("sometimes", one),
+        ("alway", "did you mean always?"),
+        ("on_failure", "did you mean on-failure?"),
+    ] {
+        value("--restart", "FOSTER_RESTART", text, "value", why);
+    }
+    let line = format!("--restart: invalid value '': {one}");
+    refused(&World::new(), &["foster", "--restart", "", "app"], &line);
 }
 
 #[test]
@@ -134,50 +140,50 @@ fn durations() {
     ] {
         let more = if option == "--stop-timeout" { ", or infinity" } else { "" };
         for (text, why) in [
-            ("5", "its unit is missing"),
-            ("5parsecs", "its unit is unknown"),
-            ("-1s", "it is no number and unit"),
-            ("soon", "it is no number and unit"),
-            ("1s!", "it is no number and unit"),
-            (" ", "it is empty"),
-            ("0.5ns", "it is too large or too fine"),
-            ("99999999999999y", "it is too large or too fine"),
-            ("18446744073709551615s 1000ms", "it is too large or too fine"),
+            ("5parsecs", "unknown unit; "),
+            ("-1s", ""),
+            ("soon", ""),
+            ("1s!", ""),
+            (" ", ""),
+            ("0.5ns", "too large or too fine; "),
+            ("99999999999999y", "too large or too fine; "),
+            ("18446744073709551615s 1000ms", "too large or too fine; "),
         ] {
             let how = "write it like 500ms, 10s or 1m30s";
-            value(option, variable, text, &format!("is no duration, {why}: {how}{more}"));
+            value(option, variable, text, "duration", &format!("{why}{how}{more}"));
         }
+        value(option, variable, "10", "duration", "missing unit (try 10s)");
+        value(option, variable, "1m30", "duration", "missing unit (try 1m30s)");
     }
 }
 
 #[test]
 fn signals() {
-    let how = "is no signal: write it like TERM, SIGTERM, 15 or RTMIN+3";
+    let how = "write it like TERM, SIGTERM, 15 or RTMIN+3";
     for (option, variable) in
         [("--stop-signal", "FOSTER_STOP_SIGNAL"), ("--parent-death-signal", "")]
     {
         for text in ["TERMINATE", "0", "65", "-9", "RTMIN+31", "SIG"] {
-            value(option, variable, text, how);
+            value(option, variable, text, "signal", how);
         }
-        value(option, variable, "SIGTREM", "is no signal: did you mean TERM?");
+        value(option, variable, "SIGTREM", "signal", "did you mean TERM?");
     }
 }
 
 #[test]
 fn numbers() {
     for text in ["many", "-1", "+1", "1.5", "4294967296", "0x10"] {
-        let wrong = "is no number: write it like 5, or unlimited";
-        value("--max-restarts", "FOSTER_MAX_RESTARTS", text, wrong);
+        let how = "write it like 5, or unlimited";
+        value("--max-restarts", "FOSTER_MAX_RESTARTS", text, "number", how);
     }
 }
 
 #[test]
 fn ports() {
     for text in ["http", "0", "65536", "-1", "80 80"] {
-        let wrong = "is no port: write a number from 1 to 65535, or none";
-        value("--app-port", "APP_PORT", text, wrong);
+        value("--app-port", "APP_PORT", text, "port", "use a number from 1 to 65535, or none");
     }
-    let line = "--app-port: '65535' leaves no port up to 65535 for --wrap number 2: choose a lower \
+    let line = "--app-port: '65535' leaves no port up to 65535 for --wrap number 2: use a lower \
                 one";
     let two = ["foster", "--app-port", "65535", "--wrap", "app", "--wrap", "api"];
     refused(&World::new(), &two, line);
@@ -190,10 +196,10 @@ fn ports() {
 fn hosts() {
     let long = "x".repeat(256);
     for text in ["a b", "a/b", "[::1]", "a,b", "a\u{7}", "\u{e4}", "$HOST", "*"] {
-        let wrong = "is neither an address nor the name of a host: write it like 127.0.0.1, :: or \
-                     localhost";
         let shown = text.replace('\u{7}', "?");
-        let line = |name: &str| format!("{name}: '{shown}' {wrong}");
+        let line = |name: &str| {
+            format!("{name}: invalid host '{shown}': write it like 127.0.0.1, :: or localhost")
+        };
         let args = ["foster", "--app-host", text, "--wrap", "app"];
         refused(&World::new(), &args, &line("--app-host"));
         let world = World::new().with("APP_HOST", text);
@@ -201,49 +207,43 @@ fn hosts() {
     }
     assert_eq!(World::new().say(&["foster", "--app-host", &long, "--wrap", "app"]).code, 125);
     assert_eq!(World::new().say(&["foster", "--app-host", "", "--wrap", "app"]).code, 125);
-    let port = "is no address alone: its port is for --app-port";
-    value("--app-host", "APP_HOST", "127.0.0.1:80", port);
-    value("--app-host", "APP_HOST", "http://a", port);
+    for text in ["127.0.0.1:80", "http://a"] {
+        let why = "is not an address alone: its port belongs to --app-port";
+        both("--app-host", "APP_HOST", text, &|name| format!("{name}: '{text}' {why}"));
+    }
 }
 
 #[test]
 fn words_of_a_choice() {
-    let forward = "is none of group, child";
-    let write = format!("{forward}: write one of them");
-    value("--forward-to", "FOSTER_FORWARD_TO", "everyone", &write);
-    let meant = format!("{forward}: did you mean child?");
-    value("--forward-to", "FOSTER_FORWARD_TO", "chidl", &meant);
-    let stop = "is none of leader-first, group, leader";
-    value("--stop-to", "FOSTER_STOP_TO", "all", &format!("{stop}: write one of them"));
-    value(
-        "--stop-to",
-        "FOSTER_STOP_TO",
-        "leader-frist",
-        &format!("{stop}: did you mean leader-first?"),
-    );
-    let left = "is none of kill, term, keep";
-    value("--leftovers", "FOSTER_LEFTOVERS", "spare", &format!("{left}: write one of them"));
-    value("--leftovers", "FOSTER_LEFTOVERS", "tern", &format!("{left}: did you mean term?"));
-    let format = "is none of text, json";
-    value("--log-format", "FOSTER_LOG_FORMAT", "xml", &format!("{format}: write one of them"));
-    value("--log-format", "FOSTER_LOG_FORMAT", "jsn", &format!("{format}: did you mean json?"));
-    let wrong = "FOSTER_KEEP_ORPHANS: 'perhaps' is neither 1 nor 0: set it to 1 for yes, 0 for no";
+    for (option, variable, text, why) in [
+        ("--forward-to", "FOSTER_FORWARD_TO", "everyone", "use one of child, group"),
+        ("--forward-to", "FOSTER_FORWARD_TO", "chidl", "did you mean child?"),
+        ("--stop-to", "FOSTER_STOP_TO", "all", "use one of leader-first, group, leader"),
+        ("--stop-to", "FOSTER_STOP_TO", "leader-frist", "did you mean leader-first?"),
+        ("--leftovers", "FOSTER_LEFTOVERS", "spare", "use one of kill, term, keep"),
+        ("--leftovers", "FOSTER_LEFTOVERS", "tern", "did you mean term?"),
+        ("--log-format", "FOSTER_LOG_FORMAT", "xml", "use one of text, json"),
+        ("--log-format", "FOSTER_LOG_FORMAT", "jsn", "did you mean json?"),
+    ] {
+        value(option, variable, text, "value", why);
+    }
+    let wrong = "FOSTER_KEEP_ORPHANS: invalid value 'perhaps': use 1 for yes, 0 for no";
     refused(&World::new().with("FOSTER_KEEP_ORPHANS", "perhaps"), &["foster", "app"], wrong);
 }
 
 #[test]
 fn log_filters() {
-    let how = "write off, error, warn, info, debug or trace, or foster=LEVEL";
+    let how = "use off, error, warn, info, debug or trace, or foster=LEVEL";
     for (text, wrong) in [
-        ("loud", format!("is no filter, 'loud' is no level: {how}")),
-        ("inof", "is no filter, 'inof' is no level: did you mean info?".into()),
-        ("warn,foster=Debgu", "is no filter, 'Debgu' is no level: did you mean debug?".into()),
-        ("foster=info=debug", format!("is no filter, 'info=debug' is no level: {how}")),
-        ("mio", format!("is no filter, 'mio' is no level: {how}")),
-        ("3", format!("is no filter, '3' is no level: {how}")),
-        ("info/a", "is no filter, 'info/a' is no level: did you mean info?".into()),
+        ("loud", format!("no level 'loud'; {how}")),
+        ("inof", "no level 'inof'; did you mean info?".into()),
+        ("warn,foster=Debgu", "no level 'Debgu'; did you mean debug?".into()),
+        ("foster=info=debug", format!("no level 'info=debug'; {how}")),
+        ("mio", format!("no level 'mio'; {how}")),
+        ("3", format!("no level '3'; {how}")),
+        ("info/a", "no level 'info/a'; did you mean info?".into()),
     ] {
-        let line = format!("FOSTER_LOG: '{text}' {wrong}");
+        let line = format!("FOSTER_LOG: invalid filter '{text}': {wrong}");
         refused(&World::new().with("FOSTER_LOG", text), &["foster", "app"], &line);
     }
 }
@@ -252,35 +252,36 @@ fn log_filters() {
 fn rewrites() {
     let how = "write it like TERM:QUIT, or HUP:0 to drop HUP";
     for (text, wrong) in [
-        ("TERM", format!("is no rewrite: {how}")),
-        ("TERM:0x", format!("is no rewrite, '0x' is no signal: {how}")),
-        ("0:TERM", format!("is no rewrite, '0' is no signal: {how}")),
-        ("KILL:TERM", "is no rewrite: KILL, STOP and CHLD are never passed on".to_owned()),
-        ("HUP:0,x:1", format!("is no rewrite, 'x' is no signal: {how}")),
-        ("QIUT:TERM", "is no rewrite, 'QIUT' is no signal: did you mean QUIT?".to_owned()),
+        ("TERM", how.to_owned()),
+        ("TERM:0x", format!("no signal '0x'; {how}")),
+        ("0:TERM", format!("no signal '0'; {how}")),
+        ("HUP:0,x:1", format!("no signal 'x'; {how}")),
+        ("QIUT:TERM", "no signal 'QIUT'; did you mean QUIT?".to_owned()),
     ] {
-        value("--rewrite", "FOSTER_REWRITE", text, &wrong);
+        value("--rewrite", "FOSTER_REWRITE", text, "rewrite", &wrong);
     }
+    let why = "cannot be rewritten: KILL, STOP and CHLD are never forwarded";
+    both("--rewrite", "FOSTER_REWRITE", "KILL:TERM", &|name| format!("{name}: 'KILL:TERM' {why}"));
 }
 
 #[test]
 fn successes() {
-    let how = "is no status: write a code from 0 to 255 or a signal like TERM";
+    let how = "use a code from 0 to 255 or a signal like TERM";
     for text in ["fine", "256", "-1", "1,,2", "4294967297"] {
-        value("--success", "FOSTER_SUCCESS", text, how);
+        value("--success", "FOSTER_SUCCESS", text, "status", how);
     }
 }
 
 #[test]
 fn a_backoff_above_its_cap() {
-    let line = "--backoff: 20s is above --backoff-max, which is 10s: lower --backoff or raise \
+    let line = "--backoff: 20s exceeds --backoff-max, which is 10s: lower --backoff or raise \
                 --backoff-max";
     refused(&World::new(), &["foster", "--backoff", "20s", "app"], line);
-    let line = "FOSTER_BACKOFF: 1.5s is above --backoff-max, which is 1s: lower FOSTER_BACKOFF or \
+    let line = "FOSTER_BACKOFF: 1.5s exceeds --backoff-max, which is 1s: lower FOSTER_BACKOFF or \
                 raise --backoff-max";
     let world = World::new().with("FOSTER_BACKOFF", "1500ms");
     refused(&world, &["foster", "--backoff-max=1s", "app"], line);
-    let line = "--backoff: 500ms is above FOSTER_BACKOFF_MAX, which is 100ms: lower --backoff or \
+    let line = "--backoff: 500ms exceeds FOSTER_BACKOFF_MAX, which is 100ms: lower --backoff or \
                 raise FOSTER_BACKOFF_MAX";
     refused(&World::new().with("FOSTER_BACKOFF_MAX", "100ms"), &["foster", "app"], line);
 }
@@ -288,13 +289,13 @@ fn a_backoff_above_its_cap() {
 #[test]
 fn an_empty_or_unbalanced_wrap() {
     for (line, wrong) in [
-        ("", "is empty: give it the command line to run"),
-        (" \t ", "is empty: give it the command line to run"),
-        ("app 'x", "has a quote without its partner, or a backslash at its end: complete it"),
-        ("''", "begins with an empty word: begin it with a program"),
-        ("'' app", "begins with an empty word: begin it with a program"),
-        ("nosuch \"x", "has a quote without its partner, or a backslash at its end: complete it"),
-        ("app \\", "has a quote without its partner, or a backslash at its end: complete it"),
+        ("", "is empty: give the command line to run"),
+        (" \t ", "is empty: give the command line to run"),
+        ("app 'x", "has an unclosed quote or ends with a backslash: complete it"),
+        ("''", "begins with an empty word: put a program there"),
+        ("'' app", "begins with an empty word: put a program there"),
+        ("nosuch \"x", "has an unclosed quote or ends with a backslash: complete it"),
+        ("app \\", "has an unclosed quote or ends with a backslash: complete it"),
     ] {
         let shown = line.replace('\t', "?");
         let said = format!("'{shown}' {wrong}");
@@ -310,56 +311,51 @@ fn a_value_that_is_not_utf_8() {
     use std::os::unix::ffi::OsStringExt;
 
     let bad = || OsString::from_vec(b"1\xffs".into());
-    let text = "foster: --backoff: '1\u{fffd}s' is not UTF-8: write it in UTF-8\n";
+    let text = "foster: --backoff: '1\u{fffd}s' is not UTF-8\n";
     let args = ["foster".into(), "--backoff".into(), bad(), "app".into()];
     assert_eq!(World::new().say(&args).text, text);
     let world = World::new().with("FOSTER_BACKOFF", bad());
     let text = text.replace("--backoff", "FOSTER_BACKOFF");
     assert_eq!(world.say(&["foster", "app"]).text, text);
     let wrap = ["foster".into(), "--wrap".into(), bad()];
-    let text = "foster: --wrap: '1\u{fffd}s' is not UTF-8: write it in UTF-8\n";
+    let text = "foster: --wrap: '1\u{fffd}s' is not UTF-8\n";
     assert_eq!(World::new().say(&wrap).text, text);
     let option = ["foster".into(), OsString::from_vec(b"--wr\xffp".into())];
-    let text = "foster: --wr\u{fffd}p: there is no such option: did you mean --wrap?\n";
+    let text = "foster: unknown option --wr\u{fffd}p: did you mean --wrap?\n";
     assert_eq!(World::new().say(&option).text, text);
 }
 
 #[test]
-fn options_without_meaning_on_windows() {
-    for option in [
-        "--stop-signal=INT",
-        "--forward-to=child",
-        "--stop-to=leader",
-        "--rewrite=TERM:INT",
-        "--parent-death-signal=INT",
-        "--session",
-        "--no-subreaper",
-        "--keep-orphans",
-        "--boot",
-        "--no-boot",
-    ] {
-        let name = option.split('=').next().expect("a split has a first part");
-        let line = format!("{name}: it has no meaning on Windows: leave it out");
-        refused(&World::windows(), &["foster", option, "app"], &line);
+fn options_that_windows_lacks() {
+    let rows = SECTIONS.iter().flat_map(|section| section.entries).map(|entry| entry.row);
+    let (linux_only, everywhere): (Vec<_>, Vec<_>) =
+        rows.partition(|row| row.platform == Scope::LinuxOnly);
+    assert!(linux_only.len() > 5 && everywhere.len() > 5);
+    for Row { name, variable, kind, .. } in linux_only {
+        let line = |name| format!("{name}: not available on Windows: remove it");
+        let value = if kind.takes_value() { &["x"][..] } else { &[] };
+        refused(&World::windows(), &[&["foster", name], value, &["app"]].concat(), &line(name));
+        if !variable.is_empty() {
+            refused(&World::windows().with(variable, "1"), &["foster", "app"], &line(variable));
+        }
     }
-    for variable in [
-        "FOSTER_STOP_SIGNAL",
-        "FOSTER_STOP_TO",
-        "FOSTER_FORWARD_TO",
-        "FOSTER_REWRITE",
-        "FOSTER_KEEP_ORPHANS",
-    ] {
-        let line = format!("{variable}: it has no meaning on Windows: leave it out");
-        refused(&World::windows().with(variable, "1"), &["foster", "app"], &line);
+    for Row { name, variable, .. } in everywhere {
+        for (world, args) in [
+            (World::windows(), &["foster", name, "1", "app"][..]),
+            (World::windows().with(variable, "1"), &["foster", "app"]),
+        ] {
+            if let Outcome::Say(say) = world.parse(args) {
+                assert!(!say.text.contains("Windows"), "{say:?}");
+            }
+        }
     }
     for how in ["term", "keep"] {
-        let line =
-            format!("--leftovers: '{how}' has no meaning on Windows: write kill, or leave it out");
+        let line = format!("--leftovers: '{how}' is not available on Windows: use kill");
         refused(&World::windows(), &["foster", "--leftovers", how, "app"], &line);
     }
     let codes = World::windows().config(&["foster", "--success", "4294967295", "app"]);
     assert!(codes.success.contains(u32::MAX));
-    let line = "--success: 'TERM' is no status: write a code from 0 to 4294967295";
+    let line = "--success: invalid status 'TERM': use a code from 0 to 4294967295";
     refused(&World::windows(), &["foster", "--success", "TERM", "app"], line);
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use foster::cli::{Entry, HELP, Kind, SECTIONS};
 use foster::config::{
     Argv, Config, ForwardTo, INIT_STOP_REQUESTS, JobControl, Leftovers, Level, LogFormat,
     MACHINE_STOP_REQUESTS, Restart, SUPERVISOR_STOP_REQUESTS, Session, StopTo,
@@ -516,4 +517,69 @@ fn commands_and_arguments_may_be_any_bytes() {
         panic!("any bytes are a command");
     };
     assert_eq!(config.services[0].argv.as_bytes(), b"a\xff\0\xfe\0");
+}
+
+#[test]
+fn the_defaults_that_are_listed_are_the_ones_that_hold() {
+    let given = |entry: &Entry, value: &str, command: &[&str]| {
+        let row = &entry.row;
+        // Only its variable takes the value of -v.
+        let (world, option) = match row.kind {
+            Kind::Filter => (World::new().with(row.variable, value), String::new()),
+            _ => (World::new(), format!("{}={value}", row.name)),
+        };
+        let options = Some(&*option).filter(|option| !option.is_empty());
+        let args: Vec<&str> =
+            ["foster"].into_iter().chain(options).chain(command.iter().copied()).collect();
+        let mut config = world.config(&args);
+        // It may say that the option has no effect there.
+        config.log.warnings.clear();
+        config
+    };
+    let default = |command: &[&str]| World::new().config(&[&["foster"], command].concat());
+    let (command, wrap) = (&["app"][..], &["--wrap", "app"][..]);
+    let entries = SECTIONS.iter().flat_map(|section| section.entries);
+    let mut tried = 0;
+    for entry in entries.filter(|entry| !entry.default.is_empty()) {
+        if entry.default.starts_with("the ") {
+            continue;
+        }
+        let (with_command, with_wrap) =
+            entry.default.split_once("; --wrap: ").unwrap_or((entry.default, entry.default));
+        same(&given(entry, with_command, command), &default(command), entry);
+        same(&given(entry, with_wrap, wrap), &default(wrap), entry);
+        tried += 1;
+    }
+    assert!(tried > 10, "{tried}");
+}
+
+#[track_caller]
+fn same(given: &Config, default: &Config, entry: &Entry) {
+    assert_eq!(format!("{given:?}"), format!("{default:?}"), "{}", entry.row.name);
+}
+
+#[test]
+fn the_help_has_each_option_with_its_default_and_its_variable() {
+    for Entry { row, default, help } in SECTIONS.iter().flat_map(|section| section.entries) {
+        let mut lines = HELP.lines().filter(|line| {
+            line.split_ascii_whitespace().any(|word| word.trim_end_matches('*') == row.name)
+        });
+        let line =
+            lines.find(|line| line.ends_with(help)).unwrap_or_else(|| panic!("{}", row.name));
+        for value in default.split("; --wrap: ") {
+            assert!(line.contains(value) || value.starts_with("the program"), "{line}: {value}");
+        }
+        let is_marked = line.contains(&format!("{}*", row.name));
+        assert_eq!(is_marked, row.has_regular_variable(), "{line}");
+        assert!(is_marked || line.contains(row.variable), "{line}");
+        if row.kind.takes_value() {
+            let usage = format!(
+                "{}{} {}",
+                row.name,
+                if is_marked { "*" } else { "" },
+                row.kind.placeholder()
+            );
+            assert!(line.contains(&usage), "{line}");
+        }
+    }
 }

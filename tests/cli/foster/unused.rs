@@ -1,4 +1,4 @@
-//! Warnings about what was given and does nothing; it runs all the same.
+//! Warnings about options and variables that have no effect. foster runs all the same.
 
 use crate::world::World;
 
@@ -8,7 +8,7 @@ fn warns(world: &World, args: &[&str], expected: &[&str]) {
 }
 
 #[test]
-fn what_does_something_is_no_reason_for_a_warning() {
+fn options_that_have_an_effect_get_no_warning() {
     let world = World::new().with("FOSTER_LOG", "info").with("FOSTER_SUCCESS", "3");
     let world =
         world.with("APP_PORT", "1").with("APP_HOST", "::").with("FOSTE", "").with("FOSTER", "");
@@ -34,9 +34,8 @@ fn what_does_something_is_no_reason_for_a_warning() {
 }
 
 #[test]
-fn options_of_restarts_where_there_are_none() {
-    let why =
-        "does nothing, as nothing is started again: add --restart on-failure, or leave it out";
+fn options_of_restarts_where_nothing_restarts() {
+    let why = "no effect without restarts: add --restart on-failure, or remove it";
     for (option, variable, value) in [
         ("--max-restarts", "FOSTER_MAX_RESTARTS", "3"),
         ("--max-restarts", "FOSTER_MAX_RESTARTS", "0"),
@@ -50,12 +49,12 @@ fn options_of_restarts_where_there_are_none() {
         warns(&World::new(), &args, &[&line]);
         let world = World::new().with(variable, value);
         warns(&world, &["foster", "app"], &[&format!("{variable}: {why}")]);
-        // It is for the foster around this one, as is what that one does not know.
+        // Under another foster, variables may be meant for that one.
         let world = world.with("FOSTER_RUN", "0-1").with("FOSTER_X", "1");
         warns(&world, &["foster", "app"], &[]);
         warns(&world, &["foster", option, value, "app"], &[&line]);
     }
-    let why = "does nothing, as --max-restarts 0 starts nothing again: leave one of them out";
+    let why = "no effect, because --max-restarts 0 allows no restart: remove one of them";
     for option in ["--backoff=1s", "--backoff-max=1s", "--healthy-after=1s"] {
         let (name, _) = option.split_once('=').expect("it has a value");
         let args = ["foster", "--max-restarts=0", option, "--wrap", "app"];
@@ -64,9 +63,9 @@ fn options_of_restarts_where_there_are_none() {
 }
 
 #[test]
-fn time_for_what_is_left_where_there_is_none() {
-    let line = "--leftovers: term does nothing, as --stop-timeout 0 leaves no time: leave one of \
-                them out";
+fn leftovers_that_get_no_time() {
+    let line = "--leftovers: term has no effect, because --stop-timeout 0 leaves no time: remove \
+                one of them";
     let args = ["foster", "--leftovers=term", "--stop-timeout=0", "app"];
     warns(&World::new(), &args, &[line]);
     let args = ["foster", "--leftovers=term", "--stop-timeout=0", "--restart=never", "--wrap=app"];
@@ -76,71 +75,70 @@ fn time_for_what_is_left_where_there_is_none() {
 #[test]
 fn options_of_a_wrap_with_a_command_and_of_a_command_with_a_wrap() {
     let line = |option: &str, variable: &str| {
-        let how = "for the COMMAND itself, or leave it out";
-        format!("{option}: does nothing without --wrap: set {variable} {how}")
+        let how = "for the COMMAND yourself, or remove it";
+        format!("{option}: no effect without --wrap: set {variable} {how}")
     };
     let (port, host) = (line("--app-port", "PORT"), line("--app-host", "HOST"));
     warns(&World::new(), &["foster", "--app-port", "80", "app"], &[&port]);
     let both = ["foster", "--app-host=::", "--app-port", "none", "app"];
     warns(&World::new(), &both, &[&port, &host]);
-    let line = "--app-host: does nothing with --app-port none: leave one of them out";
+    let line = "--app-host: no effect with --app-port none: remove one of them";
     let args = ["foster", "--app-host=::", "--app-port=none", "--wrap=app"];
     warns(&World::new(), &args, &[line]);
-    let line =
-        "--session: does nothing with --wrap, which has a session of its own anyway: leave it out";
+    let line = "--session: no effect with --wrap, which has its own session anyway: remove it";
     warns(&World::new(), &["foster", "--session", "--wrap", "app"], &[line]);
 }
 
 #[test]
-fn signals_that_come_to_nothing() {
+fn signals_without_an_effect() {
     for signal in ["CHLD", "CONT", "STOP"] {
-        let how = "asks no program to end: give one that does, such as TERM";
+        let how = "does not ask a program to end: use one that does, such as TERM";
         let line = format!("--stop-signal: SIG{signal} {how}");
         warns(&World::new(), &["foster", "--stop-signal", signal, "app"], &[&line]);
         warns(&World::new(), &["foster", "--stop-signal", signal, "--wrap", "app"], &[&line]);
     }
-    let line = "--stop-timeout: does nothing, as --stop-signal KILL leaves no time: leave one of them \
-                out";
+    let line = "--stop-timeout: no effect, because --stop-signal KILL leaves no time: remove one of \
+                them";
     let args = ["foster", "--stop-signal=KILL", "--stop-timeout=5s", "app"];
     warns(&World::new(), &args, &[line]);
     for signal in ["CHLD", "STOP"] {
-        let how = "does not make foster end: give one that does, such as TERM";
+        let how = "does not end foster: use one that does, such as TERM";
         let line = format!("--parent-death-signal: SIG{signal} {how}");
         warns(&World::new(), &["foster", "--parent-death-signal", signal, "app"], &[&line]);
     }
-    let line = "--rewrite: SIGTERM goes on as itself without it too";
+    let line = "--rewrite: SIGTERM is forwarded as itself anyway: remove it";
     warns(&World::new(), &["foster", "--rewrite", "HUP:0,15:TERM", "app"], &[line]);
 }
 
 #[test]
-fn variables_that_look_like_fosters_and_are_none() {
+fn unknown_variables_that_look_like_fosters() {
     for (name, hint) in [
         ("FOSTER_BACKOF", "did you mean FOSTER_BACKOFF?"),
         ("FOSTER_STOPTIMEOUT", "did you mean FOSTER_STOP_TIMEOUT?"),
         ("FOSTER_APP_PORT", "did you mean APP_PORT?"),
         ("FOSTER_WRAP", "did you mean WRAP_CMD?"),
         ("FOSTER_VERBOSE", "did you mean FOSTER_LOG?"),
-        ("FOSTER_SESSION", "give --session instead"),
-        ("FOSTER_", "foster -h tells which there are"),
-        ("FOSTER_COLOUR", "foster -h tells which there are"),
-        ("FOSTER_A\nB", "foster -h tells which there are"),
+        ("FOSTER_SESSION", "use --session instead"),
+        ("FOSTER_", "foster -h lists the options"),
+        ("FOSTER_COLOUR", "foster -h lists the options"),
+        ("FOSTER_A\nB", "foster -h lists the options"),
     ] {
         let shown = name.replace('\n', "?");
-        let line = format!("{shown}: foster reads no such variable: {hint}");
+        let line = format!("unknown variable {shown}: {hint}");
         for args in [["foster", "app"], ["foster", "--wrap=app"]] {
             warns(&World::new().with(name, "x").with("OTHER", ""), &args, &[&line]);
         }
-        // Those that foster stands in for read none of them.
+        // The other inits read none of them.
         warns(&World::new().with(name, "x"), &["tini", "app"], &[]);
     }
     let windows =
         World { variables: World::new().with("foster_logs", "x").variables, ..World::windows() };
-    let line = "FOSTER_LOGS: foster reads no such variable: did you mean FOSTER_LOG?";
+    let line = "unknown variable FOSTER_LOGS: did you mean FOSTER_LOG?";
     warns(&windows, &["foster", "app"], &[line]);
 }
 
 #[test]
-fn variables_that_an_orchestrator_sets_for_a_service_of_that_name() {
+fn variables_that_an_orchestrator_sets_for_a_service_called_foster() {
     let mut world = World::new();
     for name in [
         "FOSTER_SERVICE_HOST",

@@ -85,20 +85,20 @@ fn every_report_has_a_line() {
                 status: ExitStatus::Signal(signal),
                 cause: EndCause::Asked,
             },
-            "exit (pid 12) was killed by SIGTERM, as asked",
+            "exit (pid 12) was killed by SIGTERM, as requested",
         ),
         (
             Report::Ended { service, run: RUN, pid, status: killed, cause: late },
-            "app (pid 12) was killed by SIGKILL, as it had not stopped in time",
+            "app (pid 12) was killed by SIGKILL because it did not stop in time",
         ),
         (
             Report::Ended { service, run: RUN, pid, status: killed, cause: hurried },
-            "app (pid 12) was killed by SIGKILL, as SIGINT came twice",
+            "app (pid 12) was killed by SIGKILL because SIGINT came twice",
         ),
         (
             Report::InBackground { service, run: RUN },
-            "app seems to have gone to the background: it ended at once and left others, which foster does \
-             not follow; start it in the foreground, by an option such as -F, -D or --nodaemon",
+            "app seems to run in the background: it ended at once and left processes that foster does \
+             not follow; start it with its option for the foreground, such as -F, -D or --nodaemon",
         ),
         (
             Report::RestartDue { service, delay, restarts: 2 },
@@ -124,14 +124,14 @@ fn every_report_has_a_line() {
         ),
         (
             Report::StillWaiting { service, who: Who::Unknown, wait: death },
-            "app: waiting for what is left of it to die of SIGKILL, for 9s more",
+            "app: waiting for its remaining processes to die after SIGKILL, for 9s more",
         ),
-        (Report::StillWaitingForMore { count: 1 }, "and 1 more service is waited for"),
-        (Report::StillWaitingForMore { count: 7 }, "and 7 more services are waited for"),
+        (Report::StillWaitingForMore { count: 1 }, "waiting for 1 more service"),
+        (Report::StillWaitingForMore { count: 7 }, "waiting for 7 more services"),
         (Report::Killing { service, run: RUN }, "app has not ended: sending SIGKILL"),
         (
             Report::Unkillable { service, run: RUN },
-            "some of app outlives SIGKILL: waiting no longer",
+            "app still has processes after SIGKILL; giving up",
         ),
         (
             Report::KillingOrphan { service, run: RUN, pid },
@@ -139,28 +139,31 @@ fn every_report_has_a_line() {
         ),
         (
             Report::Spared { pid, name: Comm::new(b"sudo"), in_reach: true },
-            "leaving process 12 (sudo) alone: no mark of a run is known of it",
+            "leaving process 12 (sudo) alone: it carries no mark of a run",
         ),
         (
             Report::Spared { pid, name: Comm::new(b"sudo"), in_reach: false },
-            "leaving process 12 (sudo) alone: foster is not permitted to kill it",
+            "leaving process 12 (sudo) alone: foster may not kill it",
         ),
         (Report::Received { signal }, "received SIGTERM"),
-        (Report::Rewritten { from: signal, to: Some(Signal::QUIT) }, "SIGTERM goes on as SIGQUIT"),
+        (
+            Report::Rewritten { from: signal, to: Some(Signal::QUIT) },
+            "SIGTERM is forwarded as SIGQUIT",
+        ),
         (Report::Rewritten { from: signal, to: None }, "SIGTERM is dropped"),
-        (Report::Forwarded { signal, target: Target::Group(pid) }, "passed SIGTERM on to group 12"),
+        (Report::Forwarded { signal, target: Target::Group(pid) }, "forwarded SIGTERM to group 12"),
         (Report::Reaped { pid, status }, "reaped process 12, which exited with status 3"),
         (Report::ReapedAtEnd { pid, status }, "reaped process 12, which exited with status 3"),
-        (Report::Overlooked { signal }, "SIGTERM came of giving up the terminal: overlooked"),
+        (Report::Overlooked { signal }, "ignoring SIGTERM, a result of giving up the terminal"),
         (Report::TerminalDetached, "gave up the terminal"),
-        (Report::NotReaper, "neither PID 1 nor subreaper: orphans go elsewhere"),
-        (Report::Suspending, "stopping with the child, until SIGCONT"),
+        (Report::NotReaper, "neither PID 1 nor a subreaper: orphans go elsewhere"),
+        (Report::Suspending, "suspending with the child until SIGCONT"),
         (
             Report::SuspendingAlone,
-            "suspended by Ctrl-Z: what foster runs goes on, and nobody restarts it until fg or SIGCONT \
+            "suspended by Ctrl-Z: services keep running, but nobody restarts them until fg or SIGCONT \
              resumes foster",
         ),
-        (Report::NotSuspended, "not suspended: there is no shell to resume it"),
+        (Report::NotSuspended, "not suspending: there is no shell to resume foster"),
     ] {
         assert_eq!(said(&config, report), line);
     }
@@ -213,44 +216,44 @@ fn a_name_stays_on_its_line() {
 }
 
 const HELP: &str = "\
-foster runs a command as PID 1 of a container, or keeps services running.
-
-Usage: foster [OPTIONS] [--] COMMAND [ARG]...
-       foster [OPTIONS] --wrap 'COMMAND LINE' [--wrap 'COMMAND LINE']...
+Usage: foster [OPTIONS] [--] COMMAND [ARG]...     run it as PID 1 of a container
+       foster [OPTIONS] --wrap 'COMMAND LINE'...  keep services running
 
 Services:
-  --wrap CMDLINE            keep this running; repeatable (WRAP_CMD: one a line)
-  --name NAME               what the log calls the next --wrap or COMMAND
-  --app-port N              PORT of the first --wrap, N+1 of the second, and so
-                            on, or none (APP_PORT; default 3000)
-  --app-host ADDR           their HOST (APP_HOST; default 127.0.0.1)
+  --wrap CMDLINE            keep this running; repeatable (WRAP_CMD)
+  --name NAME               name in the log of the next --wrap or COMMAND
+  --app-port N              PORT of the first --wrap, then N+1 (3000; APP_PORT)
+  --app-host ADDR           HOST of every --wrap (127.0.0.1; APP_HOST)
 Restarts:
   --restart* WHEN           never (COMMAND), on-failure or always (--wrap)
   --backoff* DUR            delay of the first restart; it doubles (500ms)
   --backoff-max* DUR        the longest delay (10s)
-  --healthy-after* DUR      a run of this length starts the row anew (10s)
+  --healthy-after* DUR      a run this long resets the delay and count (10s)
   --max-restarts* N         give up after N restarts in a row (unlimited)
   --success* CODE|SIG       counts as success, as 0 does; repeatable
 Stopping:
   --stop-signal* SIG        what a stop sends (the signal received, or TERM)
-  --stop-timeout* DUR       from there to SIGKILL, or infinity (10s)
+  --stop-timeout* DUR       from the stop signal to SIGKILL, or infinity (10s)
   --stop-to* WHOM           leader-first (COMMAND), group (--wrap) or leader
-  --leftovers* HOW          after a crash kill, term or keep (--keep-orphans*)
+  --leftovers* HOW          what a crash leaves behind: kill, term, keep (kill)
+  --keep-orphans*           the same as --leftovers keep
 Signals and processes:
-  --forward-to* WHOM        child or group: who gets other signals (child)
-  --rewrite* FROM:TO        pass FROM on as TO, or drop it for 0; repeatable
-  --session                 give COMMAND a session of its own, as --wrap has
+  --forward-to* WHOM        who gets other signals: child or group (child)
+  --rewrite* FROM:TO        forward FROM as TO, or drop it if 0; repeatable
+  --session                 give COMMAND its own session, as --wrap has
   --no-subreaper            do not adopt orphans where foster is not PID 1
-  --parent-death-signal SIG get SIG when foster's parent dies
-  --boot, --no-boot         be, or do not be, the init of a whole machine
+  --parent-death-signal SIG send foster SIG when its parent dies
+  --boot                    be the init of a whole system
+  --no-boot                 do not be the init of a whole system
 Other:
-  --log-format* FORMAT      text or json (text); --log-time*: time in front
-  -v, -vv, -vvv             say more: info, debug, trace (or FOSTER_LOG=LEVEL)
-  -q                        say errors only
+  --log-format* FORMAT      text or json (text)
+  --log-time*               start each line of text with the time
+  -v, --verbose             log info; -vv: debug, -vvv: trace (warn; FOSTER_LOG)
+  -q, --quiet               log errors only
   --as NAME                 be tini, dumb-init or catatonit; the first argument
   -h, --help                print this help
   -V, --version             print the version
 
 Options marked * are also read from the environment: FOSTER_STOP_TIMEOUT=30s.
-All but --name are for all services, whether they stand before --wrap or after.
+All but --name apply to every service, wherever they stand on the command line.
 ";
