@@ -123,7 +123,7 @@ fn within(time: Duration, mut check: impl FnMut() -> bool) -> bool {
 #[test]
 #[ignore = "it needs the peers: make test-theirs"]
 fn restarts() {
-    tried("starts again what ended", &PEERS, |name| {
+    tried("restarts a service that ended", &PEERS, |name| {
         let stage = Stage::new();
         // An init ends, and its output with it.
         let place = if SUPERVISORS.contains(&name) { Place::Job } else { Place::Child };
@@ -185,7 +185,7 @@ fn deadline_of_s6_is_not_its_default() {
 #[test]
 #[ignore = "it needs the peers: make test-theirs"]
 fn whole_group() {
-    tried("ends when the whole process group has", &PEERS, |name| {
+    tried("waits for the whole process group", &PEERS, |name| {
         let stage = Stage::new();
         let script = "fork { block=TERM say=member await=TERM sleep=6000 } say=up pause";
         let mut run = over(name, &stage, script, 60).place(Place::Job).start();
@@ -217,7 +217,7 @@ fn escaped() {
 #[test]
 #[ignore = "it needs the peers: make test-theirs"]
 fn early_signals() {
-    tried("forwards a signal that comes at the very start", &PEERS[..4], |name| {
+    tried("forwards a signal that arrives at the very start", &PEERS[..4], |name| {
         let loses = |options: &[&str], attempts| {
             (0..attempts).any(|_| {
                 let mut run = init(name, options).probe("unblock=TERM say=ready pause").start();
@@ -264,7 +264,7 @@ fn values() {
 #[ignore = "it needs the peers: make test-theirs"]
 fn full_pipe() {
     let subjects = ["foster", "tini", "dumb-init", "catatonit"];
-    tried("goes on when nobody reads its log", &subjects, |name| {
+    tried("keeps running when nobody reads its log", &subjects, |name| {
         let stage = Stage::new();
         let fifo = stage.path().join("log");
         assert!(Command::new("mkfifo").arg(&fifo).status().expect("coreutils").success());
