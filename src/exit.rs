@@ -1,27 +1,27 @@
-//! How a process or a machine ended, and the numbers that foster itself ends with.
+//! How a process or a system ended, and foster's own exit codes.
 
 use std::fmt;
 
 use crate::signal::{Signal, SignalSet};
 
-/// foster's own failure, bad usage included (as env(1) and timeout(1) have it).
+/// foster itself failed, or was called wrongly (as in env(1) and timeout(1)).
 pub const OWN_FAILURE: u32 = 125;
 /// The command was found but cannot be run (POSIX shells: XCU 2.8.2).
 pub const CANNOT_RUN: u32 = 126;
 /// The command was not found (POSIX shells: XCU 2.8.2).
 pub const NOT_FOUND: u32 = 127;
 
-/// The code of a process on Windows that Ctrl-C or Ctrl-Break has ended (`STATUS_CONTROL_C_EXIT`);
-/// no process on Linux can end with it.
+/// The code of a process on Windows that Ctrl-C or Ctrl-Break ended (`STATUS_CONTROL_C_EXIT`). No
+/// process on Linux can end with it.
 const CONTROL_C_EXIT: u32 = 0xC000_013A;
 
-/// How a process ended. Code and signal stay apart until the last line of the program, where
-/// [`ExitStatus::code`] folds them.
+/// How a process ended. Code and signal stay apart until the program's last line, where
+/// [`ExitStatus::code`] combines them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ExitStatus {
-    /// By itself: 0 to 255 on Linux, any 32 bits on Windows.
+    /// It exited: 0 to 255 on Linux, any 32 bits on Windows.
     Code(u32),
-    /// By a signal.
+    /// A signal killed it.
     Signal(Signal),
 }
 
@@ -35,8 +35,9 @@ impl ExitStatus {
         }
     }
 
-    /// Whether it ended by one of these signals, or with the 128+n by which a shell passes that on;
-    /// or by a console event, which is what any signal becomes on Windows.
+    /// Whether one of these signals ended it. It may have died of it, or returned the 128+n by
+    /// which a shell reports that; or a console event ended it, which is what any signal becomes on
+    /// Windows.
     #[must_use]
     pub fn is_death_by(self, signals: SignalSet) -> bool {
         let number = self.code().checked_sub(128).and_then(|number| number.try_into().ok());
@@ -48,7 +49,7 @@ impl ExitStatus {
 impl fmt::Display for ExitStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            // Windows tells of crashes by codes that are known by their digits in hexadecimal.
+            // Windows reports crashes by codes that people know in hexadecimal.
             ExitStatus::Code(code @ 0x8000_0000..) => write!(f, "exited with status {code:#010X}"),
             ExitStatus::Code(code) => write!(f, "exited with status {code}"),
             ExitStatus::Signal(signal) => write!(f, "was killed by {signal}"),
@@ -56,14 +57,14 @@ impl fmt::Display for ExitStatus {
     }
 }
 
-/// How a whole machine ends, where foster is its init (reboot(2)).
+/// How a whole system ends, where foster is its init (reboot(2)).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MachineEnd {
-    /// It is switched off.
+    /// Power off.
     PowerOff,
-    /// It starts anew.
+    /// Reboot.
     Reboot,
-    /// It stands still, with power on and its last words on the screen.
+    /// Halt, with power on and the last lines on the screen.
     Halt,
 }
 
@@ -84,20 +85,20 @@ pub struct Success {
 }
 
 impl Success {
-    /// Lets this code count as success too. For a signal, give 128+n.
+    /// Makes this code count as success. For a signal, give 128+n.
     pub fn insert(&mut self, code: u32) {
         if !self.contains(code) {
             self.more.push(code);
         }
     }
 
-    /// Whether this code, as [`ExitStatus::code`] gives it, counts as success.
+    /// Whether this code, from [`ExitStatus::code`], counts as success.
     #[must_use]
     pub fn contains(&self, code: u32) -> bool {
         code == 0 || self.more.contains(&code)
     }
 
-    /// The code as foster passes it on: 0 for a success.
+    /// The code that foster ends with for it: 0 for a success.
     #[must_use]
     pub fn fold(&self, code: u32) -> u32 {
         if self.contains(code) { 0 } else { code }

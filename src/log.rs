@@ -1,6 +1,6 @@
-//! The log: a report becomes a line, in the words of `cli` and by env_logger.
+//! The log: it turns a report into a line, with the words of `cli` and the levels of env_logger.
 //!
-//! Nothing is set up before there is something to say: most inits never say anything.
+//! Nothing is set up before the first line: most inits never log anything.
 
 use std::cell::OnceCell;
 use std::fmt::{self, Write as _};
@@ -27,21 +27,21 @@ pub struct Log {
     out: OnceCell<Out>,
 }
 
-/// What foster's own lines go through, and how they look.
+/// What writes foster's own lines, and their style.
 struct Out {
     logger: Logger,
     style: Style,
 }
 
 impl Log {
-    /// A log for this configuration; nothing is written yet.
+    /// A log for this configuration. It writes nothing yet.
     pub fn new(config: Rc<Config>, world: World) -> Log {
         let own_pid = world.own_pid();
         Log { config, world, own_pid, out: OnceCell::new() }
     }
 
-    /// Says first of all who speaks, where more was asked for, and then what the reader of the
-    /// command line has to warn of.
+    /// Logs foster's name and version, if that was asked for, then the warnings about the command
+    /// line.
     pub fn begin(&self) {
         if self.config.log.verbose {
             let pid = self.own_pid;
@@ -55,7 +55,7 @@ impl Log {
         }
     }
 
-    /// Says a report, in its voice.
+    /// Logs a report in the configured voice.
     pub fn report(&self, report: &Report) {
         let (config, own_pid) = (&self.config, self.own_pid);
         if config.log.voice != Voice::Foster {
@@ -66,7 +66,7 @@ impl Log {
         }
     }
 
-    /// Whether it would say anything of a report.
+    /// Whether a report would be logged.
     pub fn says(&self, report: &Report) -> bool {
         if self.config.log.voice == Voice::Foster {
             return report.level() <= self.config.log.level;
@@ -76,12 +76,12 @@ impl Log {
         says
     }
 
-    /// Says what the machine knows nothing of.
+    /// Logs something that the state machine knows nothing of.
     pub fn say(&self, notice: Notice, message: fmt::Arguments<'_>) {
         self.note(notice, None, message);
     }
 
-    /// What is said last of all, as a line that the caller writes whole.
+    /// The last text of all, as a line that the caller writes whole.
     #[cfg_attr(windows, allow(dead_code, reason = "no machine has this for its init"))]
     pub fn last_line(&self, notice: Notice, message: fmt::Arguments<'_>) -> String {
         let style = self.out().style;
@@ -118,7 +118,7 @@ impl Log {
                     && writer.shows_colours(),
                 ..Style::of(&self.config)
             };
-            // The line is made where more is known of it than a record holds.
+            // The line is built here, because a record cannot hold everything that it needs.
             builder.format(|out, record| writeln!(out, "{}", record.args()));
             let writer = Counting { writer, style, dropped: 0 };
             let logger = builder.target(Target::Pipe(Box::new(writer))).build();
@@ -127,7 +127,7 @@ impl Log {
     }
 }
 
-/// A writer that says how many lines were lost before.
+/// A writer that reports how many lines were lost before.
 struct Counting {
     writer: LogWriter,
     style: Style,
@@ -135,7 +135,7 @@ struct Counting {
 }
 
 impl io::Write for Counting {
-    /// Takes a whole line, or drops it: this never fails, and never waits.
+    /// Writes a whole line, or drops it. It never fails and never waits.
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
         if self.dropped > 0 {
             let (style, notice) = (self.style, Notice::LinesDropped);
@@ -159,7 +159,7 @@ impl io::Write for Counting {
     }
 }
 
-/// The time, where a line of this style has it: most have not.
+/// The time, if lines of this style have one: most do not.
 fn now(style: Style) -> Timestamp {
     match style.format {
         LogFormat::Text if !style.time => Timestamp::default(),
@@ -167,12 +167,12 @@ fn now(style: Style) -> Timestamp {
     }
 }
 
-/// What the wall clock shows. One that is set to before 1970 shows its beginning.
+/// The wall clock. A time before 1970 counts as 1970.
 pub fn wall_clock() -> Timestamp {
     Timestamp(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
 }
 
-/// Writes a line as one piece. Only one with an uncommonly long name in it allocates.
+/// Writes a line in one piece. It allocates only if the line has an unusually long name in it.
 fn write_line(stream: Stream, line: fmt::Arguments<'_>) {
     let mut writer = LogWriter::new(stream);
     let mut short = Buffer::default();
@@ -182,7 +182,7 @@ fn write_line(stream: Stream, line: fmt::Arguments<'_>) {
     };
 }
 
-/// A line in memory that is never allocated, if it fits.
+/// A line on the stack, if it fits.
 struct Buffer {
     bytes: [u8; 512],
     length: usize,

@@ -1,4 +1,4 @@
-//! The foster program: reads its command line, and runs the machine on the platform.
+//! The foster program: reads its command line, and runs the state machine on the platform.
 #![no_main]
 #![deny(unsafe_op_in_unsafe_fn)]
 
@@ -13,14 +13,14 @@ use foster::cli::{self, Outcome};
 use foster::driver;
 use foster::supervisor::Supervisor;
 
-/// Runs foster on its arguments, the name it was called by first; gives the code to end with.
-/// The platform's entry point calls it.
+/// Runs foster with its arguments, its own name first; returns the exit code. The platform's entry
+/// point calls it.
 fn run(args: Vec<OsString>, world: sys::World) -> u32 {
     let config = match cli::parse(args, &world) {
         Outcome::Run(config) => config,
         Outcome::Say(say) => return sys::say_last(world, &say),
     };
-    // What it has open is given back by its end.
+    // The end of the process frees everything.
     let mut started = ManuallyDrop::new(sys::Sys::new(Rc::clone(&config), world));
     let platform = match &mut *started {
         Ok(platform) => platform,

@@ -1,9 +1,9 @@
-//! Words for processes: who they are, whom a signal is for, and why one could not be started.
+//! Processes: ids, targets of signals, marks, and why a start failed.
 
 use std::fmt;
 use std::io;
 
-/// A process id; where it stands for a group, the id of the group's leader.
+/// A process id. For a group, it is the id of the group's leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pid(pub u32);
 
@@ -13,21 +13,21 @@ impl fmt::Display for Pid {
     }
 }
 
-/// Whom a signal is for.
+/// The target of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Target {
     /// One process.
     Process(Pid),
-    /// All of a process group; on Windows, of a Job Object.
+    /// A whole process group; on Windows, a Job Object.
     Group(Pid),
-    /// All of a process group but its leader.
+    /// A process group without its leader.
     Rest(Pid),
-    /// A process that is no child of foster's, if it still carries the mark of this service.
+    /// A process that is not foster's child, if it still carries the mark of this service.
     Marked(Pid, ServiceId),
 }
 
 impl Target {
-    /// The process, or the leader of the group.
+    /// The process, or the group's leader.
     #[must_use]
     pub const fn pid(self) -> Pid {
         match self {
@@ -39,34 +39,34 @@ impl Target {
     }
 }
 
-/// Which service: its place in `Config::services`.
+/// A service, by its place in `Config::services`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ServiceId(pub u32);
 
 impl ServiceId {
-    /// As a place in a list.
+    /// As an index.
     #[must_use]
     pub const fn index(self) -> usize {
         self.0 as usize
     }
 }
 
-/// The name of a process as the kernel keeps it: the first 15 bytes of its program's, or of what it
-/// calls itself.
+/// The name of a process in the kernel: the first 15 bytes of its program's name, or of the name
+/// that it gave itself.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Comm([u8; 16]);
 
 impl Comm {
-    /// This name, as far as there is room for it.
+    /// This name, cut to 15 bytes.
     #[must_use]
     pub fn new(name: &[u8]) -> Comm {
         let mut comm = Comm::default();
-        // The last byte stays zero, as in the kernel's own.
+        // The last byte stays zero, as in the kernel.
         comm.0[..15].iter_mut().zip(name).for_each(|(place, byte)| *place = *byte);
         comm
     }
 
-    /// The name; empty where it is not known.
+    /// The name, or nothing if it is unknown.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.split(|byte| *byte == 0).next().unwrap_or_default()
@@ -79,10 +79,10 @@ impl fmt::Debug for Comm {
     }
 }
 
-/// Which run of a service, counted from 1; a start that fails is one too.
+/// The number of a service's run, counted from 1. A failed start counts too.
 ///
-/// Nothing follows from it but what is told: so `Debug` does not show it, and two machines that
-/// differ in nothing else are the same to a search.
+/// It only appears in messages. So `Debug` does not show it, and two machines that differ in
+/// nothing else are the same state to a search.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct RunNumber(pub u32);
 
@@ -95,25 +95,25 @@ impl fmt::Debug for RunNumber {
 /// One run of a service, as its processes carry it in their environment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunId {
-    /// Whose run.
+    /// The service.
     pub service: ServiceId,
-    /// What nobody can guess.
+    /// A random number that nobody can guess.
     pub nonce: u128,
 }
 
-/// The mark of a run that its processes carry outside of their environment: a number that they
-/// inherit and that means nothing else (on Linux, their soft limit of file locks).
+/// The mark of a run outside of the environment: a number that its processes inherit and that means
+/// nothing else (on Linux, their soft limit of file locks).
 ///
-/// Under another foster it begins as the number that this one carries itself, so that the outer
-/// foster knows its own by that. There is room for two such levels: of the payload behind the
-/// highest bits, the outermost run has all, of which the next keeps the first half, and the last
-/// three quarters; the rest is its own.
+/// Under another foster, the number begins like the one that foster itself carries, so that the
+/// outer foster recognizes it. There is room for two such levels. Below the highest bits, the
+/// outermost run has the whole payload; the next level keeps the first half of it, the last one
+/// three quarters. The rest is the level's own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Badge(u64);
 
 impl Badge {
-    /// The badge that this number is, if it is one: it lies in the upper half of what a signed
-    /// machine word holds, where no limit lies by chance.
+    /// This number as a badge, if it is one. Badges are in the upper half of the range of a signed
+    /// machine word, where no limit lies by chance.
     #[must_use]
     pub const fn from_number(number: u64) -> Option<Badge> {
         let badge = Badge(number);
@@ -127,8 +127,8 @@ impl Badge {
         self.0
     }
 
-    /// A badge by what nobody can guess, below that of the foster itself, if it has one; none where
-    /// there is no room for one more.
+    /// A badge from a random number, below that of foster itself, if foster has one. None if there
+    /// is no room for another level.
     #[must_use]
     pub fn new(random: u64, own: Option<Badge>) -> Option<Badge> {
         let (depth, inherited) = own.map_or((0, 0), |own| (own.depth() + 1, own.0));
@@ -138,7 +138,7 @@ impl Badge {
         Some(Badge(1 << (PAYLOAD + 2) | depth << PAYLOAD | payload))
     }
 
-    /// Whether this is the badge of the run itself, or of one that a foster in it has started.
+    /// Whether this is the badge of the run itself, or of one that a foster inside it started.
     #[must_use]
     pub fn covers(self, other: Badge) -> bool {
         let nested = || {
@@ -156,58 +156,59 @@ impl Badge {
     }
 }
 
-/// How many bits of a badge are payload: all but the sign, the bit behind it, and two for the depth.
+/// The number of payload bits of a badge: all but the sign, the bit below it, and two for the
+/// depth.
 const PAYLOAD: u32 = usize::BITS - 4;
 
 /// How many of them a foster at each depth keeps of its own badge.
 const KEPT: [u32; 3] = [0, PAYLOAD / 2, PAYLOAD / 4 * 3];
 
-/// Whose an adopted process is, by its marks.
+/// The owner of an adopted process, by its marks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mark {
-    /// It carries the mark of a run, or of several where one foster runs under another; this is
-    /// the one that is of this foster's making.
+    /// It carries the mark of a run, or of several if one foster runs under another. This is the
+    /// one that this foster made.
     Run(RunId),
-    /// It carries none: `docker exec` brought it, say.
+    /// It carries none: it came by `docker exec`, for example.
     None,
-    /// It carries none outside of its environment, which cannot be read.
+    /// It has no badge, and its environment cannot be read.
     Unreadable,
-    /// The same, and it is on its way out: its environment is gone with its memory, but it is no
-    /// zombie yet, and its children are still its own.
+    /// The same, and it is exiting: its environment is gone with its memory, but it is not a zombie
+    /// yet, and its children are still its own.
     Lost,
 }
 
 /// Why a command could not be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SpawnError {
-    /// What kind of failure it was.
+    /// The kind of failure.
     pub kind: SpawnErrorKind,
     /// The system's own error number (`errno`, or `GetLastError` on Windows).
     pub os: i32,
-    /// The process that could not become the command, where it came so far; it is no more.
+    /// The process that could not become the command, if there was one. It is gone.
     pub pid: Option<Pid>,
 }
 
-/// The kinds of failure that a user does something different about.
+/// The kinds of failure that a user handles differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SpawnErrorKind {
     /// There is no such command.
     NotFound,
-    /// The file is there, but the interpreter in its first line, or its loader, is not.
+    /// The file exists, but the interpreter in its first line, or its loader, does not.
     BadInterpreter,
-    /// The file is there, but may not be executed.
+    /// The file exists, but has no permission to be executed.
     Denied,
     /// It is a directory.
     Directory,
-    /// The file is a text that names no interpreter in its first line.
+    /// The file is a text whose first line names no interpreter.
     Script,
-    /// The file is there, but cannot be executed: it is of no executable format, say.
+    /// The file exists, but cannot be executed: its format is unknown, for example.
     NotExecutable,
-    /// A shell is needed and there is none.
+    /// It needs a shell and there is none.
     NoShell,
-    /// The system could not make a process now (EAGAIN, ENOMEM and the like).
+    /// The system cannot create a process at the moment (EAGAIN, ENOMEM and the like).
     Resources,
-    /// The process was not allowed a session of its own.
+    /// The process could not get its own session.
     NoSession,
 }
 
@@ -216,7 +217,7 @@ impl fmt::Display for SpawnError {
         match self.kind {
             SpawnErrorKind::NotFound => f.write_str("no such command"),
             SpawnErrorKind::BadInterpreter => {
-                f.write_str("it is there, but its interpreter or loader is not")
+                f.write_str("it exists, but its interpreter or loader does not")
             }
             SpawnErrorKind::Directory => {
                 f.write_str("it is a directory: give the path of a program")
@@ -237,23 +238,23 @@ impl fmt::Display for SpawnError {
     }
 }
 
-/// The system's words for one of its error numbers, the same on every C library.
+/// The system's text for one of its error numbers, the same with every C library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OsError(pub i32);
 
 impl OsError {
     /// There is no such process (ESRCH on Linux).
     pub const NO_SUCH_PROCESS: OsError = OsError(3);
-    /// One may not do that (EPERM on Linux).
+    /// It is not permitted (EPERM on Linux).
     pub const NOT_PERMITTED: OsError = OsError(1);
 }
 
 impl fmt::Display for OsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Its end is "(os error NUMBER)".
+        // It ends with "(os error NUMBER)".
         let text = io::Error::from_raw_os_error(self.0).to_string();
         let end = text.find('(').unwrap_or(text.len());
-        // musl has words of its own for these; scripts know glibc's.
+        // musl words these differently, but scripts know glibc's texts.
         f.write_str(match text[..end].trim_ascii_end() {
             "I/O error" => "Input/output error",
             "Out of memory" => "Cannot allocate memory",
@@ -269,7 +270,7 @@ impl fmt::Display for OsError {
 mod tests {
     use super::*;
 
-    /// What all but chance would have to hit.
+    /// Bits that a number has only by intent.
     const RANDOM: [u64; 6] = [0, 1, 0x5555_5555_5555_5555, 1 << 40, u64::MAX >> 9, u64::MAX];
 
     #[test]

@@ -1,9 +1,9 @@
-//! Command lines of Windows: many words as one text, and so quoted that they come out again.
+//! Command lines of Windows: words as one text, quoted so that it splits into the same words again.
 //!
-//! Windows hands a program one text, not a list of words; each program splits its own. Nearly
-//! all do it as `CommandLineToArgvW` and the C runtime do. `cmd.exe`, which runs batch files,
-//! does not. All of it is ASCII syntax, so it works on bytes: what lies between may be UTF-8, or
-//! the WTF-8 of an `OsStr`.
+//! Windows passes a program one text, not a list of words, and each program splits its own. Nearly
+//! all do it like `CommandLineToArgvW` and the C runtime. `cmd.exe`, which runs batch files, does
+//! not. The syntax is ASCII, so this works on bytes: the rest may be UTF-8, or the WTF-8 of an
+//! `OsStr`.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ pub fn program<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     let mut line = Vec::new();
     for (index, word) in words.into_iter().enumerate() {
         if index == 0 {
-            // The name of a program has rules of its own: a quote ends at the next one, whatever
-            // stands before it. No file name has a quote in it.
+            // The program's name has its own rules: a quote ends at the next one, whatever stands
+            // before that. No file name contains a quote.
             quoted(&mut line, word);
         } else {
             line.push(b' ');
@@ -23,20 +23,20 @@ pub fn program<'a>(words: impl IntoIterator<Item = &'a [u8]>) -> Vec<u8> {
     line
 }
 
-/// The command line of `cmd.exe` that makes it run a line as if it was typed.
+/// The command line by which `cmd.exe` runs a line as if it had been typed.
 #[must_use]
 pub fn shell(cmd: &[u8], line: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     quoted(&mut out, cmd);
-    // /D: nothing from the registry runs first. /S: exactly the outermost quotes are removed.
+    // /D: run no commands from the registry first. /S: remove exactly the outermost quotes.
     out.extend_from_slice(b" /D /S /C \"");
     out.extend_from_slice(line);
     out.push(b'"');
     out
 }
 
-/// The command line of `cmd.exe` that makes it run a batch file with these arguments; an error
-/// where one of them would not reach the file as it is.
+/// The command line by which `cmd.exe` runs a batch file with these arguments; an error if one of
+/// them would not reach the file unchanged.
 pub fn batch<'a>(
     cmd: &[u8],
     file: &'a [u8],
@@ -44,7 +44,7 @@ pub fn batch<'a>(
 ) -> Result<Vec<u8>, UnsafeArgument> {
     let mut out = Vec::new();
     quoted(&mut out, cmd);
-    // /V:OFF: an exclamation mark is nothing but that.
+    // /V:OFF: an exclamation mark has no meaning.
     out.extend_from_slice(b" /D /E:ON /V:OFF /S /C \"");
     batch_word(&mut out, file, true)?;
     for argument in arguments {
@@ -55,16 +55,16 @@ pub fn batch<'a>(
     Ok(out)
 }
 
-/// Whether a file, by its name, is one that `cmd.exe` has to run.
+/// Whether `cmd.exe` has to run a file of this name.
 #[must_use]
 pub fn is_batch(file: &[u8]) -> bool {
-    // Windows drops dots and spaces at the end of a name before it opens the file.
+    // Windows removes dots and spaces from the end of a name before it opens the file.
     let end = file.iter().rposition(|byte| !matches!(byte, b' ' | b'.')).map_or(0, |last| last + 1);
     let extension = &file[end.saturating_sub(4)..end];
     extension.eq_ignore_ascii_case(b".bat") || extension.eq_ignore_ascii_case(b".cmd")
 }
 
-/// An argument that `cmd.exe` would not hand to a batch file as it is.
+/// An argument that `cmd.exe` would not pass to a batch file unchanged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnsafeArgument {
     argument: String,
@@ -98,8 +98,8 @@ fn argument(line: &mut Vec<u8>, word: &[u8]) {
     let mut backslashes = 0;
     for byte in word {
         if *byte == b'"' {
-            // Backslashes mean something before a quote alone: each is doubled there, and one
-            // more makes the quote a character.
+            // Backslashes matter only before a quote: each is doubled there, and one more escapes
+            // the quote.
             line.extend(std::iter::repeat_n(b'\\', backslashes + 1));
         }
         backslashes = if *byte == b'\\' { backslashes + 1 } else { 0 };
@@ -109,7 +109,7 @@ fn argument(line: &mut Vec<u8>, word: &[u8]) {
     line.push(b'"');
 }
 
-/// Adds a word that a batch file is to get.
+/// Adds a word for a batch file.
 fn batch_word(line: &mut Vec<u8>, word: &[u8], quote: bool) -> Result<(), UnsafeArgument> {
     let is_syntax = |byte: &u8| matches!(byte, b'"' | b'%' | b'\r' | b'\n');
     if let Some(byte) = word.iter().copied().find(is_syntax) {
@@ -123,8 +123,8 @@ fn batch_word(line: &mut Vec<u8>, word: &[u8], quote: bool) -> Result<(), Unsafe
     }
     line.push(b'"');
     line.extend_from_slice(word);
-    // The batch file may hand it on to a program, for which a backslash would make the quote a
-    // character; to `cmd.exe` and in a path two are as good as one.
+    // The batch file may pass it to a program, where a backslash would escape the quote. To
+    // `cmd.exe`, and in a path, two are as good as one.
     let backslashes = word.iter().rev().take_while(|byte| **byte == b'\\').count();
     line.extend(std::iter::repeat_n(b'\\', backslashes));
     line.push(b'"');
@@ -137,7 +137,7 @@ fn quoted(line: &mut Vec<u8>, word: &[u8]) {
     line.push(b'"');
 }
 
-/// What means nothing to `cmd.exe` outside of quotes, besides letters and digits.
+/// Characters without a meaning to `cmd.exe` outside of quotes, besides letters and digits.
 const PLAIN: &[u8] = b"#$+-./:?@\\_";
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ mod tests {
         String::from_utf8(bytes).expect("the words are UTF-8, and what is added is ASCII")
     }
 
-    /// The words of a command line as `CommandLineToArgvW` is documented to split it.
+    /// Splits a command line as `CommandLineToArgvW` is documented to do.
     fn split(line: &str) -> Vec<String> {
         let (name, mut rest) = line[1..].split_once('"').expect("the name is in quotes");
         let mut words = vec![name.to_owned()];

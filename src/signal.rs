@@ -1,7 +1,7 @@
 //! Signals by name and by their number on Linux, without libc.
 //!
-//! The numbers are those of signal(7) for x86, Arm, RISC-V and most others; MIPS, SPARC and
-//! PA-RISC number some of them differently and are not supported.
+//! The numbers are those of signal(7) for x86, Arm, RISC-V and most others. MIPS, SPARC and PA-RISC
+//! number some signals differently and are not supported.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,27 +11,27 @@ use std::str::FromStr;
 pub struct Signal(u8);
 
 impl Signal {
-    /// The hang-up of a terminal, or "read your configuration again".
+    /// The terminal hung up, or "reload your configuration".
     pub const HUP: Signal = Signal(1);
     /// Ctrl-C.
     pub const INT: Signal = Signal(2);
     /// Ctrl-\.
     pub const QUIT: Signal = Signal(3);
-    /// What cannot be caught: the end.
+    /// Kills; cannot be caught.
     pub const KILL: Signal = Signal(9);
-    /// First of the two that mean what the program says they mean.
+    /// The first of two that programs use as they like.
     pub const USR1: Signal = Signal(10);
-    /// Second of the two that mean what the program says they mean.
+    /// The second of two that programs use as they like.
     pub const USR2: Signal = Signal(12);
     /// A write to a pipe that nobody reads.
     pub const PIPE: Signal = Signal(13);
-    /// A polite request to end.
+    /// A request to end.
     pub const TERM: Signal = Signal(15);
     /// A child ended or stopped.
     pub const CHLD: Signal = Signal(17);
-    /// Go on after a stop.
+    /// Continue after a stop.
     pub const CONT: Signal = Signal(18);
-    /// What cannot be caught: the halt.
+    /// Stops; cannot be caught.
     pub const STOP: Signal = Signal(19);
     /// Ctrl-Z.
     pub const TSTP: Signal = Signal(20);
@@ -39,17 +39,17 @@ impl Signal {
     pub const TTIN: Signal = Signal(21);
     /// A background job wrote to the terminal.
     pub const TTOU: Signal = Signal(22);
-    /// The window changed its size.
+    /// The window size changed.
     pub const WINCH: Signal = Signal(28);
-    /// The power fails.
+    /// Power failure.
     pub const PWR: Signal = Signal(30);
-    /// The first real-time signal that programs may use: glibc keeps 32 and 33 for itself, and
-    /// `kill -l` counts from here.
+    /// The first real-time signal that programs may use: glibc reserves 32 and 33, and `kill -l`
+    /// counts from here.
     pub const RTMIN: Signal = Signal(34);
-    /// The last signal there is.
+    /// The last signal.
     pub const RTMAX: Signal = Signal(64);
 
-    /// The signal with this number, if there is one.
+    /// The signal with this number, if it exists.
     #[must_use]
     pub fn new(number: i32) -> Option<Signal> {
         u8::try_from(number).ok().filter(|n| (1..=64).contains(n)).map(Signal)
@@ -61,7 +61,7 @@ impl Signal {
         self.0
     }
 
-    /// Whether it queues and carries a value, instead of being one bit that is set or not.
+    /// Whether it is queued with a value, instead of being a bit that is set or not.
     #[must_use]
     pub const fn is_real_time(self) -> bool {
         self.0 >= 32
@@ -86,14 +86,14 @@ impl fmt::Debug for Signal {
     }
 }
 
-/// A word that names no signal.
+/// The error for a word that is not the name of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownSignal;
 
 impl FromStr for Signal {
     type Err = UnknownSignal;
 
-    /// Reads `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `RTMAX-1`, in either case of letters.
+    /// Reads `TERM`, `SIGTERM`, `15`, `RTMIN+3` or `RTMAX-1`, in upper or lower case.
     fn from_str(text: &str) -> Result<Signal, UnknownSignal> {
         if let Some(number) = decimal(text) {
             return i32::try_from(number).ok().and_then(Signal::new).ok_or(UnknownSignal);
@@ -126,7 +126,7 @@ impl FromStr for Signal {
     }
 }
 
-/// What is left of a signal's name without `SIG`, in either case of letters.
+/// A signal's name without `SIG`, in upper or lower case.
 pub(crate) fn strip_sig(name: &str) -> &str {
     match name.split_at_checked(3) {
         Some((sig, rest)) if sig.eq_ignore_ascii_case("SIG") => rest,
@@ -134,7 +134,7 @@ pub(crate) fn strip_sig(name: &str) -> &str {
     }
 }
 
-/// A number of digits and nothing else: `parse` would take a plus sign.
+/// A number that consists of digits only: `parse` would accept a plus sign.
 pub(crate) fn decimal(text: &str) -> Option<u32> {
     let add = |number: u32, digit: u32| number.checked_mul(10)?.checked_add(digit);
     let mut digits = text.chars().map(|letter| letter.to_digit(10)).peekable();
@@ -142,7 +142,7 @@ pub(crate) fn decimal(text: &str) -> Option<u32> {
     digits.try_fold(0, |number, digit| add(number, digit?))
 }
 
-/// A set of signals, as the kernel keeps one: a bit for each number.
+/// A set of signals as in the kernel: one bit per number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SignalSet(u64);
 
@@ -150,7 +150,7 @@ impl SignalSet {
     /// No signal.
     pub const EMPTY: SignalSet = SignalSet(0);
 
-    /// The set of the signals in a list.
+    /// The set of these signals.
     #[must_use]
     pub const fn of(signals: &[Signal]) -> SignalSet {
         let mut bits = 0;
@@ -168,13 +168,13 @@ impl SignalSet {
         self.0 & (1 << (signal.0 - 1)) != 0
     }
 
-    /// All that are in either of two sets.
+    /// The signals that are in either of two sets.
     #[must_use]
     pub const fn union(self, other: SignalSet) -> SignalSet {
         SignalSet(self.0 | other.0)
     }
 
-    /// All that are in this set and not in the other.
+    /// The signals of this set that are not in the other.
     #[must_use]
     pub const fn without(self, other: SignalSet) -> SignalSet {
         SignalSet(self.0 & !other.0)
@@ -185,7 +185,7 @@ impl SignalSet {
         self.0 |= 1 << (signal.0 - 1);
     }
 
-    /// Takes a signal out; says whether it was in.
+    /// Removes a signal, and says whether it was there.
     pub const fn remove(&mut self, signal: Signal) -> bool {
         let was_in = self.contains(signal);
         self.0 &= !(1 << (signal.0 - 1));

@@ -1,18 +1,18 @@
-//! Points in time, as plain numbers that the caller brings along.
+//! Points in time, as plain numbers from the caller.
 //!
-//! `std::time::Instant` cannot be written as a literal, so a trace made with it could not be
-//! printed, saved and replayed. This one can.
+//! `std::time::Instant` cannot be constructed, so a trace with it could not be printed, saved and
+//! replayed. This type can.
 
 use std::fmt;
 use std::num::NonZeroU64;
 use std::ops::Add;
 use std::time::Duration;
 
-/// A point in time: nanoseconds since some start that the platform chose (monotonic, never
-/// stepped by the wall clock). Arithmetic saturates instead of wrapping.
+/// A point in time: nanoseconds since a start that the platform chose (monotonic, not affected by
+/// changes of the wall clock). Arithmetic saturates.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Instant(
-    /// One more than that, so that an instant that may be missing takes no more room.
+    /// The nanoseconds plus one, so that an `Option<Instant>` is no larger.
     NonZeroU64,
 );
 
@@ -32,24 +32,24 @@ impl Instant {
         self.0.get() - 1
     }
 
-    /// How long ago `earlier` was, or zero where it is not earlier.
+    /// The time since `earlier`, or zero if that is later.
     #[must_use]
-    // It is short, and stands in many places.
+    // It is short, and called in many places.
     #[inline(never)]
     pub const fn since(self, earlier: Instant) -> Duration {
         Duration::from_nanos(self.0.get().saturating_sub(earlier.0.get()))
     }
 
-    /// When to do again what is a burden to others, where it was begun at `began` and is done now:
-    /// after a rest of eight times as long as it took, `longest` at the most. So it takes no more than
-    /// a ninth of the time that passes, but for what takes longest.
+    /// When costly work that began at `began` and ends now may run again: after eight times its
+    /// duration, at most `longest`. So it takes at most a ninth of all time, unless it takes very
+    /// long.
     #[must_use]
     pub fn rested(self, began: Instant, longest: Duration) -> Instant {
         self + (self.since(began) * REST).min(longest)
     }
 }
 
-/// For how many times as long as something took there is a rest from it.
+/// The rest after costly work, as a multiple of its duration.
 const REST: u32 = 8;
 
 impl Add<Duration> for Instant {
@@ -58,7 +58,7 @@ impl Add<Duration> for Instant {
     // As `since`.
     #[inline(never)]
     fn add(self, delay: Duration) -> Instant {
-        // More than 584 years are for ever.
+        // More than 584 years count as for ever.
         let nanos = delay.as_secs().saturating_mul(1_000_000_000);
         let nanos = nanos.saturating_add(u64::from(delay.subsec_nanos()));
         Instant(self.0.saturating_add(nanos))
@@ -83,22 +83,22 @@ impl fmt::Display for Instant {
     }
 }
 
-/// A point on the wall clock, which is for people and logs alone: so long after 1970 began in UTC.
+/// A time of the wall clock, for people and logs only: the duration since 1970 in UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Timestamp(pub Duration);
 
 impl fmt::Display for Timestamp {
-    /// As RFC 3339 has it, with milliseconds: `2026-11-23T05:06:07.089Z`.
+    /// In the format of RFC 3339, with milliseconds: `2026-11-23T05:06:07.089Z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         let (days, rest) = (seconds / 86_400, seconds % 86_400);
-        // Years that begin in March have the odd day at their end. All 400 years have the same
-        // 146,097 days, from March of the year 0, which was 719,468 days before 1970.
+        // Years that begin in March have the leap day at their end. All spans of 400 years have
+        // 146,097 days; 1970 began 719,468 days after March of the year 0.
         let day = days + 719_468;
         let (era, day) = (day / 146_097, day % 146_097);
         let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
         let day = day - (365 * year + year / 4 - year / 100);
-        // Five months in a row, from March on, have 153 days.
+        // From March on, each five months have 153 days.
         let month = (5 * day + 2) / 153;
         let day = day - (153 * month + 2) / 5 + 1;
         let (next, month) = if month < 10 { (0, month + 3) } else { (1, month - 9) };
@@ -130,7 +130,7 @@ mod tests {
         assert_eq!(rested_at(1_100), 1_100 + 800);
         assert_eq!(rested_at(2_250), 2_250 + 10_000);
         assert_eq!(rested_at(9_000), 9_000 + 10_000);
-        // The clock that is read may be a little behind.
+        // The clock may have been read a little earlier.
         assert_eq!(rested_at(900), 900);
     }
 
@@ -144,7 +144,7 @@ mod tests {
         assert_eq!(text(951_782_400, 7), "2000-02-29T00:00:00.007Z");
         assert_eq!(text(1_795_410_367, 89), "2026-11-23T05:06:07.089Z");
         assert_eq!(text(4_107_542_400, 0), "2100-03-01T00:00:00.000Z");
-        // Each day of some centuries, as another has it.
+        // Each day of some centuries, compared with another implementation.
         for day in 0..if cfg!(miri) { 1_000 } else { 130_000 } {
             let since = Duration::from_secs(day * 86_400 + day % 86_400);
             let other = humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since);

@@ -1,4 +1,4 @@
-//! catatonit's command line, environment and words.
+//! catatonit's command line, environment and messages.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::getopt::{Getopt, Long, strtol};
 use super::show::Program;
 use super::{Say, Sink, Stream, Surroundings};
 
-/// Reads catatonit's command line and environment into a configuration; gives the command.
+/// Reads catatonit's command line and environment into a configuration; returns the command.
 pub(super) fn parse<'a>(
     args: &'a [OsString],
     surroundings: &impl Surroundings,
@@ -83,8 +83,7 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
         Report::StartFailed { service, error, .. } => {
             let (program, why) = (Program { config, id: service }, OsError(error.os));
             match error.pid {
-                // catatonit's child is a process like any other until it fails, and says so
-                // itself.
+                // catatonit's child reports its own failure, and counts as started until then.
                 Some(pid) => {
                     say_as(own_pid, Level::Debug, format_args!("pid1 ({pid}) spawned: {program}"));
                     say_as(pid, Level::Error, format_args!("failed to exec pid1: {why}"));

@@ -1,4 +1,4 @@
-//! dumb-init's command line, environment and words.
+//! dumb-init's command line, environment and messages.
 
 use std::borrow::Cow;
 use std::ffi::OsString;
@@ -16,7 +16,7 @@ use super::getopt::{Getopt, Long, strtol, to_int};
 use super::show::Program;
 use super::{Say, Sink, Stream, Surroundings};
 
-/// Reads dumb-init's command line and environment into a configuration; gives the command.
+/// Reads dumb-init's command line and environment into a configuration; returns the command.
 pub(super) fn parse<'a>(
     args: &'a [OsString],
     surroundings: &impl Surroundings,
@@ -65,7 +65,7 @@ pub(super) fn parse<'a>(
         config.session = Session::OwnWithTerminal;
         (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group);
         config.setup.detach_terminal = true;
-        // A group without a shell above it does not stop for anything softer.
+        // A group without a shell above it ignores the softer stop signals.
         for signal in TTY_STOPS.into_iter().filter(|signal| !rewritten.contains(*signal)) {
             rewrites.set(signal, Some(Signal::STOP));
         }
@@ -78,8 +78,7 @@ pub(super) fn parse<'a>(
     Ok(getopt.operands())
 }
 
-/// Reads what sscanf(3) reads by `%d:%d`, of which the first is a signal and the second a signal
-/// or 0.
+/// Reads `%d:%d` like sscanf(3): a signal, then a signal or 0.
 fn rewrite(text: &[u8]) -> Option<(Signal, Option<Signal>)> {
     let (from, rest) = to_int(strtol(text)?);
     let (to, _) = to_int(strtol(rest.strip_prefix(b":")?)?);
@@ -104,7 +103,7 @@ pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
             let Some(pid) = error.pid else {
                 return lines.always(format_args!("Unable to fork. Exiting."));
             };
-            // dumb-init's child is a process like any other until it fails, and says so itself.
+            // dumb-init's child reports its own failure, and counts as started until then.
             lines.spawned(pid);
             if error.kind == SpawnErrorKind::NoSession {
                 let number = error.os;
@@ -147,7 +146,7 @@ pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
         | Report::KillingAll { .. }
         | Report::MachineEnds { .. }
         | Report::KillFailed { .. }
-        // dumb-init leaves these, and says nothing after its good-bye.
+        // dumb-init does not reap these, and is silent after its good-bye.
         | Report::ReapedAtEnd { .. }
         | Report::SuspendingAlone
         | Report::NotSuspended
@@ -155,14 +154,14 @@ pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
     }
 }
 
-/// The lines that a report comes to.
+/// The lines for a report.
 struct Lines<'a, 'b> {
     out: &'a mut Sink<'b>,
     config: &'a Config,
 }
 
 impl Lines<'_, '_> {
-    /// Says what was not asked for too.
+    /// Writes a line at every level.
     fn always(&mut self, line: fmt::Arguments<'_>) {
         (self.out)(Stream::Err, format_args!("[dumb-init] {line}"));
     }
@@ -228,7 +227,7 @@ impl Lines<'_, '_> {
     }
 }
 
-/// All that dumb-init says goes to stderr, asked for or not.
+/// dumb-init writes everything to stderr, asked for or not.
 fn say(text: &str, code: u32) -> Say {
     Say::new(Stream::Err, text, code)
 }
@@ -245,7 +244,7 @@ const LONGS: [Long; 5] = [
     ("version", false, b'V'),
 ];
 
-/// What a terminal stops jobs with.
+/// The signals by which a terminal stops jobs.
 const TTY_STOPS: [Signal; 3] = [Signal::TSTP, Signal::TTIN, Signal::TTOU];
 
 const OPENING: [&str; 2] = ["Running in debug mode.", "Not running in setsid mode."];

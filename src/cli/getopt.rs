@@ -1,13 +1,13 @@
-//! A command line as getopt_long(3) reads it, with its messages word for word, and numbers as C
-//! reads them.
+//! Command lines read like getopt_long(3), with its messages word for word, and numbers read like
+//! in C.
 //!
-//! It stops at the first operand, as getopt does on musl, or on glibc with a `+` or with
+//! Parsing stops at the first operand, as getopt does on musl, or on glibc with a `+` or with
 //! POSIXLY_CORRECT: a later `--` or option belongs to the command.
 
 use std::ffi::OsString;
 use std::fmt;
 
-/// A long option: its name, whether it takes a value, and the letter that it stands for.
+/// A long option: its name, whether it takes a value, and its letter.
 pub(super) type Long = (&'static str, bool, u8);
 
 /// A reader of options.
@@ -15,12 +15,12 @@ pub(super) struct Getopt<'a> {
     /// `argv[0]` as it is, for messages.
     path: &'a [u8],
     arguments: &'a [OsString],
-    /// The letters; a colon follows one that takes a value.
+    /// The letters. A colon follows each that takes a value.
     letters: &'static [u8],
     longs: &'static [Long],
-    /// The letters of the argument at hand that were not read yet.
+    /// The letters of the current argument that are still to be read.
     cluster: &'a [u8],
-    /// What is wrong with the last option, if anything; a line, ended.
+    /// The error of the last option, if any, as a line with its newline.
     pub(super) error: String,
 }
 
@@ -38,8 +38,8 @@ impl<'a> Getopt<'a> {
         Getopt { path, arguments, letters, longs, cluster: b"", error: String::new() }
     }
 
-    /// The next option by its letter, with its value, which is empty where it takes none. For one that
-    /// is wrong the letter is a question mark, and `error` has getopt's line for it.
+    /// The next option's letter and value, which is empty if it takes none. For a wrong one the
+    /// letter is a question mark, and `error` has getopt's line.
     pub(super) fn next(&mut self) -> Option<(u8, &'a [u8])> {
         if self.cluster.is_empty() {
             match self.arguments.first()?.as_encoded_bytes() {
@@ -63,7 +63,7 @@ impl<'a> Getopt<'a> {
         Some(self.short(*letter))
     }
 
-    /// What follows the options.
+    /// The words after the options.
     pub(super) fn operands(&self) -> &'a [OsString] {
         self.arguments
     }
@@ -82,7 +82,7 @@ impl<'a> Getopt<'a> {
         if self.letters.get(place + 1) != Some(&b':') {
             return (letter, b"");
         }
-        // The value is the rest of this argument, or the next one.
+        // The value is the rest of this argument, or the next argument.
         let rest = std::mem::take(&mut self.cluster);
         let value = if rest.is_empty() { self.advance() } else { Some(rest) };
         match value {
@@ -91,7 +91,7 @@ impl<'a> Getopt<'a> {
         }
     }
 
-    /// Reads what stands behind two dashes: a name or an abbreviation of one, `=`, a value.
+    /// Reads a long option: a name or an abbreviation, `=`, a value.
     fn long(&mut self, written: &'a [u8]) -> (u8, &'a [u8]) {
         let equals = written.iter().position(|byte| *byte == b'=');
         let name = &written[..equals.unwrap_or(written.len())];
@@ -136,7 +136,7 @@ impl<'a> Getopt<'a> {
         self.wrong(format_args!("{what} -- '{}'", String::from_utf8_lossy(&letter)))
     }
 
-    /// Takes down a line of getopt's.
+    /// Stores an error line.
     #[cold]
     fn wrong(&mut self, text: fmt::Arguments<'_>) -> (u8, &'a [u8]) {
         self.error = format!("{}: {text}\n", String::from_utf8_lossy(self.path));
@@ -144,8 +144,8 @@ impl<'a> Getopt<'a> {
     }
 }
 
-/// Reads a decimal number as strtol(3) does: after white space and a sign, up to what is no
-/// digit, and saturating. Gives the number and what follows it; nothing where there is no digit.
+/// Reads a decimal number like strtol(3): after white space and a sign, up to the first other byte,
+/// saturating. Returns the number and the rest; nothing if there is no digit.
 pub(super) fn strtol(text: &[u8]) -> Option<(i64, &[u8])> {
     let is_space = |byte: &u8| matches!(byte, b' ' | b'\t'..=b'\r');
     let start = text.iter().position(|byte| !is_space(byte))?;
@@ -160,13 +160,13 @@ pub(super) fn strtol(text: &[u8]) -> Option<(i64, &[u8])> {
     }
     let number = digits.iter().fold(0_i64, |number, digit| {
         let digit = i64::from(digit - b'0');
-        // Counting down from 0 reaches the lowest number too.
+        // Counting down from 0 reaches the lowest number as well.
         number.saturating_mul(10).saturating_add(if negative { -digit } else { digit })
     });
     Some((number, rest))
 }
 
-/// Reads a number as atoi(3) and the `%d` of sscanf(3) do on 64 bits: as `strtol`, cut to 32.
+/// Reads a number like atoi(3) and the `%d` of sscanf(3) on 64 bits: like `strtol`, cut to 32 bits.
 pub(super) fn to_int((number, rest): (i64, &[u8])) -> (i32, &[u8]) {
     (number as i32, rest)
 }
@@ -182,7 +182,7 @@ mod tests {
         ("version", false, b'V'),
     ];
 
-    /// Reads all options; gives what they came to, an error as its line, and the operands.
+    /// Reads all options; returns them, an error as its line, and the operands.
     fn read(args: &[&str], longs: &'static [Long]) -> (Vec<String>, Vec<String>) {
         let args: Vec<OsString> = args.iter().map(OsString::from).collect();
         let mut getopt = Getopt::new(&args, b"hvVr:", longs);
@@ -252,7 +252,7 @@ mod tests {
         ] {
             assert_eq!(read(args, LONGS).0, [line]);
         }
-        // Without long options, two dashes are a dash and a letter that is one.
+        // Without long options, two dashes are a dash and the letter `-`.
         assert_eq!(read(&["p", "--help"], &[]).0, ["p: invalid option -- '-'\n"]);
         assert_eq!(read(&["p", "--", "--help"], &[]).1, ["--help"]);
     }

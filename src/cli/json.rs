@@ -1,4 +1,4 @@
-//! A line of the log for a machine: what there is to tell, under keys that stay as they are.
+//! Log lines in JSON: values under keys that do not change.
 
 use std::fmt::{self, Write};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::supervisor::{Report, Wait, Who};
 
 use super::message::service_of;
 
-/// The members of a line's object behind its time and level: those that apply.
+/// The members of a line's object after its time and level: those that apply.
 #[derive(Default)]
 pub(super) struct Members<'a> {
     pub(super) event: &'static str,
@@ -25,7 +25,7 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    /// What a report tells.
+    /// The members for a report.
     pub(super) fn of(config: &'a Config, report: &Report) -> Members<'a> {
         let mut it = Members::named(event(report));
         it.service = service_of(config, report).map(|service| &*service.name);
@@ -76,15 +76,15 @@ impl<'a> Members<'a> {
         it
     }
 
-    /// Nothing but what happened.
+    /// Only the event.
     pub(super) fn named(event: &'static str) -> Members<'a> {
         Members { event, ..Members::default() }
     }
 
-    /// Writes them, with the same in words.
+    /// Writes them, followed by the message.
     pub(super) fn write(&self, message: &dyn fmt::Display, out: &mut dyn Write) -> fmt::Result {
         let mut put = |key: &str, value: Value<'_>| {
-            // The first one stands behind the level.
+            // The level comes before the first one.
             write!(out, r#","{key}":"#)?;
             match value {
                 Value::Number(number) => write!(out, "{number}"),
@@ -115,7 +115,7 @@ impl<'a> Members<'a> {
             put("signal", Value::Text(signal))?;
         }
         if let Some(delay) = self.delay {
-            // No more than a u64 holds, which is for ever.
+            // Capped at a u64, which is for ever.
             let millis = delay.as_secs().saturating_mul(1000);
             put("delay_ms", Value::Number(millis.saturating_add(delay.subsec_millis().into())))?;
         }
@@ -126,7 +126,7 @@ impl<'a> Members<'a> {
     }
 }
 
-/// What happened, by its name.
+/// The event.
 fn event(report: &Report) -> &'static str {
     match report {
         Report::Started { .. } => "started",
@@ -162,8 +162,8 @@ enum Value<'a> {
     Text(&'a dyn fmt::Display),
 }
 
-/// Takes a text and writes it as the inside of a JSON string, which stays on its line wherever it
-/// is shown, and in whatever reads it as a script.
+/// Takes a text and writes it as the inside of a JSON string. It stays on one line wherever it is
+/// shown, and in programs that read it as a script.
 struct Escape<'a>(&'a mut dyn Write);
 
 impl Write for Escape<'_> {

@@ -1,14 +1,15 @@
-//! Which arguments of a machine's init were written for it.
+//! Which arguments of a system's init were meant for it.
 //!
-//! The kernel gives its first process every word of its own command line that no driver took and that
-//! has no `=` in it, and behind these what stands behind ` -- ` (kernel-parameters, init/main.c). A
-//! boot loader's `splash`, `single` or `auto` is no command: what counts is behind the two dashes.
+//! The kernel passes its first process every word of its own command line that no driver took and
+//! that contains no `=`, followed by the words after ` -- ` (kernel-parameters, init/main.c). A
+//! boot loader's `splash`, `single` or `auto` is not a command: only the words after the two dashes
+//! count.
 
 use std::ffi::OsString;
 
-/// How many of an init's arguments, its name first and not counted, are words that the kernel only
-/// had left over. They stand in front of the others. None where the arguments are not those that this
-/// kernel command line makes: somebody else wrote them (a script that became foster).
+/// The number of an init's arguments, without its name, that are leftover words of the kernel's.
+/// They come before the others. None if the arguments do not match this kernel command line: then
+/// somebody else wrote them (a script that became foster).
 pub(super) fn count_strays(args: &[OsString], line: &[u8]) -> usize {
     let given = args.get(1..).unwrap_or_default();
     let (mut before, mut behind) = (line, line);
@@ -21,7 +22,7 @@ pub(super) fn count_strays(args: &[OsString], line: &[u8]) -> usize {
     }
     let (left_over, ours) = given.split_at(count);
     let are_ours = ours.iter().all(|arg| next_word(&mut behind).is_some_and(|it| is_same(arg, it)));
-    // The drivers took those that are missing.
+    // Drivers took the missing words.
     let is_stray = |arg: &OsString| {
         while let Some(word) = next_word(&mut before) {
             if is_same(arg, word) {
@@ -33,8 +34,8 @@ pub(super) fn count_strays(args: &[OsString], line: &[u8]) -> usize {
     if are_ours && left_over.iter().all(is_stray) { count } else { 0 }
 }
 
-/// Takes a word off the kernel's command line, with its quotes: double quotes keep words together, and
-/// nothing else does. None at its end, and for two dashes, which are taken off too.
+/// Takes a word from the kernel's command line, quotes included: only double quotes keep words
+/// together. None at the end, and for two dashes, which are removed too.
 fn next_word<'a>(line: &mut &'a [u8]) -> Option<&'a [u8]> {
     let rest = line.trim_ascii_start();
     let mut in_quotes = false;
@@ -47,8 +48,8 @@ fn next_word<'a>(line: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(word).filter(|word| !word.is_empty() && *word != b"--")
 }
 
-/// Whether an argument is this word. The kernel leaves quotes in the midst of a word; to compare the
-/// two it is enough to leave them out of both.
+/// Whether an argument is this word. The kernel keeps quotes inside a word, so quotes are ignored
+/// in both.
 fn is_same(arg: &OsString, word: &[u8]) -> bool {
     let is_no_quote = |byte: &&u8| **byte != b'"';
     arg.as_encoded_bytes().iter().filter(is_no_quote).eq(word.iter().filter(is_no_quote))
@@ -58,7 +59,7 @@ fn is_same(arg: &OsString, word: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    /// What is left over of these arguments, and what stays.
+    /// The leftover words, and the remaining arguments.
     fn split(line: &str, args: &[&str]) -> (Vec<OsString>, Vec<OsString>) {
         let mut args: Vec<OsString> = ["/init"].iter().chain(args).map(OsString::from).collect();
         let count = count_strays(&args, line.as_bytes());
@@ -85,7 +86,7 @@ mod tests {
                 &["--wrap", "getty ttyS0"],
             ),
             ("a -- --wrap=\"b c\"", &["a", "--wrap=b c"], &["a"], &["--wrap=b c"]),
-            // The kernel drops a second pair of dashes and what follows.
+            // The kernel drops a second pair of dashes and everything after it.
             ("a -- b -- c", &["a", "b"], &["a"], &["b"]),
             ("a -- a", &["a", "a"], &["a"], &["a"]),
             ("quiet -- app", &["app"], &[], &["app"]),

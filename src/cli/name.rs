@@ -1,17 +1,16 @@
-//! What a service is called where nobody gave it a name: its program, without the folder.
+//! The name of a service without `--name`: its program, without the folder.
 //!
-//! Of a line for a shell that is the first word which is a program: not `cd`, `if` or an
-//! assignment, nor what only leads to it, as `exec` and `nice` do. This knows just enough of a
-//! shell's grammar to find it in an ordinary line; a name that it gets wrong is a poor name and no
-//! more, and `--name` gives a better one.
+//! For a shell line, it is the first word that is a program: not `cd`, `if` or an assignment, nor
+//! one that only leads to it, like `exec` and `nice`. This knows just enough of a shell's grammar
+//! to find it in an ordinary line. A wrong guess is only a poor name, and `--name` gives a better
+//! one.
 
 use crate::config::ServiceConfig;
 
 use super::show::OneLine;
 use super::{Platform, wrap};
 
-/// Names each service that has no name; of those that would have the same one, each gets its
-/// number among them too.
+/// Names each service that has no name. Services with the same name are numbered.
 pub(super) fn name_all(services: &mut [ServiceConfig], platform: Platform) {
     let mut derived = Vec::new();
     for (index, service) in services.iter_mut().enumerate() {
@@ -21,9 +20,9 @@ pub(super) fn name_all(services: &mut [ServiceConfig], platform: Platform) {
         }
     }
     let mut order: Vec<usize> = (0..services.len()).collect();
-    // It allocates nothing, and with the place behind the name it keeps their order.
+    // This sort allocates nothing, and with the place as the second key it keeps their order.
     order.sort_unstable_by(|a, b| (&services[*a].name, a).cmp(&(&services[*b].name, b)));
-    // Which each is of its name, from 1 on; 0 where it is the only one.
+    // The number of each among those of its name, from 1 on; 0 if it is the only one.
     let mut numbers = vec![0; services.len()];
     for two in order.windows(2) {
         let (before, this) = (two[0], two[1]);
@@ -38,10 +37,10 @@ pub(super) fn name_all(services: &mut [ServiceConfig], platform: Platform) {
     }
 }
 
-/// The name that a service has by its words.
+/// The name of a service from its words.
 fn name_of(service: &ServiceConfig, platform: Platform) -> Box<str> {
     let found = if service.in_shell {
-        // The last word, on every platform.
+        // On every platform it is the last word.
         let rest = service.argv.words().last().unwrap_or_default();
         program(&mut Words { rest, platform }, platform)
     } else {
@@ -67,12 +66,12 @@ fn name_of(service: &ServiceConfig, platform: Platform) -> Box<str> {
     format!("{}", OneLine(&plain)).into()
 }
 
-/// The program that these commands are about: the one that takes the shell's place by `exec`, or
-/// else the first one; or else the first builtin. An empty word ends a command.
+/// The program that these commands are about: the one that replaces the shell by `exec`, else the
+/// first one, else the first builtin. An empty word ends a command.
 fn program<'a>(words: &mut dyn Iterator<Item = &'a [u8]>, platform: Platform) -> Option<&'a [u8]> {
     let (mut first, mut builtin) = (None, None);
-    // Where the words are arguments, and where they stand behind a wrapper, of which the next ones
-    // may be options.
+    // Whether the words are arguments, and whether they follow a wrapper, so that the next ones may
+    // be options.
     let (mut in_arguments, mut in_wrapper, mut in_exec) = (false, false, false);
     let mut skips = false;
     for word in words {
@@ -88,7 +87,7 @@ fn program<'a>(words: &mut dyn Iterator<Item = &'a [u8]>, platform: Platform) ->
         if in_wrapper && (word[0] == b'-' || word[0].is_ascii_digit()) {
             skips = is_one_of(VALUED);
         } else if is_one_of(KEYWORDS) {
-            // The words of a loop are not what it does.
+            // The words of a loop are not its commands.
             in_arguments = is_one_of("for select case function");
         } else if is_one_of(WRAPPERS) || is_one_of(SWITCHERS) {
             builtin.get_or_insert(word);
@@ -116,19 +115,19 @@ fn is_assignment(word: &[u8]) -> bool {
     equals.is_some_and(|at| at > 0 && word[at] == b'=' && !word[0].is_ascii_digit())
 }
 
-/// The words of a line with their quotes, without redirections and comments; an empty one for what
-/// ends a command.
+/// The words of a line, quotes included, without redirections and comments. An empty word ends a
+/// command.
 struct Words<'a> {
     rest: &'a [u8],
     platform: Platform,
 }
 
 impl<'a> Words<'a> {
-    /// Takes a word off the line, which may be empty.
+    /// Takes a word from the line, which may be empty.
     fn word(&mut self) -> &'a [u8] {
         let line = self.rest;
         let is_posix = self.platform == Platform::Linux;
-        // What closes a quote, or the brackets of a command in the midst of a word.
+        // The byte that closes a quote, or the brackets of a command inside a word.
         let (mut closing, mut index) = (0, 0);
         while let Some(&byte) = line.get(index) {
             if closing != 0 {
@@ -157,7 +156,7 @@ impl<'a> Iterator for Words<'a> {
             match byte {
                 b' ' | b'\t' | b'\r' => self.rest = rest,
                 b'<' | b'>' => {
-                    // `>>`, `>&2`, `>|`, and the word behind.
+                    // `>>`, `>&2`, `>|`, and the word after it.
                     let more = rest.iter().position(|byte| !b"<>&| ".contains(byte));
                     self.rest = &rest[more.unwrap_or(rest.len())..];
                     self.word();
@@ -169,7 +168,7 @@ impl<'a> Iterator for Words<'a> {
                 _ => {
                     let word = self.word();
                     let is_comment = byte == b'#' && self.platform == Platform::Linux;
-                    // The descriptor of a redirection.
+                    // A number before a redirection is its descriptor.
                     let is_number = word.iter().all(u8::is_ascii_digit)
                         && self.rest.first().is_some_and(|byte| b"<>".contains(byte));
                     if is_comment {
@@ -184,27 +183,27 @@ impl<'a> Iterator for Words<'a> {
     }
 }
 
-/// Programs that become or run another one, by the words behind their options.
+/// Programs that become or run another one, named after their options.
 const WRAPPERS: &str = "call chrt doas env exec ionice nice nohup prlimit setpriv setsid start stdbuf \
                         sudo taskset time timeout unshare";
 
-/// Those of them that take a word of their own before: whom to become, or where.
+/// Wrappers that take one word before it: whom to become, or where.
 const SWITCHERS: &str = "chroot flock gosu s6-setuidgid setuidgid su-exec";
 
-/// Their options that take a word which is no number.
+/// Their options that take a word other than a number.
 const VALUED: &str = "-a -C -g -u --regid --reuid --user";
 
-/// What stands in front of a command, or in its place.
+/// Words before a command, or in its place.
 const KEYWORDS: &str =
     "if then elif else fi while until do done for select case esac in function { } !";
 
-/// What a shell does by itself, and what most often just prepares or ends what a line is about.
+/// Builtins of a shell, and programs that most often just prepare or end the work of a line.
 const BUILTINS: &str = ". : [ [[ alias bg break cd command continue declare dirs echo eval exit export \
                         false fg getopts hash jobs kill let local popd printf pushd pwd read readonly \
                         return set shift shopt source test times trap true type typeset ulimit umask \
                         unalias unset wait";
 
-/// What ends a word; but for blanks and redirections, it ends a command.
+/// Bytes that end a word. Except for blanks and redirections, they end a command too.
 const ENDS: &[u8] = b" \t\r<>;&|()\n";
 
 #[cfg(test)]

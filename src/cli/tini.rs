@@ -1,4 +1,4 @@
-//! tini's command line, environment and words (tini, tini-static, docker-init).
+//! tini's command line, environment and messages (tini, tini-static, docker-init).
 
 use std::ffi::OsString;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::getopt::{Getopt, strtol, to_int};
 use super::show::{OneLine, Program};
 use super::{Say, Sink, Stream, Surroundings, base_name};
 
-/// Reads tini's command line and environment into a configuration; gives the command.
+/// Reads tini's command line and environment into a configuration; returns the command.
 pub(super) fn parse<'a>(
     args: &'a [OsString],
     surroundings: &impl Surroundings,
@@ -52,7 +52,7 @@ pub(super) fn parse<'a>(
     }
     if let Some(text) = surroundings.variable("TINI_VERBOSITY") {
         let number = strtol(text.as_encoded_bytes()).map_or(0, |read| to_int(read).0);
-        // tini counts without a sign: below zero is more than all.
+        // tini's count is unsigned: a negative value is the highest.
         verbosity = number as u32;
     }
     if group {
@@ -75,8 +75,7 @@ pub(super) fn parse<'a>(
     Ok(getopt.operands())
 }
 
-/// One of the 28 signals that tini knows by their names, which are upper-case and begin with
-/// `SIG`.
+/// One of the 28 signals that tini knows by name, in upper case and with `SIG`.
 fn parent_death_signal(name: &[u8]) -> Option<Signal> {
     const UNKNOWN: [u8; 3] = [16, 29, 30];
     let name = str::from_utf8(name).ok()?;
@@ -85,7 +84,7 @@ fn parent_death_signal(name: &[u8]) -> Option<Signal> {
     (known && format!("{signal}") == name).then_some(signal)
 }
 
-/// A code from 0 to 255, for which nothing at all is 0.
+/// A code from 0 to 255. An empty text is 0.
 fn exit_code(text: &[u8]) -> Option<u32> {
     if text.is_empty() {
         return Some(0);
@@ -105,7 +104,7 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
             let Some(pid) = error.pid else {
                 return lines.say(Level::Error, format_args!("fork failed: {why}"));
             };
-            // tini's child is a process like any other until it fails, and says so itself.
+            // tini's child reports its own failure, and counts as started until then.
             let code = config.start_failure.code(error);
             lines.spawned(Program { config, id: service }, pid);
             lines.own_pid = pid;
@@ -118,7 +117,7 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
             lines.reaped(pid);
             lines.was_orphan(config, pid);
         }
-        // It is told by the same signal as the main child.
+        // The same signal reports it and the main child.
         Report::ReapedAtEnd { pid, .. } => {
             lines.reaped_one(pid);
             lines.was_orphan(config, pid);
@@ -130,7 +129,7 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
         Report::KillFailed { os, .. } if OsError(os) == OsError::NO_SUCH_PROCESS => {
             lines.say(Level::Warn, format_args!("Child was dead when forwarding signal"));
         }
-        // tini ends here, and the container with it; foster goes on.
+        // tini ends here, and the container with it; foster keeps running.
         Report::KillFailed { os, .. } => {
             let why = OsError(os);
             let line = format_args!("Unexpected error when forwarding signal: '{why}'");
@@ -159,7 +158,7 @@ pub(super) fn render(config: &Config, report: &Report, own_pid: Pid, out: &mut S
     }
 }
 
-/// The lines that a report comes to.
+/// The lines for a report.
 struct Lines<'a, 'b> {
     out: &'a mut Sink<'b>,
     own_pid: Pid,
@@ -220,7 +219,7 @@ impl Lines<'_, '_> {
     }
 }
 
-/// A signal as strsignal(3) describes it.
+/// The description of a signal by strsignal(3).
 struct Description(Signal);
 
 impl fmt::Display for Description {
@@ -287,7 +286,7 @@ Zombie processes will not be re-parented to Tini, so zombie reaping won't work.
 To fix the problem, use the -s option or set the environment variable TINI_SUBREAPER to register \
 Tini as a child subreaper, or run Tini as PID 1.";
 
-/// What strsignal(3) of glibc says of 1 to 31.
+/// glibc's strsignal(3) for 1 to 31.
 const DESCRIPTIONS: &str = "Hangup,Interrupt,Quit,Illegal instruction,Trace/breakpoint trap,\
 Aborted,Bus error,Floating point exception,Killed,User defined signal 1,Segmentation fault,\
 User defined signal 2,Broken pipe,Alarm clock,Terminated,Stack fault,Child exited,Continued,\

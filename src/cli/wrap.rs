@@ -1,9 +1,7 @@
-//! The command line that `--wrap` gives as one text: whether it needs a shell, and its words
-//! where it does not.
+//! The command line of `--wrap`: whether it needs a shell, and its words if it does not.
 //!
-//! Without a shell the service's pid is the app, an image without a shell will do, and a program
-//! that is not there is a start that failed. So a line is run directly where a shell would do nothing
-//! but split it.
+//! Without a shell, the service's pid is the app's, an image needs no shell, and a missing program
+//! is a failed start. So a line is run directly if a shell would only split it.
 
 use std::ffi::OsStr;
 
@@ -13,7 +11,8 @@ use crate::config::{Argv, ServiceConfig};
 
 use super::{Platform, Surroundings};
 
-/// Makes a service of a line; says what is wrong with one that cannot be split, or is empty.
+/// Makes a service from a line. The error says what is wrong with a line that is empty or cannot be
+/// split.
 pub(super) fn service(
     line: &str,
     surroundings: &impl Surroundings,
@@ -27,8 +26,8 @@ pub(super) fn service(
     }
 }
 
-/// Splits the first of the command lines that a variable gives from the others: one in each line, but
-/// a backslash at its end or a quote that is open joins a line with the next, as it does for sh(1).
+/// Splits off the first command line of a variable. Each line is one, but a backslash at the end or
+/// an open quote joins it with the next line, as in sh(1).
 pub(super) fn split_line(text: &str, platform: Platform) -> (&str, &str) {
     let (mut inside, mut end) = (None, text.len());
     let mut bytes = text.bytes().enumerate();
@@ -43,7 +42,7 @@ pub(super) fn split_line(text: &str, platform: Platform) -> (&str, &str) {
             (Some(open), _) if open == byte => inside = None,
             (None | Some(b'"'), b'\\') => drop(bytes.next()),
             (None, b'\'' | b'"') => inside = Some(byte),
-            // A comment, up to the end of the line whatever quotes are in it.
+            // A comment, up to the end of the line, whatever quotes are in it.
             (None, b'#') if before.is_ascii_whitespace() => inside = Some(byte),
             (Some(_) | None, _) => {}
         }
@@ -53,7 +52,7 @@ pub(super) fn split_line(text: &str, platform: Platform) -> (&str, &str) {
     (line.strip_suffix('\r').unwrap_or(line), text.get(end + 1..).unwrap_or_default())
 }
 
-/// Whether such a line has a command in it.
+/// Whether such a line contains a command.
 pub(super) fn is_command(line: &str, platform: Platform) -> bool {
     let line = line.trim_ascii();
     let is_comment = platform == Platform::Linux && line.starts_with('#');
@@ -71,7 +70,7 @@ fn posix(line: &str, surroundings: &impl Surroundings) -> Result<ServiceConfig, 
         if program.is_empty() {
             return Err("begins with an empty word: put a program there");
         }
-        // Some of what a shell knows is a program too, and that comes first.
+        // Some builtins are programs as well, and those take precedence.
         let is_builtin = SHELL_WORDS.split(' ').any(|word| word == program);
         if !is_builtin || surroundings.is_program(OsStr::new(program)) {
             return Ok(ServiceConfig::new(argv));
@@ -98,7 +97,7 @@ fn needs_posix_shell(line: &str) -> bool {
             (Some(open), _) if open == byte => quote = None,
             (Some(b'\''), _) => {}
             (_, b'\\') => {
-                // A backslash at the end of a line joins it with the next; the shell knows how.
+                // A backslash at the end of a line joins it with the next; the shell can do that.
                 if bytes.next() == Some(b'\n') {
                     return true;
                 }
@@ -113,7 +112,7 @@ fn needs_posix_shell(line: &str) -> bool {
     starts_with_assignment(line)
 }
 
-/// Whether the line begins with `NAME=`, which is no program but an assignment.
+/// Whether the line begins with an assignment, `NAME=`.
 fn starts_with_assignment(line: &str) -> bool {
     let Some((name, _)) = line.trim_ascii_start().split_once('=') else { return false };
     !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
@@ -127,7 +126,7 @@ fn needs_cmd(line: &str) -> bool {
     line.split_ascii_whitespace().next().is_some_and(is_cmd_builtin)
 }
 
-/// Whether the first word of a command is one that cmd.exe has within itself.
+/// Whether the first word of a command is a builtin of cmd.exe.
 pub(super) fn is_cmd_builtin(first: &str) -> bool {
     // `cd..` and `echo.` are builtins too.
     let word = first.split(['.', '\\', '/', ':']).next().unwrap_or_default();
@@ -136,20 +135,20 @@ pub(super) fn is_cmd_builtin(first: &str) -> bool {
     !is_path && CMD_BUILTINS.iter().any(|builtin| builtin.eq_ignore_ascii_case(word))
 }
 
-/// What is syntax outside of quotes, besides `$` and backquotes. Some of it is only in certain
-/// places; a shell that was not needed does no harm.
+/// Syntax outside of quotes, besides `$` and backquotes. Some of it only counts in certain places,
+/// but an unnecessary shell does no harm.
 const SYNTAX: &[u8] = b"|&;<>()*?[#~{}!\n";
 
 const CMD_SYNTAX: &[u8] = b"&|<>^%\"()@\n";
 
-/// What shells run without a program, or take for syntax: those of POSIX, dash, bash and busybox.
+/// Builtins and keywords of shells: POSIX, dash, bash and busybox.
 const SHELL_WORDS: &str = ". : alias bg bind break builtin caller case cd chdir command compgen complete \
     compopt continue coproc declare dirs disown do done echo elif else enable esac eval exec exit export \
     false fc fg fi for function getopts hash help history if in jobs kill let local logout mapfile \
     newgrp popd printf pushd pwd read readarray readonly return select set shift shopt source suspend \
     test then time times trap true type typeset ulimit umask unalias unset until wait while";
 
-/// The commands that cmd.exe has within itself (`help` lists them).
+/// The builtins of cmd.exe (`help` lists them).
 const CMD_BUILTINS: [&str; 45] = [
     "assoc", "break", "call", "cd", "chdir", "cls", "color", "copy", "date", "del", "dir", "dpath",
     "echo", "endlocal", "erase", "exit", "for", "ftype", "goto", "if", "keys", "md", "mkdir",

@@ -1,11 +1,11 @@
-//! The platform: the only place where one is chosen.
+//! The platform: the only place that chooses one.
 //!
 //! Each one provides
 //! - `World`, what the process was started with, which answers `cli`'s questions,
 //! - `Sys`, made from that by `Sys::new(config, world)`, which is the `driver::Backend`,
 //!   with `Sys::facts()` for the machine,
-//! - `say_last`, which writes a text to a stream, whole, where nothing is run, and gives the code
-//!   to end with,
+//! - `say_last`, which writes a whole text to a stream, where foster runs nothing, and returns the
+//!   exit code,
 //! - `LogWriter`, which takes log lines and never blocks,
 //! - an entry point that calls `crate::run`.
 

@@ -23,7 +23,7 @@ fn disks_are_put_away_before_the_end_and_those_in_use_as_far_as_can_be() {
     machine.expect("written");
     machine.expect("foster: info: powering off");
     machine.expect_part("cannot unmount /mnt2, which is in use, nor make it read-only: ");
-    machine.expect("foster: warning: cannot unmount /mnt, which is in use: read-only now");
+    machine.expect("foster: warning: cannot unmount /mnt, which is in use: it is read-only now");
     machine.expect_part("foster: warning: cannot make / read-only: ");
     assert_eq!(machine.ending(), Ending::PowerOff);
     let seen = machine.off();

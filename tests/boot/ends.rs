@@ -169,7 +169,7 @@ fn a_machine_that_cannot_be_ended_says_why_and_stands_still_until_ctrl_alt_del()
     machine.expect("running");
     machine.expect("foster: info: powering off");
     machine.expect(
-        "foster: error: powering off failed: Operation not permitted; Ctrl-Alt-Del restarts the machine",
+        "foster: error: powering off failed: Operation not permitted; Ctrl-Alt-Del reboots",
     );
     // The kernel shows all tasks, the first one first; had that ended, the kernel had panicked. Only
     // now may it say so much on the console: a line of its own could have broken one of foster's.
@@ -189,9 +189,7 @@ fn a_platform_that_comes_back_from_its_power_off_is_no_kernel_panic() {
     machine.add("init", format!("#!/bin/sh\n{init}\n").as_bytes());
     let mut machine = machine.boot("");
     machine.expect("running");
-    machine.expect_part(
-        "powering off failed: this machine cannot do it; Ctrl-Alt-Del restarts the machine",
-    );
+    machine.expect_part("powering off failed: the platform cannot do it; Ctrl-Alt-Del reboots");
     machine.press_ctrl_alt_del();
     assert_eq!(machine.ending(), Ending::Reboot);
 }
@@ -206,8 +204,8 @@ fn what_hangs_in_the_kernel_does_not_hold_up_the_end() {
     machine.add("init", format!("#!/bin/sh\n{init}\n").as_bytes());
     let mut machine = machine.boot("");
     machine.expect("running");
-    machine.expect("foster: warning: unmounting /run does not come to an end: going on without");
-    machine.expect("foster: warning: a disk does not answer: what is not written to it is lost");
+    machine.expect("foster: warning: unmounting /run hangs: continuing without it");
+    machine.expect("foster: warning: a disk does not answer: unwritten data is lost");
     assert_eq!(machine.ending(), Ending::PowerOff);
 }
 

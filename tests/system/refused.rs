@@ -89,7 +89,7 @@ fn a_stop_is_carried_out_whatever_call_is_refused() {
 
 #[test]
 fn a_foster_that_may_not_become_a_subreaper_says_so_and_goes_on() {
-    let warning = "foster: warning: cannot become the subreaper of what its child starts (prctl): \
+    let warning = "foster: warning: cannot become a subreaper (prctl): \
                    Operation not permitted; orphans go elsewhere\n";
     let output = foster().inheriting("deny=prctl:EPERM").arg("--").probe("exit=7").output();
     assert_eq!((output.code(), output.stderr.as_str()), (7, warning));

@@ -47,7 +47,7 @@ fn a_child_that_was_forked_fails_as_any_other() {
     // The file is looked for where the child is, not where foster has gone to.
     let output = forking().args(["--", "./text"]).directory(folder.path("")).output();
     let text =
-        "foster: error: cannot start text: './text': it is there, but its interpreter or loader";
+        "foster: error: cannot start text: './text': it exists, but its interpreter or loader";
     assert!(output.code() == 126 && output.stderr.contains(text), "{output:?}");
     let output = forking().args(["--", "/tmp"]).output();
     assert_eq!(output.code(), 126, "{output:?}");

@@ -76,7 +76,7 @@ fn a_bad_interpreter_is_126_and_told_apart_from_a_missing_command() {
     let folder = Folder::new();
     let script = folder.script("script", "#!/no/such/interpreter\n");
     let output = foster().arg(&script).output();
-    let why = "it is there, but its interpreter or loader is not";
+    let why = "it exists, but its interpreter or loader does not";
     let line = cannot_start(&script, why);
     assert_eq!((output.code(), output.stderr), (126, line));
     let output = foster().env("PATH", folder.word("")).arg("script").output();

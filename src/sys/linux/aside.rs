@@ -1,5 +1,5 @@
-//! Work that may hang in the kernel for ever, such as unmounting what a dead server holds: it is
-//! done by a child, so that PID 1 can go on without it.
+//! Work that may hang in the kernel for ever, such as unmounting a dead server's file system. A
+//! child does it, so that PID 1 can continue without it.
 
 use std::ptr;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use foster::time::Instant;
 
 use super::{file, signals, timer};
 
-/// What came of a piece of work.
+/// The result of a piece of work.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Aside {
     Done,
     Failed(Errno),
-    /// It stands still, and nobody waits for it any more.
+    /// It hangs, and foster has stopped waiting for it.
     Hangs,
 }
 
-/// How long work may still stand still, added up over all pieces. As long as the kernel has less
-/// and less to write, a piece makes progress.
+/// How long work may still hang, over all pieces. A piece makes progress as long as the kernel has
+/// less and less to write.
 pub struct Patience {
-    /// None for as long as it takes.
+    /// None means no limit.
     left: Option<Duration>,
 }
 
@@ -33,16 +33,16 @@ impl Patience {
         Patience { left: Some(time) }
     }
 
-    /// Patience without an end.
+    /// Patience without a limit.
     pub fn endless() -> Patience {
         Patience { left: None }
     }
 
-    /// Has a child do this. Where no child can be made it is done here: to lose data is worse than
-    /// to hang.
+    /// Lets a child do this. If no child can be made, foster does it itself: losing data is worse
+    /// than hanging.
     pub fn run(&mut self, work: &dyn Fn() -> nix::Result<()>) -> Aside {
-        // SAFETY: it copies foster, which has one thread and nothing that the C library would have to
-        // put right in a copy: the work is system calls.
+        // SAFETY: it copies foster, which has one thread and nothing that the C library would have
+        // to repair in a copy: the work is system calls.
         match unsafe { libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) } {
             -1 => match work() {
                 Ok(()) => Aside::Done,
@@ -50,7 +50,7 @@ impl Patience {
             },
             0 => {
                 let code = work().err().map_or(0, |errno| errno as i32);
-                // SAFETY: it has a number for an argument, and does not come back.
+                // SAFETY: its argument is a number, and it does not return.
                 unsafe { libc::_exit(code) }
             }
             child => self.await_end(child as libc::pid_t),
@@ -71,7 +71,7 @@ impl Patience {
                     code => return Aside::Failed(Errno::from_raw(code)),
                 },
             }
-            // What comes behind a piece that hung has a moment too.
+            // Work after a piece that hung has a moment too.
             if self.left == Some(Duration::ZERO) && looked_at.since(began) >= LOOK_AGAIN {
                 return Aside::Hangs;
             }
@@ -84,7 +84,7 @@ impl Patience {
         }
     }
 
-    /// Takes in that nothing went on since then.
+    /// Notes that nothing has moved since then.
     fn spend(&mut self, since: Instant) {
         if let Some(left) = &mut self.left {
             *left = left.saturating_sub(timer::now().since(since));
@@ -92,12 +92,13 @@ impl Patience {
     }
 }
 
-/// Waits until a child ends, or for this long.
+/// Waits until a child ends, at most for this long.
 fn await_child(longest: Duration) {
     let set = signals::bit(libc::SIGCHLD);
-    // This call has two words for the time on every machine, whatever the C library has.
+    // This call uses two machine words for the time on every architecture, whatever the C library
+    // has.
     let time = [longest.as_secs() as c_long, longest.subsec_nanos() as c_long];
-    // SAFETY: the set is 64 bits, the size that is given; nothing is to be told of the signal, and
+    // SAFETY: the set has the given size of 64 bits; no details of the signal are requested, and
     // all signals are blocked.
     unsafe {
         let (set, time) = (&raw const set, &raw const time);
@@ -106,10 +107,11 @@ fn await_child(longest: Duration) {
     }
 }
 
-/// How many kB the kernel still has to write, or to take back from swap (proc_meminfo(5)).
+/// The number of kB that the kernel still has to write, or to bring back from swap
+/// (proc_meminfo(5)).
 fn unwritten() -> u64 {
     let mut room = [0; 1024];
-    // What is asked for stands among the first lines.
+    // The values are among the first lines.
     let text = file::read_start(c"/proc/meminfo", &mut room).unwrap_or_default();
     let kilobytes = |name: &[u8]| {
         let mut lines = text.split(|byte| *byte == b'\n');
@@ -121,5 +123,5 @@ fn unwritten() -> u64 {
     kilobytes(b"Dirty:") + kilobytes(b"Writeback:") + swapped
 }
 
-/// How often to look whether work makes progress.
+/// The interval between looks at the progress of work.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);

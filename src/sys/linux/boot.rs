@@ -1,9 +1,8 @@
-//! The init of a whole machine: what foster finds missing at its start, and the end.
+//! The init of a whole system: what is missing at its start, and the power-off.
 //!
-//! The kernel starts its first process with an empty machine around it: nothing is mounted but
-//! the root, there is no `PATH`, perhaps no console; and should that process ever exit, the
-//! kernel panics. When the machine ends and how is the state machine's to say
-//! (`supervisor/machine.rs`).
+//! The kernel starts its first process on an empty system: only the root is mounted, there is no
+//! `PATH`, perhaps no console; and if that process exits, the kernel panics. The state machine
+//! decides when and how the system ends (`supervisor/machine.rs`).
 
 use std::ffi::CStr;
 use std::fmt;
@@ -25,23 +24,24 @@ use crate::log::Log;
 use super::aside::{Aside, Patience};
 use super::{file, log};
 
-/// Whether PID 1, which foster is, is that of a machine, and not of a container.
+/// Whether PID 1, which foster is, belongs to a system and not to a container.
 pub fn is_machine() -> bool {
-    // A machine's PID 2 is the parent of the kernel's threads, in no group that could be seen; a
-    // container's first process has no company yet. So this answers for all but a few, without
-    // /proc, which need not be there.
+    // On a system, PID 2 is the parent of the kernel's threads, in no visible group; in a
+    // container, the first process is still alone. This answers nearly all cases, without /proc,
+    // which may be missing.
     // SAFETY: getpgid(2) takes any number.
     if unsafe { libc::getpgid(2) } != 0 {
         return false;
     }
-    // Company whose group is outside of the PID namespace looks the same. There reboot(2) knows
-    // nothing but the ends of the namespace, and refuses what only a machine has; so does every
-    // other reason why foster could not end a machine. At its start each has this switched on.
+    // A process that joined the PID namespace from outside, with its group there, looks the same.
+    // But in a namespace, reboot(2) only ends the namespace and refuses what only a system has; so
+    // does anything else that would keep foster from powering off. At the start of a system this
+    // setting is on.
     set_cad_enabled(true).is_ok()
 }
 
-/// The kernel's own command line. Where /proc is not there yet, it is mounted for this look alone:
-/// what foster is to be stands in that line.
+/// The kernel's command line. If /proc is missing, it is mounted for this look alone, because that
+/// line says what foster is to be.
 pub fn kernel_line() -> Option<Vec<u8>> {
     let read = || {
         let mut line = Vec::new();
@@ -56,9 +56,9 @@ pub fn kernel_line() -> Option<Vec<u8>> {
     })
 }
 
-/// Makes a machine of what the kernel has left.
+/// Mounts and opens what the kernel has left undone.
 pub fn set_up(log: &Log) {
-    // The kernel's own first process leads nothing.
+    // The first process leads no session of its own.
     let _ = unistd::setsid();
     let devices = mount_missing(&DEVICES);
     take_console();
@@ -78,23 +78,22 @@ pub fn set_up(log: &Log) {
             }
         }
     }
-    // From now on Ctrl-Alt-Del is a SIGINT to PID 1, instead of a reboot on the spot.
+    // From now on Ctrl-Alt-Del sends SIGINT to PID 1, instead of an immediate reboot.
     let _ = set_cad_enabled(false);
 }
 
-/// Opens the console, or where there is none /dev/null, as those of the descriptors 0 to 2 that
-/// are closed.
+/// Opens the console, or else /dev/null, for those of the descriptors 0 to 2 that are closed.
 pub fn take_console() {
     let is_closed = |descriptor: &RawFd| file::kind(*descriptor) == 0;
-    // Each takes the lowest one that is free.
+    // Each open takes the lowest free descriptor.
     for _ in (0..=libc::STDERR_FILENO).filter(is_closed) {
         let open = |path| file::open_for_all(path, libc::O_RDWR | libc::O_NOCTTY);
         let _ = open(c"/dev/console").or_else(|_| open(c"/dev/null"));
     }
 }
 
-/// Ends the machine; comes back only where foster may not, in a container. File systems are
-/// put away only where they are the machine's own.
+/// Ends the system. It returns only where foster may not do that, in a container. File systems are
+/// put away only if they are the system's own.
 pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
     let mode = match how {
         MachineEnd::PowerOff => RebootMode::RB_POWER_OFF,
@@ -110,27 +109,27 @@ pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
     let mut last = Last { patience: Patience::new(PATIENCE), log };
     last.turn_swap_off();
     last.put_away_file_systems();
-    // After that: what one file system writes as it is unmounted may go into a file of another's.
+    // After that, because unmounting one file system may write to a file on another.
     let write_all = || {
         sync();
         Ok(())
     };
     if last.patience.run(&write_all) == Aside::Hangs {
-        last.warn(format_args!("a disk does not answer: what is not written to it is lost"));
+        last.warn(format_args!("a disk does not answer: unwritten data is lost"));
     }
     drain_console();
-    // The kernel ends who calls, where the platform comes back from its power-off (reboot(2)): that
-    // must not be PID 1, without which the kernel panics.
+    // The kernel ends the caller if the platform returns from its power-off (reboot(2)). That must
+    // not be PID 1: the kernel would panic.
     // SAFETY: these are numbers.
     let call = || Errno::result(unsafe { libc::reboot(mode as libc::c_int) }).map(drop);
     let why = match Patience::endless().run(&call) {
         Aside::Failed(errno) => OsError(errno as i32).to_string(),
-        Aside::Done | Aside::Hangs => "this machine cannot do it".to_owned(),
+        Aside::Done | Aside::Hangs => "the platform cannot do it".to_owned(),
     };
-    // It is over all the same: better a machine that stands still than a panic.
-    // Whoever is at the keyboard has a way out again, which asks nobody.
+    // Waiting is better than a panic. Ctrl-Alt-Del reboots immediately again, as a way out for
+    // whoever is at the keyboard.
     let way = match set_cad_enabled(true) {
-        Ok(()) => "Ctrl-Alt-Del restarts the machine",
+        Ok(()) => "Ctrl-Alt-Del reboots",
         Err(_) => "it can be switched off now",
     };
     let message = format_args!("{how} failed: {why}; {way}");
@@ -144,7 +143,7 @@ pub fn end(how: MachineEnd, is_machine: bool, log: Option<&Log>) {
     }
 }
 
-/// A file system that a machine should have.
+/// A file system that a system needs.
 struct Mount {
     kind: &'static CStr,
     place: &'static CStr,
@@ -164,13 +163,13 @@ fn mount_missing(wanted: &Mount) -> Mounted {
     if device(place).is_some_and(|device_there| Some(device_there) != device(c"/")) {
         return Mounted::Before;
     }
-    // SAFETY: the path is a string. Where it fails, so does what follows.
+    // SAFETY: the path is a string. If this fails, so does what follows.
     unsafe { libc::mkdir(place.as_ptr(), 0o755) };
     mount(Some(kind), place, Some(kind), flags, data)
         .map_or_else(Mounted::Failed, |()| Mounted::Now)
 }
 
-/// What a machine does last: it puts away what it has.
+/// The last work of a system: putting away file systems, swap and disks.
 struct Last<'a> {
     patience: Patience,
     log: Option<&'a Log>,
@@ -183,16 +182,16 @@ impl Last<'_> {
         }
     }
 
-    /// Does something, and warns where it does not come to an end.
+    /// Does something, and warns if it does not finish.
     fn attempt(&mut self, what: fmt::Arguments<'_>, work: &dyn Fn() -> nix::Result<()>) -> Aside {
         let result = self.patience.run(work);
         if result == Aside::Hangs {
-            self.warn(format_args!("{what} does not come to an end: going on without"));
+            self.warn(format_args!("{what} hangs: continuing without it"));
         }
         result
     }
 
-    /// Turns off all swap, the latest first: a file system with swap in one of its files cannot be
+    /// Turns off all swap, the latest first: a file system that holds a swap file cannot be
     /// unmounted.
     fn turn_swap_off(&mut self) {
         for_each_place(c"/proc/swaps", 0, &mut |path| {
@@ -207,8 +206,8 @@ impl Last<'_> {
         });
     }
 
-    /// Unmounts all that can be, the latest first; the rest, and the root, can only be read from now
-    /// on, by anyone: it is for a machine of foster's own.
+    /// Unmounts everything that can be unmounted, the latest first, and makes the rest and the root
+    /// read-only for everybody. For a system of foster's own only.
     fn put_away_file_systems(&mut self) {
         for_each_place(c"/proc/self/mounts", 1, &mut |path| {
             if [c"/", c"/proc", c"/sys", c"/dev"].contains(&path) {
@@ -218,8 +217,9 @@ impl Last<'_> {
             let what = format_args!("unmounting {place}");
             let Aside::Failed(_) = self.attempt(what, &|| umount(path)) else { return };
             match self.attempt(what, &|| make_read_only(path)) {
-                Aside::Done => self
-                    .warn(format_args!("cannot unmount {place}, which is in use: read-only now")),
+                Aside::Done => self.warn(format_args!(
+                    "cannot unmount {place}, which is in use: it is read-only now"
+                )),
                 Aside::Failed(errno) => {
                     let why = OsError(errno as i32);
                     self.warn(format_args!(
@@ -236,14 +236,14 @@ impl Last<'_> {
     }
 }
 
-/// Visits the paths in a file of /proc, where lines have one in this field, counted from 0; the last
-/// one first.
+/// Visits the paths in a file of /proc, by the number of their field, counted from 0; the last line
+/// first.
 fn for_each_place(file: &CStr, field: usize, visit: &mut dyn FnMut(&CStr)) {
     let mut text = Vec::new();
     let _ = file::read(file, &mut text, MOST_OF_MOUNTS);
     for line in text.rsplit(|byte| *byte == b'\n') {
         let place = line.split(|byte| matches!(byte, b' ' | b'\t')).nth(field).unwrap_or_default();
-        // A heading has none.
+        // A heading has no path.
         if place.starts_with(b"/")
             && let Ok(place) = CStr::from_bytes_until_nul(&unescape(place))
         {
@@ -252,14 +252,14 @@ fn for_each_place(file: &CStr, field: usize, visit: &mut dyn FnMut(&CStr)) {
     }
 }
 
-/// Makes a whole file system read-only, wherever else it is mounted.
+/// Makes a whole file system read-only, wherever it is mounted.
 fn make_read_only(place: &CStr) -> nix::Result<()> {
     let flags = MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
     mount(None::<&CStr>, place, None::<&CStr>, flags, None::<&CStr>)
 }
 
-/// A path of /proc/self/mounts or /proc/swaps, in which blanks and backslashes are written as
-/// `\040`; ended by a NUL.
+/// A path from /proc/self/mounts or /proc/swaps, where blanks and backslashes are written as
+/// `\040`; it ends with a NUL.
 fn unescape(mut text: &[u8]) -> Vec<u8> {
     let mut path = Vec::with_capacity(text.len() + 1);
     loop {
@@ -287,12 +287,12 @@ impl fmt::Display for Text<'_> {
 }
 
 fn sync() {
-    // SAFETY: it has no arguments and no answer.
+    // SAFETY: it has no arguments and no result.
     unsafe { libc::sync() };
 }
 
-/// Lets the last words get out: a serial line takes its time, and the end of the machine does
-/// not wait for it. Nor does foster for ever: it may be held up by whoever listens.
+/// Waits until the last lines are out: a serial line is slow, and the power-off does not wait for
+/// it. The wait has a limit, because the reader may not read.
 fn drain_console() {
     for _ in 0..100 {
         let mut waiting = 0;
@@ -305,13 +305,13 @@ fn drain_console() {
     }
 }
 
-/// How much is read of the list of mounts: a kernel has 100,000 of them at the most, by default.
+/// The most that is read of the list of mounts: a kernel has at most 100,000 of them by default.
 const MOST_OF_MOUNTS: usize = 1 << 23;
 
-/// How much is read of the kernel's command line, which no architecture has room for more of.
+/// The most that is read of the kernel's command line: no architecture has room for more.
 const MOST_OF_KERNEL_LINE: usize = 1 << 16;
 
-/// Without it there may be no console to tell of the others.
+/// It comes first, because without it there may be no console to report on the others.
 const DEVICES: Mount = Mount {
     kind: c"devtmpfs",
     place: c"/dev",
@@ -319,8 +319,8 @@ const DEVICES: Mount = Mount {
     data: Some(c"mode=0755"),
 };
 
-/// For how long all that puts file systems away may make no progress, added up. A disk that is slow
-/// but writes has all the time that it takes; a server that is gone must not keep the machine on.
+/// How long putting away file systems may make no progress, in total. A slow disk that keeps
+/// writing gets all the time that it needs; a dead server must not prevent the power-off.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 const FILE_SYSTEMS: [Mount; 3] = [

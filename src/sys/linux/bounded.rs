@@ -1,8 +1,8 @@
-//! A write that ends in time, to a stream that may make its writers wait and knows no way to say that
-//! it should not: a timer interrupts it, by a signal that nothing else sends.
+//! A write that ends in time, to a stream that may block and has no non-blocking mode: a timer
+//! interrupts it, by a signal that is used for nothing else.
 //!
-//! Only that signal is let in, for as long as the write takes. Should somebody send it all the same,
-//! it is put back to where it came from, as it was.
+//! Only that signal is unblocked, for as long as the write takes. If somebody sends it anyway, it
+//! is sent on to foster afterwards, unchanged.
 
 use std::cell::UnsafeCell;
 use std::ffi::c_void;
@@ -14,8 +14,8 @@ use nix::libc::{self, c_int, c_long};
 
 use super::signals;
 
-/// Writes at once or, because of a short wait, in part or not at all; says what write(2) says. Below
-/// zero too where there is no timer to be had: then nothing is written.
+/// Writes at once, in part, or not at all, after a short wait; returns the result of write(2). The
+/// result is negative too if there is no timer: then nothing is written.
 pub fn write(descriptor: RawFd, bytes: &[u8]) -> isize {
     let Some(timer) = Timer::start() else { return -1 };
     // SAFETY: the buffer is readable for its length, and `interrupted` may run at any time.
@@ -28,8 +28,8 @@ pub fn write(descriptor: RawFd, bytes: &[u8]) -> isize {
         set_action(&old);
         written
     };
-    // SAFETY: the handler runs no more. The record is one that the kernel gave, and a process may send
-    // itself any.
+    // SAFETY: the handler cannot run any more. The record came from the kernel, and a process may
+    // send itself any record.
     unsafe {
         if let Some(stray) = (*STRAY.0.get()).take() {
             let own = libc::getpid();
@@ -39,25 +39,26 @@ pub fn write(descriptor: RawFd, bytes: &[u8]) -> isize {
     written
 }
 
-/// Whether a signal is this timer's. It may come a moment late, and is nobody else's business; a
-/// timer of another program would not outlive its exec.
+/// Whether a signal is this timer's. It may arrive a moment late, and concerns nobody else; a timer
+/// of another program would not survive its exec.
 pub fn is_timers(signal: c_int, code: c_int) -> bool {
     signal == SIGNAL && code == libc::SI_TIMER
 }
 
-/// For a fault that no processor has any more: the kernel sends it to nobody.
+/// It means a fault that no processor has any more, so the kernel sends it to nobody.
 pub const SIGNAL: c_int = libc::SIGSTKFLT;
 
-/// How long one has to wait at the most. It goes off time and again: once may be before the write.
+/// The longest wait. The timer repeats, because its first signal may come before the write.
 const LIMIT_NANOSECONDS: c_long = 10_000_000;
 
-/// A timer of the process's own (timer_create(2)), by system calls: the C library's brings threads.
+/// A timer (timer_create(2)), by system calls: the C library's version starts threads.
 struct Timer(c_int);
 
 impl Timer {
     fn start() -> Option<Timer> {
         let mut id = 0;
-        // SAFETY: a record of zeroes is valid, as long as the kernel's, and `id` takes the answer.
+        // SAFETY: a zeroed record is valid and as long as the kernel's, and `id` has room for the
+        // result.
         let made = unsafe {
             let mut event = mem::zeroed::<libc::sigevent>();
             event.sigev_signo = SIGNAL;
@@ -69,10 +70,10 @@ impl Timer {
             return None;
         }
         let timer = Timer(id);
-        // Seconds and nanoseconds of the interval, and of the first time; this call has words for
-        // them on every machine.
+        // Seconds and nanoseconds of the interval, then of the first time; this call uses machine
+        // words on every architecture.
         let times: [c_long; 4] = [0, LIMIT_NANOSECONDS, 0, LIMIT_NANOSECONDS];
-        // SAFETY: the times are live, and nothing is to be told.
+        // SAFETY: the times are live, and no result is requested.
         let set = unsafe {
             let old = ptr::null_mut::<c_void>();
             libc::syscall(libc::SYS_timer_settime, timer.0, 0, times.as_ptr(), old)
@@ -83,14 +84,14 @@ impl Timer {
 
 impl Drop for Timer {
     fn drop(&mut self) {
-        // SAFETY: it is a number, of a timer that is still there.
+        // SAFETY: it is the number of a timer that still exists.
         unsafe { libc::syscall(libc::SYS_timer_delete, self.0) };
     }
 }
 
 extern "C" fn interrupted(_: c_int, info: *mut libc::siginfo_t, _: *mut c_void) {
-    // SAFETY: the kernel calls this with a record. Nobody looks at the place meanwhile: there is one
-    // thread, and it is in `write`.
+    // SAFETY: the kernel calls this with a record. Nobody else uses the place meanwhile: there is
+    // one thread, and it is in `write`.
     unsafe {
         if (*info).si_code != libc::SI_TIMER {
             *STRAY.0.get() = Some(*info);
@@ -106,11 +107,11 @@ struct Stray(UnsafeCell<Option<libc::siginfo_t>>);
 // SAFETY: foster has one thread.
 unsafe impl Sync for Stray {}
 
-/// What the kernel has for sigaction(2): the handler, flags, on some machines where it returns to,
-/// and signals that it blocks, none. It has no more than these on any.
+/// The kernel's record for sigaction(2): the handler, flags, on some architectures the return
+/// address, and the signals that it blocks, none. No architecture has more fields.
 type Action = [usize; 8];
 
-/// A handler without `SA_RESTART`, so that it interrupts.
+/// A handler without `SA_RESTART`, so that it interrupts the write.
 fn action() -> Action {
     let handler = interrupted as extern "C" fn(_, _, _) as usize;
     let flags = libc::SA_SIGINFO as usize;
@@ -129,11 +130,11 @@ fn action() -> Action {
     [handler, flags, 0, 0, 0, 0, 0, 0]
 }
 
-/// By a system call: with the first handler of a program musl lets in the signals that it hides.
+/// By a system call: with a program's first handler, musl unblocks its internal signals.
 unsafe fn set_action(action: &Action) -> Action {
     let mut old = [0; 8];
     let (new, old_place) = (action.as_ptr(), old.as_mut_ptr());
-    // SAFETY: the records are as long as the kernel's on every machine, and so is the mask.
+    // SAFETY: the records are as long as the kernel's on every architecture, and so is the mask.
     unsafe {
         libc::syscall(libc::SYS_rt_sigaction, SIGNAL, new, old_place, size_of::<u64>());
     }
@@ -148,6 +149,6 @@ unsafe extern "C" {
     safe fn foster_restore();
 }
 
-// On this machine the kernel wants to be told how a handler ends: by rt_sigreturn(2).
+// On this architecture the kernel needs the address where a handler returns: rt_sigreturn(2).
 #[cfg(target_arch = "x86_64")]
 std::arch::global_asm!(".globl foster_restore", "foster_restore:", "mov eax, 15", "syscall");

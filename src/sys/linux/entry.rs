@@ -1,13 +1,12 @@
 //! The first instructions of the process, and `main`.
 //!
-//! A signal that comes before anyone has blocked it does what its disposition says: it kills
-//! foster, or is dropped where foster is PID 1. So `foster_entry`, which the linker makes the
-//! program's entry (build.rs), blocks all signals by a system call of its own, keeps the mask
-//! that was inherited, and goes on to the C library's `_start` with all registers that it cares
-//! about as they were.
+//! A signal that arrives before it is blocked does what its disposition says: it kills foster, or
+//! is dropped if foster is PID 1. So `foster_entry`, which the linker makes the program's entry
+//! point (build.rs), blocks all signals by its own system call, keeps the inherited mask, and
+//! continues with the C library's `_start`, with all registers that this needs unchanged.
 //!
-//! There is no runtime of std's around `main`: it would ignore SIGPIPE and open closed
-//! descriptors before anyone could see how they were inherited, and it costs time.
+//! std's runtime is not used: it would ignore SIGPIPE and open closed descriptors before foster
+//! could see how they were inherited, and it costs time.
 
 use std::ffi::{CStr, OsString, c_char, c_int};
 use std::os::unix::ffi::OsStringExt;
@@ -16,18 +15,18 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::World;
 use super::{heap, signals};
 
-/// What `foster_entry` kept: the inherited mask, and one more than what the system said, which is
-/// nothing bad where it is 1.
+/// What `foster_entry` kept: the inherited mask, and the system call's result plus one; 1 means
+/// success.
 #[unsafe(no_mangle)]
 static FOSTER_INHERITED: [AtomicU64; 2] = [AtomicU64::new(0), AtomicU64::new(0)];
 
-/// The entry of C.
+/// The entry point of C.
 #[unsafe(no_mangle)]
 extern "C" fn main(count: c_int, args: *const *const c_char, env: *const *const c_char) -> c_int {
     heap::begin();
     let mask = match FOSTER_INHERITED[1].load(Ordering::Relaxed) {
         1 => Some(FOSTER_INHERITED[0].load(Ordering::Relaxed)),
-        // It did not begin there, or was refused.
+        // `foster_entry` did not run, or its system call was refused.
         _ => signals::try_to_block_all(),
     };
     let mut words = Vec::with_capacity(count as usize);
@@ -45,7 +44,7 @@ extern "C" fn main(count: c_int, args: *const *const c_char, env: *const *const 
 
 #[cfg(all(early_entry, target_arch = "x86_64"))]
 std::arch::global_asm!(
-    // rdx holds what the loader wants called at the end; a system call leaves r8 alone.
+    // rdx holds a function that the loader wants called at the end; a system call leaves r8 alone.
     ".globl foster_entry",
     "foster_entry:",
     "mov r8, rdx",
@@ -66,7 +65,7 @@ std::arch::global_asm!(
 
 #[cfg(all(early_entry, target_arch = "aarch64"))]
 std::arch::global_asm!(
-    // x0 holds what the loader wants called at the end.
+    // x0 holds a function that the loader wants called at the end.
     ".globl foster_entry",
     "foster_entry:",
     "mov x9, x0",
@@ -88,7 +87,7 @@ std::arch::global_asm!(
 
 #[cfg(all(early_entry, target_arch = "arm"))]
 std::arch::global_asm!(
-    // r0 holds what the loader wants called at the end.
+    // r0 holds a function that the loader wants called at the end.
     ".arm",
     ".globl foster_entry",
     ".type foster_entry, %function",
@@ -113,8 +112,8 @@ std::arch::global_asm!(
 
 #[cfg(all(early_entry, target_arch = "riscv64"))]
 std::arch::global_asm!(
-    // a0 holds what the loader wants called at the end. Nothing may be reached by way of gp yet, which
-    // `_start` sets: the linker would do so where it shortens (relaxes) an address.
+    // a0 holds a function that the loader wants called at the end. gp is not set before `_start`,
+    // so no address may be relaxed to one relative to it.
     ".option push",
     ".option norelax",
     ".globl foster_entry",

@@ -1,7 +1,6 @@
-//! Files by plain system calls. What std has for them brings along its texts for errors, paths
-//! of any kind and the C library's allocator, which is more than all the rest of foster reads. What
-//! the C library has for some calls is as long as what foster does with them: it makes up for kernels
-//! and for structures of other times.
+//! Files by plain system calls. std would bring texts for errors, paths of any kind and the C
+//! library's allocator: more code than everything that foster reads. Some calls of the C library
+//! are as long as foster's use of them, because they support old kernels and structures.
 
 use std::ffi::CStr;
 use std::mem::{self, MaybeUninit};
@@ -21,7 +20,7 @@ pub fn open(path: &CStr, flags: c_int) -> Result<OwnedFd, Errno> {
     Ok(unsafe { OwnedFd::from_raw_fd(descriptor) })
 }
 
-/// Opens a file, which children inherit, for good.
+/// Opens a file that children inherit. It is never closed.
 pub fn open_for_all(path: &CStr, flags: c_int) -> Result<RawFd, Errno> {
     let flags = flags | libc::O_LARGEFILE;
     // SAFETY: the path is a string.
@@ -30,17 +29,17 @@ pub fn open_for_all(path: &CStr, flags: c_int) -> Result<RawFd, Errno> {
     Errno::result(opened).map(|descriptor| descriptor as RawFd)
 }
 
-/// A pipe: its end to read, and that to write, which no command inherits.
+/// A pipe: its read end and its write end, which no command inherits.
 pub fn pipe(flags: c_int) -> Result<[RawFd; 2], Errno> {
     let mut ends = [0; 2];
-    // SAFETY: `ends` takes the two descriptors.
+    // SAFETY: `ends` has room for two descriptors.
     let made =
         unsafe { libc::syscall(libc::SYS_pipe2, ends.as_mut_ptr(), flags | libc::O_CLOEXEC) };
     Errno::result(made).map(|_| ends)
 }
 
-/// Reads a file in the place of what `text` held, up to so many bytes: somebody else may have made
-/// it as long as he liked. Without memory for it, this fails.
+/// Reads a file into `text`, in place of its content, up to a limit: somebody else may have made
+/// the file arbitrarily long. Fails without memory for it.
 pub fn read(path: &CStr, text: &mut Vec<u8>, most: usize) -> Result<(), Errno> {
     text.clear();
     for_each_piece(path, &mut |piece| {
@@ -52,12 +51,12 @@ pub fn read(path: &CStr, text: &mut Vec<u8>, most: usize) -> Result<(), Errno> {
     })
 }
 
-/// Reads as much of a file as there is room for.
+/// Reads as much of a file as fits.
 pub fn read_start<'a>(path: &CStr, room: &'a mut [u8]) -> Result<&'a [u8], Errno> {
     let file = open(path, libc::O_RDONLY)?;
     let mut length = 0;
     loop {
-        // SAFETY: what is left of the room is writable for its length.
+        // SAFETY: the rest of the buffer is writable for its length.
         let more = unsafe {
             let left = &mut room[length..];
             libc::read(file.as_raw_fd(), left.as_mut_ptr().cast(), left.len())
@@ -70,9 +69,9 @@ pub fn read_start<'a>(path: &CStr, room: &'a mut [u8]) -> Result<&'a [u8], Errno
     }
 }
 
-/// Shows a file piece by piece, for as long as more is wanted. However long it is, it takes no
-/// memory but that for one piece.
-// Its room on the stack is for its own time only.
+/// Shows a file piece by piece, as long as more is wanted. It needs memory for one piece only,
+/// however long the file is.
+// Not inlined, so that its buffer is on the stack only while it runs.
 #[inline(never)]
 pub fn for_each_piece(path: &CStr, visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), Errno> {
     let file = open(path, libc::O_RDONLY)?;
@@ -89,29 +88,29 @@ pub fn for_each_piece(path: &CStr, visit: &mut dyn FnMut(&[u8]) -> bool) -> Resu
     }
 }
 
-/// What a symbolic link holds, as far as there is room for it.
+/// The target of a symbolic link, as far as it fits.
 pub fn read_link<'a>(path: &CStr, room: &'a mut [u8]) -> Option<&'a [u8]> {
     // SAFETY: the path is a string, and the buffer is writable for its length.
     let length = unsafe { libc::readlink(path.as_ptr(), room.as_mut_ptr().cast(), room.len()) };
     room.get(..usize::try_from(length).ok()?)
 }
 
-/// What stat(2) tells of a path.
+/// The result of stat(2) for a path.
 pub fn status(path: &CStr) -> Option<Status> {
     status_at(libc::AT_FDCWD, path, 0)
 }
 
-/// What kind of file a descriptor stands for, one of `S_IF*`; 0 where it is closed.
+/// The kind of file behind a descriptor, one of `S_IF*`; 0 if it is closed.
 pub fn kind(descriptor: c_int) -> libc::mode_t {
     let status = status_at(descriptor, c"", libc::AT_EMPTY_PATH);
     status.map_or(0, |status| status.st_mode & libc::S_IFMT)
 }
 
-/// What the kernel tells of a file.
+/// The kernel's record of a file.
 pub type Status = libc::stat64;
 
 fn status_at(folder: RawFd, path: &CStr, flags: c_int) -> Option<Status> {
-    // SAFETY: the path is a string, and a status of zeroes is valid, as the kernel lays it out.
+    // SAFETY: the path is a string, and a zeroed status in the kernel's layout is valid.
     unsafe {
         let mut status = mem::zeroed::<Status>();
         let told = libc::syscall(FSTATAT, folder, path.as_ptr(), &raw mut status, flags);
@@ -124,17 +123,17 @@ const FSTATAT: c_long = libc::SYS_newfstatat;
 #[cfg(not(target_pointer_width = "64"))]
 const FSTATAT: c_long = libc::SYS_fstatat64;
 
-/// Visits the names in a folder (getdents64(2)), for as long as more are wanted; none where it cannot
-/// be read.
-// Its room on the stack is for its own time only.
+/// Visits the names in a folder (getdents64(2)), as long as more are wanted; none if it cannot be
+/// read.
+// Not inlined, so that its buffer is on the stack only while it runs.
 #[inline(never)]
 pub fn for_each_name(folder: &CStr, visit: &mut dyn FnMut(&CStr) -> bool) {
     let Ok(folder) = open(folder, libc::O_RDONLY | libc::O_DIRECTORY) else { return };
-    // Records of a changing length, each with its own length at a place that the C library
+    // Records of different lengths, each of which stores its length at a place that the C library
     // knows, aligned to eight bytes.
     let mut room = [const { MaybeUninit::<u64>::uninit() }; PIECE / 8];
     loop {
-        // SAFETY: the buffer is writable for as many bytes as are asked for.
+        // SAFETY: the buffer is writable for the number of bytes that are requested.
         let filled = unsafe {
             libc::syscall(
                 libc::SYS_getdents64,
@@ -148,8 +147,8 @@ pub fn for_each_name(folder: &CStr, visit: &mut dyn FnMut(&CStr) -> bool) {
         };
         let mut at = 0;
         while at < filled {
-            // SAFETY: the kernel has filled in whole records up to `filled`, and ends each name
-            // by a NUL.
+            // SAFETY: the kernel has filled in whole records up to `filled`, with a NUL after each
+            // name.
             unsafe {
                 let entry = room.as_ptr().byte_add(at).cast::<libc::dirent64>();
                 if !visit(CStr::from_ptr((&raw const (*entry).d_name).cast())) {
@@ -161,7 +160,7 @@ pub fn for_each_name(folder: &CStr, visit: &mut dyn FnMut(&CStr) -> bool) {
     }
 }
 
-/// A number in decimal digits and nothing else, as the kernel writes it.
+/// A number in decimal digits, as the kernel writes it.
 pub fn number(digits: &[u8]) -> Option<u64> {
     let mut number = None;
     for byte in digits {
@@ -180,14 +179,14 @@ pub fn pid(digits: &[u8]) -> Option<Pid> {
     Some(Pid(u32::try_from(number(digits)?).ok()?))
 }
 
-/// A short text made of pieces, the path of a file for one, where nothing is to be allocated. What
-/// there is no room for is cut off.
+/// A short text made of pieces without allocation, such as the path of a file. What does not fit is
+/// cut off.
 pub struct Short {
     bytes: [u8; 64],
     length: usize,
 }
 
-// A path takes several of these calls, and there are many paths: none becomes part of its caller.
+// A path takes several of these calls, and there are many paths, so none is inlined.
 impl Short {
     #[inline(never)]
     pub fn new() -> Short {
@@ -228,5 +227,5 @@ impl Short {
     }
 }
 
-/// How much is read at once.
+/// The size of a piece, in bytes.
 const PIECE: usize = 2048;

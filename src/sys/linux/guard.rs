@@ -1,4 +1,4 @@
-//! Ways to a process that no recycled id can lead astray: pidfds.
+//! Pidfds: ways to a process that a recycled id cannot mislead.
 
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
@@ -11,18 +11,18 @@ use foster::process::Pid;
 use super::kill::Record;
 
 /// A process and the group that it led, by a descriptor of the process (pidfd_open(2)): a signal
-/// cannot reach another, even when the id is somebody else's by now.
+/// cannot reach another one, even if the id has been reused.
 pub struct Guard {
     pub leader: Pid,
     descriptor: OwnedFd,
 }
 
 impl Guard {
-    /// A guard for a process that is not reaped yet; none where the kernel has none (Linux 6.9)
-    /// or no descriptor is left.
+    /// A guard for a process that is not reaped yet. None if the kernel does not support it (before
+    /// Linux 6.9) or there is no free descriptor.
     pub fn new(leader: Pid) -> Option<Guard> {
-        // A kernel that does not know the flag says so before it looks for the descriptor. The
-        // group itself is not asked: in a storm it has thousands of members.
+        // A kernel that does not know the flag says so before it looks at the descriptor. The group
+        // itself is not asked, because in a storm it has thousands of members.
         if send(-1, 0, ptr::null(), PROCESS_GROUP) != Err(Errno::EBADF) {
             return None;
         }
@@ -34,7 +34,7 @@ impl Guard {
         send(self.descriptor.as_raw_fd(), signal, ptr::null(), 0)
     }
 
-    /// Sends a signal to all in the group.
+    /// Sends a signal to the whole group.
     pub fn signal_group(&self, signal: c_int) -> Result<(), Errno> {
         send(self.descriptor.as_raw_fd(), signal, ptr::null(), PROCESS_GROUP)
     }
@@ -45,8 +45,8 @@ impl Guard {
     }
 }
 
-/// Sends a signal to a process of which all but the id is known, once it has turned out to be the
-/// one that is meant. That it is no more is no error.
+/// Sends a signal to a process that is identified by more than its id, once the pidfd has proved to
+/// be of the right one. If it is gone, that is no error.
 pub fn signal_checked(
     pid: Pid,
     signal: c_int,
@@ -60,7 +60,7 @@ pub fn signal_checked(
     match sent {
         Some(Err(Errno::ESRCH)) => Ok(()),
         Some(sent) if sent != Err(Errno::ENOSYS) => sent,
-        // There are no pidfds (before Linux 5.3), or no descriptor is left.
+        // There are no pidfds (before Linux 5.3), or no free descriptor.
         // SAFETY: these are numbers.
         Some(_) | None => Errno::result(unsafe { libc::kill(pid.0 as i32, signal) }).map(drop),
     }
@@ -68,8 +68,8 @@ pub fn signal_checked(
 
 /// pidfd_open(2).
 fn open(pid: Pid) -> Option<OwnedFd> {
-    // SAFETY: these are system calls on numbers; the descriptor is new and ours, and closed when
-    // foster executes anything.
+    // SAFETY: these are system calls on numbers; the descriptor is new and ours, and closed on
+    // exec.
     unsafe {
         let descriptor = libc::syscall(libc::SYS_pidfd_open, pid.0, 0);
         let descriptor = RawFd::try_from(descriptor).ok().filter(|fd| *fd >= 0)?;
@@ -84,8 +84,8 @@ fn send(
     record: *const Record,
     flags: c_int,
 ) -> Result<(), Errno> {
-    // SAFETY: these are numbers, and no record of what to send, or one that is at least as long as
-    // the 128 bytes that the kernel reads.
+    // SAFETY: these are numbers, and either no record or one that is at least as long as the 128
+    // bytes that the kernel reads.
     let sent =
         unsafe { libc::syscall(libc::SYS_pidfd_send_signal, descriptor, signal, record, flags) };
     Errno::result(sent).map(drop)

@@ -1,12 +1,12 @@
-//! The heap: memory for one thread, in as few pages as can be.
+//! The heap: an allocator for one thread that touches as few pages as possible.
 //!
-//! foster allocates while it reads its command line and then never again, or so its tests say; what
-//! counts is how many pages it touches. A C library's allocator touches dozens. This one hands out
-//! memory front to back from a piece that is part of the program, and from larger ones of the
-//! kernel's when that is used up, and keeps what is given back in lists by size.
+//! foster allocates while it reads its command line and hardly ever again, as its tests check; what
+//! counts is the number of pages touched. A C library's allocator touches dozens. This one takes
+//! memory front to back from a piece that is part of the program, then from larger ones of the
+//! kernel's, and keeps freed memory in lists by size.
 //!
-//! Where the kernel has none, foster waits until it has, once it runs: an init that ends takes all
-//! else with it. The piece in the program lets it see to a thousand processes without any.
+//! Once running, foster waits for memory instead of dying: the end of an init takes everything else
+//! with it. The piece in the program lets it handle a thousand processes without more.
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::UnsafeCell;
@@ -28,40 +28,40 @@ static HEAP: Heap = Heap {
     first: UnsafeCell::new(First([0; FIRST])),
 };
 
-/// How often memory was asked for, in a build that is tested: tests/system reads it by its name.
+/// The number of allocations, in a build for tests: tests/system reads it by its name.
 #[cfg(debug_assertions)]
 #[unsafe(no_mangle)]
 static FOSTER_ALLOCATIONS: AtomicU64 = AtomicU64::new(0);
 
-/// The allocator: what is used of it stands in front.
+/// The allocator, with the fields in use first.
 #[repr(C)]
 struct Heap {
     state: UnsafeCell<State>,
-    /// The first piece that memory is taken from, apart from what is borrowed to take it.
+    /// The first piece of memory, separate from the fields that are borrowed to use it.
     first: UnsafeCell<First>,
 }
 
 // SAFETY: foster has one thread, and its signal handler does not allocate. A child shares this
-// memory until it executes its command, and does not allocate either.
+// memory until its exec, and does not allocate either.
 unsafe impl Sync for Heap {}
 
 struct State {
-    /// Where the piece that memory is taken from goes on, and how much of it is left.
+    /// Where the free part of the current piece begins, and its size.
     next: *mut u8,
     left: usize,
-    /// Pieces that were given back, by class: each begins with the address of the next.
+    /// Freed pieces by class: each begins with the address of the next.
     free: [*mut u8; CLASSES],
-    /// Whether to wait where the kernel has no memory.
+    /// Whether to wait if the kernel has no memory.
     waits: bool,
 }
 
-/// Memory that begins where the smallest piece may: so all pieces do.
+/// Memory aligned like the smallest piece, and so like all of them.
 #[repr(align(16))]
 struct First(#[expect(dead_code, reason = "it is only pointed into")] [u8; FIRST]);
 
-// SAFETY: what is handed out is aligned, of the size asked for, and nobody else's until it is
-// given back: each piece is either behind `next` and not handed out, or handed out, or in the
-// list of its class.
+// SAFETY: allocated memory is aligned, of the requested size, and nobody else's until it is freed:
+// each piece is either behind `next` and not yet allocated, or allocated, or in the list of its
+// class.
 unsafe impl GlobalAlloc for Heap {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         #[cfg(debug_assertions)]
@@ -79,7 +79,7 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn dealloc(&self, piece: *mut u8, layout: Layout) {
-        // SAFETY: as in `alloc`; the piece was handed out by it for this layout.
+        // SAFETY: as in `alloc`; it allocated the piece for this layout.
         unsafe {
             let state = &mut *self.state.get();
             match class_of(layout) {
@@ -95,8 +95,8 @@ unsafe impl GlobalAlloc for Heap {
     }
 
     unsafe fn realloc(&self, piece: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // SAFETY: the caller says that alignment and size make a layout; the piece is copied as
-        // far as both sizes go.
+        // SAFETY: the caller guarantees that alignment and size make a layout; no more is copied
+        // than fits in both pieces.
         unsafe {
             let new = Layout::from_size_align_unchecked(size, layout.align());
             if class_of(layout).is_some() && class_of(layout) == class_of(new) {
@@ -113,7 +113,7 @@ unsafe impl GlobalAlloc for Heap {
 }
 
 impl State {
-    /// Takes memory off the front of the current piece, or of a new one.
+    /// Takes memory from the front of the current piece, or of a new one.
     fn take(&mut self, size: usize, first: *mut u8) -> *mut u8 {
         if self.next.is_null() {
             (self.next, self.left) = (first, FIRST);
@@ -132,7 +132,7 @@ impl State {
         taken
     }
 
-    /// Memory from the kernel, or null where it has none and nobody waits for it.
+    /// Memory from the kernel, or null if it has none and foster does not wait for it.
     fn map(&self, layout: Layout) -> *mut u8 {
         loop {
             let memory = map(layout);
@@ -144,15 +144,15 @@ impl State {
     }
 }
 
-/// Makes the page in which the heap begins foster's own: whoever reads it first and then writes has
-/// two page faults for one.
+/// Writes to the first page of the heap: reading it first and writing later would cost two page
+/// faults instead of one.
 pub fn begin() {
-    // SAFETY: there is one thread, and it is not in the heap; it waits for nothing yet.
+    // SAFETY: there is one thread, and it is not in the heap; nothing is waited for yet.
     unsafe { (&raw mut (*HEAP.state.get()).waits).write_volatile(false) };
 }
 
-/// From here on there is always memory, though it may take a while; before, the start fails
-/// without it.
+/// From here on, allocations always succeed, though they may have to wait. Before, the start fails
+/// without memory.
 pub fn wait_for_memory() {
     wait_for_memory_if(true);
 }
@@ -165,8 +165,8 @@ pub fn without_waiting<T>(action: impl FnOnce() -> T) -> T {
     result
 }
 
-/// Puts something at the end of a list, if there is memory for that and for one more, for which nobody
-/// waits; says whether there was.
+/// Adds something to the end of a list, if there is memory for that and for one more without
+/// waiting; says whether there was.
 pub fn push<T>(list: &mut Vec<T>, item: T) -> bool {
     let has_room =
         list.capacity() - list.len() > 1 || without_waiting(|| list.try_reserve(2)).is_ok();
@@ -181,12 +181,12 @@ fn wait_for_memory_if(waits: bool) -> bool {
     unsafe { std::mem::replace(&mut (*HEAP.state.get()).waits, waits) }
 }
 
-/// Which list a layout belongs to; none for what the kernel gives directly.
+/// The class of a layout. None for layouts that the kernel serves directly.
 fn class_of(layout: Layout) -> Option<usize> {
     if layout.align() > SMALLEST {
         return None;
     }
-    // How many of the smallest pieces it takes besides one.
+    // The number of smallest pieces in it, minus one.
     let more = layout.size().saturating_sub(1) / SMALLEST;
     let class = match more.checked_ilog2() {
         Some(log @ 1..) => 2 * log as usize + (more >> (log - 1) & 1),
@@ -195,8 +195,8 @@ fn class_of(layout: Layout) -> Option<usize> {
     (class < CLASSES).then_some(class)
 }
 
-/// How large the pieces of a class are: 1, 2, 3, 4, 6, 8, 12, 16... of the smallest. So less than
-/// a third is wasted of any but the smallest.
+/// The size of a class's pieces: 1, 2, 3, 4, 6, 8, 12, 16... of the smallest. So less than a third
+/// of a piece is wasted, except in the smallest class.
 const fn size_of_class(class: usize) -> usize {
     let double = if class.is_multiple_of(2) { 3 } else { 4 };
     SMALLEST * ((double << (class / 2)) / 2)
@@ -204,12 +204,12 @@ const fn size_of_class(class: usize) -> usize {
 
 /// Memory from the kernel, or null.
 fn map(layout: Layout) -> *mut u8 {
-    // What begins at a page is aligned to a page; for more, there has to be room to choose from.
+    // Mappings are aligned to pages; for more, there has to be room to choose from.
     let slack = layout.align().saturating_sub(PAGE);
     let Some(size) = layout.size().checked_add(slack) else { return null_mut() };
     let protection = libc::PROT_READ | libc::PROT_WRITE;
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
-    // SAFETY: it asks for new memory.
+    // SAFETY: it requests new memory.
     let memory = unsafe { libc::mmap(null_mut(), size, protection, flags, -1, 0) };
     if memory == libc::MAP_FAILED {
         return null_mut();
@@ -221,7 +221,7 @@ fn map(layout: Layout) -> *mut u8 {
     let before = memory.align_offset(layout.align());
     let piece = memory.wrapping_add(before);
     let used = before + layout.size().next_multiple_of(PAGE);
-    // SAFETY: both are what was just mapped and nobody uses.
+    // SAFETY: both parts were just mapped, and nobody uses them.
     unsafe {
         if before > 0 {
             libc::munmap(memory.cast(), before);
@@ -233,19 +233,19 @@ fn map(layout: Layout) -> *mut u8 {
     piece
 }
 
-/// The least that a page of memory is large, on any architecture.
+/// The smallest page size of any architecture.
 const PAGE: usize = 4096;
 
 /// The smallest piece, and the alignment of all.
 const SMALLEST: usize = 16;
 
-/// How many classes there are: up to 64 kB.
+/// The number of classes: up to 64 kB.
 const CLASSES: usize = 24;
 
-/// The first piece; what is not used of it costs nothing.
+/// The size of the first piece; unused pages of it cost nothing.
 const FIRST: usize = 256 * 1024;
 
-/// Each further piece, of the largest class.
+/// The size of further pieces, that of the largest class.
 const PIECE: usize = size_of_class(CLASSES - 1);
 
 const PIECE_LAYOUT: Layout = Layout::new::<[u8; PIECE]>();

@@ -1,4 +1,4 @@
-//! Signals to others.
+//! Signals to other processes.
 
 use std::mem;
 
@@ -9,7 +9,7 @@ use foster::process::{Pid, Target};
 
 use super::guard::Guard;
 
-/// Sends a signal; to a group by its guard, where it has one.
+/// Sends a signal; to a group by its guard, if it has one.
 pub fn send(
     target: Target,
     signal: c_int,
@@ -21,36 +21,38 @@ pub fn send(
     {
         return Ok(());
     }
-    // Its user has as many signals pending as may be: without the value one more is taken all the
-    // same (kernel/signal.c). Or nobody knows a way to send a value to a group.
+    // The target's user has as many pending signals as allowed; one without a value is accepted
+    // even so (kernel/signal.c). Or there is no way to send a value to a group.
     match (target, guard) {
         (Target::Group(_) | Target::Rest(_), Some(guard)) => {
-            // The leader, where its group is empty, and for SIGKILL in any case, as below.
+            // The leader, if its group is empty, and for SIGKILL in any case, as below.
             let sent = match guard.signal_group(signal) {
                 Ok(()) if signal == libc::SIGKILL => guard.signal(signal),
                 Err(Errno::ESRCH) => guard.signal(signal),
                 sent => sent,
             };
             match sent {
-                // All are gone, and the leader is reaped: as a zombie it would have taken it.
+                // All members are gone, and the leader is reaped: as a zombie it would have
+                // accepted the signal.
                 Err(Errno::ESRCH) => Ok(()),
                 sent => sent,
             }
         }
         (Target::Group(leader), None) if signal == libc::SIGKILL => {
-            // Of a group it is enough that one could be sent it. That the leader could is to be known.
+            // For a group, kill(2) succeeds if one member may be signalled. Only the leader matters
+            // here.
             send_on(target, signal).and_then(|()| send_on(Target::Process(leader), signal))
         }
         _ => send_on(target, signal),
     }
 }
 
-/// Whether foster may send a process signals.
+/// Whether foster may signal a process.
 pub fn reaches(pid: Pid) -> bool {
     kill(pid.0 as i32, 0) != Err(Errno::EPERM)
 }
 
-/// Sends a signal and its value. To a group there is a way since Linux 6.9.
+/// Sends a signal and its value. For groups this exists since Linux 6.9.
 fn queue(target: Target, record: &Record, guard: Option<&Guard>) -> Result<(), Errno> {
     match (target, guard) {
         (Target::Process(pid) | Target::Marked(pid, _), _) => queue_to(pid, record),
@@ -58,7 +60,7 @@ fn queue(target: Target, record: &Record, guard: Option<&Guard>) -> Result<(), E
         (Target::Group(leader) | Target::Rest(leader), None) => {
             let guard = Guard::new(leader).ok_or(Errno::ENOSYS)?;
             match guard.queue_to_group(record) {
-                // The leader, where its group is empty, as below.
+                // The leader, if its group is empty, as below.
                 Err(Errno::ESRCH) => queue_to(leader, record),
                 sent => sent,
             }
@@ -66,8 +68,8 @@ fn queue(target: Target, record: &Record, guard: Option<&Guard>) -> Result<(), E
     }
 }
 
-/// Sends a signal that has no value; to a group that has no guard.
-// It becomes part of its caller: a signal that goes on waits for each line of code that is read.
+/// Sends a signal without a value, to a process or to a group without a guard.
+// Inlined, because a forwarded signal waits for each line of code that is loaded.
 #[inline(always)]
 pub fn send_on(target: Target, signal: c_int) -> Result<(), Errno> {
     let (leader, id) = match target {
@@ -75,13 +77,14 @@ pub fn send_on(target: Target, signal: c_int) -> Result<(), Errno> {
         Target::Group(pid) | Target::Rest(pid) => (Some(pid.0 as i32), -(pid.0 as i32)),
     };
     match (kill(id, signal), leader) {
-        // The leader has left its group empty, by a setpgid of its own: it is what is meant.
+        // The leader has left its group by its own setpgid, and the group is empty: the leader is
+        // meant.
         (Err(Errno::ESRCH), Some(leader)) => kill(leader, signal),
         (sent, _) => sent,
     }
 }
 
-/// kill(2). To an id: whose process is not reaped, so that it is nobody else's.
+/// kill(2). The id's process is not reaped, so the id is nobody else's.
 #[inline(always)]
 fn kill(id: i32, signal: c_int) -> Result<(), Errno> {
     // SAFETY: these are numbers.
@@ -96,8 +99,8 @@ fn queue_to(pid: Pid, record: &Record) -> Result<(), Errno> {
     Errno::result(sent).map(drop)
 }
 
-/// A signal and its value as the kernel lays it out: signal, error, code, then pid, uid and value,
-/// where the value stands at the next place that fits a pointer.
+/// A signal and its value in the kernel's layout: signal, error, code, then pid, uid and value,
+/// which is aligned like a pointer.
 #[repr(C)]
 pub struct Record {
     pub signal: i32,
@@ -113,12 +116,12 @@ pub struct Record {
 
 impl Record {
     fn new(signal: c_int, value: u64) -> Record {
-        // SAFETY: all of it is numbers, for which zero is a value.
+        // SAFETY: all fields are numbers, for which zero is valid.
         let mut record = unsafe { mem::zeroed::<Record>() };
         record.signal = signal;
         record.code = libc::SI_QUEUE;
         record.pid = std::process::id();
-        // SAFETY: it only asks.
+        // SAFETY: it only returns a number.
         record.uid = unsafe { libc::getuid() };
         record.value = value as usize;
         record

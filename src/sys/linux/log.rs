@@ -1,12 +1,12 @@
-//! Writing where somebody may have stopped reading.
+//! Writes to streams whose readers may have stopped reading.
 //!
-//! stderr can be a pipe that is full and that nobody reads: a log line that waited for it would
-//! stop the forwarding and the reaping. And to make stderr itself non-blocking would make it so
-//! for everybody who has it too (open(2): the flag belongs to the open file). So a pipe is asked not
-//! to wait this once (pwritev2(2) with `RWF_NOWAIT`, Linux 6.5). A terminal, a FIFO or an older pipe
-//! is opened once more, by its name in /proc. Where that cannot be had (no /proc, or foster may not:
-//! it is another user by now), it is asked whether it takes a line before it gets one. Somebody else
-//! may fill it up in between: a timer ends that wait.
+//! stderr can be a full pipe that nobody reads. A log line that waited for it would stop forwarding
+//! and reaping. Making stderr itself non-blocking would affect everybody who shares it (open(2):
+//! the flag belongs to the open file). So a pipe is asked not to wait this once (pwritev2(2) with
+//! `RWF_NOWAIT`, Linux 6.5). A terminal, a FIFO or a pipe on an older kernel is opened again, by
+//! its name in /proc. If that is impossible (no /proc, or foster has no permission because it is
+//! another user by now), foster asks whether the stream has room before it writes a line. Somebody
+//! else may fill it in between: a timer ends that wait.
 
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 
@@ -24,19 +24,19 @@ pub struct LogWriter {
     door: Door,
 }
 
-/// The way to a stream that does not block.
+/// How to write to a stream without blocking.
 enum Door {
-    /// Not looked for yet.
+    /// Not determined yet.
     Unknown,
-    /// A file of one's own.
+    /// An open file of foster's own.
     Own(OwnedFd),
     /// A socket, for which a flag says not to wait.
     Socket,
-    /// A pipe, for which another does.
+    /// A pipe, for which another flag does.
     Pipe,
-    /// The stream itself: a plain file, which never makes anyone wait for a reader.
+    /// The stream itself: a plain file, which never has to wait for a reader.
     Plain,
-    /// The stream itself, once it says that it takes something, and for a short time.
+    /// The stream itself, once it says that it has room, and for a short time.
     Ask,
 }
 
@@ -46,15 +46,15 @@ impl LogWriter {
         LogWriter { stream: descriptor(stream), door: Door::Unknown }
     }
 
-    /// Whether it is a terminal, which shows colours.
+    /// Whether it is a terminal, which can show colours.
     pub fn shows_colours(&self) -> bool {
         // SAFETY: isatty(3) takes any number.
         unsafe { libc::isatty(self.stream) == 1 }
     }
 
-    /// Writes a whole line at once, or says that it was not taken: this never waits.
+    /// Writes a whole line at once, or says that it could not. It never waits.
     pub fn put(&mut self, line: &[u8]) -> bool {
-        // What a pipe takes at once it takes as a whole, up to PIPE_BUF (pipe(7)).
+        // A pipe accepts up to PIPE_BUF bytes as a whole (pipe(7)).
         line.chunks(libc::PIPE_BUF).all(|piece| self.put_piece(piece))
     }
 
@@ -64,7 +64,7 @@ impl LogWriter {
         }
         if let Door::Pipe = self.door {
             match write_at_once(self.stream, line) {
-                // It is a FIFO, or the kernel does not know how.
+                // It is a FIFO, or the kernel does not support this.
                 Err(Errno::EOPNOTSUPP | Errno::ENOSYS | Errno::EINVAL | Errno::EPERM) => {
                     self.door = find_way_round(self.stream, libc::S_IFIFO);
                 }
@@ -88,7 +88,7 @@ impl LogWriter {
     }
 }
 
-/// Writes a text to a stream, whole, as any program does.
+/// Writes a whole text to a stream, as any program does.
 pub fn say(stream: Stream, text: &str) {
     let mut rest = text.as_bytes();
     while !rest.is_empty() {
@@ -113,15 +113,15 @@ fn find_door(stream: RawFd) -> Door {
 
 fn find_way_round(stream: RawFd, kind: libc::mode_t) -> Door {
     open_again(stream)
-        // Where /proc is not foster's own, that may have been something else.
+        // If /proc belongs to another PID namespace, this may be another file.
         .filter(|file| file::kind(file.as_raw_fd()) == kind)
         .map_or(Door::Ask, Door::Own)
 }
 
-/// Writes where the stream is, if that needs no wait.
+/// Writes to the stream itself, unless that would have to wait.
 fn write_at_once(stream: RawFd, line: &[u8]) -> Result<usize, Errno> {
     let piece = libc::iovec { iov_base: line.as_ptr().cast_mut().cast(), iov_len: line.len() };
-    // In two halves, of which the kernel takes as many as it needs.
+    // The offset, in two halves; a kernel that needs only one takes that.
     let here: libc::c_long = -1;
     // SAFETY: it is one piece, as the count says, which is readable for its length.
     let written = unsafe {

@@ -1,38 +1,38 @@
-//! malloc(3): the C library's heap is foster's, where the C library is part of the program.
+//! malloc(3): the C library uses foster's heap, if the C library is part of the program.
 //!
-//! What thread-locals leave to be destroyed is put on a list in the C library's heap, whatever the
-//! program's own is: by std or by glibc, and both end the program where there is no memory for it.
+//! Destructors of thread-locals are kept in a list on the C library's heap, by std or by glibc,
+//! whatever the program's own heap is. Both end the program if there is no memory for it.
 
 use std::alloc::{Layout, alloc, dealloc};
 use std::ptr::{self, null_mut};
 
 use nix::libc;
 
-/// Has a heap that is not foster's get enough from the kernel for the few small pieces that will be
-/// asked of it. glibc's gets 128 kB at a time, and none of it is touched before it is handed out.
+/// Makes a heap that is not foster's get enough memory from the kernel for the few small pieces
+/// that will be needed. glibc gets 128 kB at a time, and touches none of it before it is used.
 pub fn prepare() {
     if cfg!(target_env = "gnu") {
-        // SAFETY: the piece was just handed out, or is null.
+        // SAFETY: the piece was just allocated, or is null.
         unsafe { libc::free(std::hint::black_box(libc::malloc(1))) };
     }
 }
 
-/// What stands before each piece, for the day when it is given back by its address alone.
+/// The head of each piece, which makes it possible to free it by its address alone.
 #[derive(Clone, Copy)]
 #[repr(C, align(16))]
 struct Head {
-    /// Where the memory that the piece is a part of begins, and how much it is.
+    /// Where the memory around the piece begins, and its size.
     base: *mut u8,
     total: usize,
 }
 
-/// Memory of this size and alignment, a power of two; null where there is none.
+/// Memory of this size and alignment, a power of two; null if there is none.
 pub fn allocate(align: usize, size: usize) -> *mut u8 {
     let slack = align.saturating_sub(HEAD);
     let Some(total) = size.checked_add(HEAD + slack) else { return null_mut() };
     let Ok(layout) = Layout::from_size_align(total, HEAD) else { return null_mut() };
-    // SAFETY: the layout is not empty. The piece begins at most `slack` behind the head, and both
-    // are aligned to what a head needs.
+    // SAFETY: the layout is not empty. The piece begins at most `slack` bytes after the head, and
+    // both are aligned as a head needs.
     unsafe {
         let base = alloc(layout);
         if base.is_null() {
@@ -45,33 +45,34 @@ pub fn allocate(align: usize, size: usize) -> *mut u8 {
     }
 }
 
-/// Gives back what `allocate` gave out.
+/// Frees what `allocate` returned.
 ///
 /// # Safety
 ///
-/// `piece` is null, or what `allocate` or `resize` gave out, and nobody uses it any more.
+/// `piece` is null, or was returned by `allocate` or `resize`, and nobody uses it any more.
 pub unsafe fn release(piece: *mut u8) {
     if piece.is_null() {
         return;
     }
-    // SAFETY: the head says for which layout the memory was handed out.
+    // SAFETY: the head has the layout that the memory was allocated for.
     unsafe {
         let head = piece.cast::<Head>().sub(1).read();
         dealloc(head.base, Layout::from_size_align_unchecked(head.total, HEAD));
     }
 }
 
-/// Gives a piece another size and place; null, and the piece as it was, where there is no memory.
+/// Gives a piece another size and place. Returns null, and leaves the piece unchanged, if there is
+/// no memory.
 ///
 /// # Safety
 ///
-/// `piece` is null, or what `allocate` or `resize` gave out, and nobody uses it any more unless
-/// this gives null.
+/// `piece` is null, or was returned by `allocate` or `resize`, and nobody uses it any more unless
+/// this returns null.
 pub unsafe fn resize(piece: *mut u8, size: usize) -> *mut u8 {
     let moved = allocate(HEAD, size);
     if !piece.is_null() && !moved.is_null() {
-        // SAFETY: the piece goes from behind its head to the end of its memory; both are as large
-        // as what is copied.
+        // SAFETY: the piece extends from its head to the end of its memory; both pieces are as
+        // large as what is copied.
         unsafe {
             let head = piece.cast::<Head>().sub(1).read();
             let old_size = head.total - (piece.addr() - head.base.addr());
@@ -82,10 +83,10 @@ pub unsafe fn resize(piece: *mut u8, size: usize) -> *mut u8 {
     moved
 }
 
-/// How much stands before a piece, and what all pieces are aligned to.
+/// The size of a head, and the alignment of all pieces.
 const HEAD: usize = size_of::<Head>();
 
-/// The names by which C calls it.
+/// The names that C uses.
 #[cfg(all(own_heap, target_env = "musl"))]
 mod c {
     use nix::errno::Errno;
@@ -136,7 +137,7 @@ mod c {
         0
     }
 
-    /// Has errno say why there is none.
+    /// Sets errno to the reason.
     fn told(piece: *mut u8) -> *mut c_void {
         if piece.is_null() {
             Errno::ENOMEM.set();

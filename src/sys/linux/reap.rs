@@ -1,14 +1,14 @@
-//! The ends of children, each looked at before it is reaped.
+//! The ends of children. Each is looked at before it is reaped.
 //!
-//! waitid(2) with `WNOWAIT` looks at the first dead child, and would look at the same one again
-//! for ever: so a child that the machine holds as a zombie hides those behind it. While one does,
-//! ends are found by the machine's surveys, which go through all children.
+//! waitid(2) with `WNOWAIT` shows the first dead child, and shows the same one again for ever. So a
+//! child that the machine holds as a zombie hides those behind it. Meanwhile the machine's surveys,
+//! which go through all children, find ends.
 //!
-//! To look first costs a system call more than to reap at once. So in a storm of orphans that end
+//! Looking first costs one more system call than reaping at once. So in a storm of ending orphans
 //! foster reaps first, if the machine has no use for zombies (`Action::ReapOrphan`) and the kernel
-//! has a way to a service's group that no recycled id can lead astray ([`Guard`]). What it costs is
-//! the kernel's then; but while one child is reaped, the kernel drives foster's own code out of the
-//! processor's caches, and so those of whom nobody is told are reaped in one short loop.
+//! has a way to a service's group that a recycled id cannot mislead ([`Guard`]). The remaining cost
+//! is the kernel's. But while the kernel reaps a child, foster's own code falls out of the
+//! processor's caches, so orphans that are not reported are reaped in one short loop.
 
 use std::mem;
 use std::time::Duration;
@@ -24,63 +24,63 @@ use foster::time::Instant;
 use super::guard::Guard;
 use super::timer;
 
-/// The children, as far as their ends go.
+/// The ends of children.
 pub struct Reaper {
-    /// `WEXITED`, and `WSTOPPED` where stops are of interest.
+    /// `WEXITED`, and `WSTOPPED` if stops are of interest.
     interest: c_int,
-    /// The way to the group of the only service, once there was a storm.
+    /// The way to the group of the only service, once there has been a storm.
     guard: Option<Guard>,
-    /// Whether there is none to be had.
+    /// Whether a guard is impossible.
     no_guards: bool,
-    /// How many fates there were in a row.
+    /// The number of ends in a row.
     row: usize,
-    /// How many of these, up to the last, were ends of orphans.
+    /// How many of these, the last ones, were orphans.
     orphans: usize,
-    /// How many children were reaped since signals were last read.
+    /// The number of children reaped since signals were last read.
     batch: usize,
-    /// Whether there is to be a pause before the next is reaped.
+    /// Whether to pause before the next child is reaped.
     pauses: bool,
-    /// When it was gone on with behind a pause.
+    /// When reaping resumed after the last pause.
     row_began: Option<Instant>,
-    /// When there is to be more of the next row than its first ones.
+    /// When more than the first few of the next row may be reaped.
     rested_at: Instant,
-    /// Whether the next child is reaped before its fate is told.
+    /// Whether the next child is reaped before its end is reported.
     reaps_first: bool,
-    /// The one that was.
+    /// The child that was.
     reaped: Option<Pid>,
-    /// How many were reaped altogether.
+    /// The number of all children reaped.
     total: u64,
-    /// Zombies that stay, in order of pid.
+    /// Zombies that are held, in order of pid.
     held: Vec<Pid>,
 }
 
-/// How many children are reaped before signals are read again.
+/// The number of children that are reaped before signals are read again.
 const BATCH: usize = 64;
 
-/// How many orphans end in a row before it pays to let others end: one alone may be all there is, and
-/// the oldest child comes first, which most often is the service.
+/// The number of orphans in a row after which it pays to let others end first. A single one may be
+/// alone, and the kernel reports the oldest child first, which most often is the service.
 const SEVERAL: usize = 2;
 
-/// For how long a pause lasts at the most: the end of a service may come amid those of orphans, and their
-/// zombies count for a limit of processes.
+/// The longest pause. A service may end among the orphans, and zombies count for a limit of
+/// processes.
 const LONGEST_REST: Duration = Duration::from_millis(1);
 
-/// How many children end in a row before it pays to have a guard, which takes some system calls.
+/// The number of ends in a row after which it pays to make a guard, which takes some system calls.
 const STORM: usize = 8;
 
-/// Something that became of a child.
+/// What happened to a child.
 #[derive(Clone, Copy)]
 pub enum Fate {
     /// It ended, and is a zombie.
     Exited(Pid, ExitStatus),
-    /// It was stopped; the kernel will not tell it again.
+    /// It was stopped; the kernel reports this once.
     Stopped(Pid, Signal),
-    /// It is traced by foster, by inheritance, and stands still (ptrace(2)); as above.
+    /// foster traces it, by inheritance, and it is stopped (ptrace(2)); reported once, too.
     Traced(Pid),
 }
 
 impl Reaper {
-    /// A reaper that tells of stops too if `stops`.
+    /// A reaper that reports stops too if `stops`.
     pub fn new(stops: bool) -> Reaper {
         let interest = if stops { libc::WEXITED | libc::WSTOPPED } else { libc::WEXITED };
         Reaper {
@@ -105,15 +105,15 @@ impl Reaper {
         self.batch < BATCH
     }
 
-    /// Lets as many be reaped as after any other read of signals.
+    /// Starts counting again, as after any other read of signals.
     pub fn signals_were_read(&mut self) {
         self.batch = 0;
     }
 
-    /// What became of the next child, if anything did. Where it is reaped before its fate is told,
-    /// orphans may be passed over (`overlooks`): all but the last one that may be reaped before
-    /// signals are read again. None of `leaders` is.
-    // Apart from what is done before and after it, as short as it can be: see above.
+    /// What happened to the next child, if anything. If it is reaped before its end is reported,
+    /// orphans may be skipped (`overlooks`), except the last one that may be reaped before signals
+    /// are read again. `leaders` are never skipped.
+    // Separate from the work before and after it, and as short as possible: see above.
     #[inline(never)]
     pub fn next(&mut self, leaders: &[Pid], overlooks: bool) -> Option<Fate> {
         let fate = if mem::take(&mut self.reaps_first) {
@@ -140,7 +140,7 @@ impl Reaper {
                 self.row += 1;
                 self.orphans += 1;
                 if self.orphans == SEVERAL {
-                    // The others have to wait for a read of signals in any case.
+                    // The others have to wait for a read of signals anyway.
                     (self.pauses, self.batch) = (true, BATCH);
                 }
             }
@@ -150,26 +150,26 @@ impl Reaper {
         fate
     }
 
-    /// Whether to wait now, before the next child is reaped: there are several orphans to reap, and
-    /// those that are about to end had better do so before. While others end, each one that is reaped
-    /// can cost ten times as much: the kernel goes by all children that live until it finds one that
-    /// does not, and who ends waits for the same locks as who reaps.
+    /// Whether to wait before the next child is reaped: there are several orphans to reap, and
+    /// those that are about to end should do so first. While others end, reaping one can cost ten
+    /// times as much: the kernel passes all living children until it finds a dead one, and ending
+    /// processes wait for the same locks as the one that reaps.
     pub fn takes_pause(&mut self) -> bool {
         mem::take(&mut self.pauses)
     }
 
-    /// Until when to wait then. What is reaped behind a pause takes its time too, and the next pause
-    /// is eight times as long.
+    /// How long to wait. Reaping after a pause takes time too, and the next pause is eight times as
+    /// long as that.
     pub fn rested_at(&self) -> Instant {
         self.rested_at
     }
 
-    /// Goes on with the row behind a pause.
+    /// Resumes reaping after a pause.
     pub fn begin_row(&mut self) {
         self.row_began = Some(timer::now());
     }
 
-    /// Nothing is left to tell.
+    /// Nothing is left to report.
     fn end_row(&mut self) {
         (self.row, self.orphans) = (0, 0);
         if let Some(began) = self.row_began.take() {
@@ -187,7 +187,7 @@ impl Reaper {
         } else {
             self.batch += 1;
             self.total += 1;
-            // It cannot fail: the child was seen as a zombie, and nobody else reaps.
+            // It cannot fail: the child is a zombie, and nobody else reaps it.
             let _ = waitid(libc::P_PID, pid.0, libc::WEXITED | libc::WNOHANG);
         }
         if self.guard_of(pid).is_some() {
@@ -195,8 +195,8 @@ impl Reaper {
         }
     }
 
-    /// Has the next child reaped before its fate is told, whichever it is, if that pays; and if no
-    /// signal to a service's group can go astray by it: there is no service, or one with a guard.
+    /// Reaps the next child, whichever it is, before its end is reported, if that pays and no
+    /// signal to a service's group can go astray: there is no service, or one with a guard.
     pub fn reap_first(&mut self, leaders: &[Pid]) {
         self.reaps_first = match leaders {
             _ if self.row < STORM => false,
@@ -212,17 +212,17 @@ impl Reaper {
         };
     }
 
-    /// Has the next child looked at, whatever was to pay.
+    /// Goes back to looking before reaping.
     pub fn look_first(&mut self) {
         self.reaps_first = false;
     }
 
-    /// Whether this child is reaped already, though its end is still to be dealt with.
+    /// Whether this child is already reaped, though its end is still to be handled.
     pub fn has_reaped(&self, pid: Pid) -> bool {
         self.reaped == Some(pid)
     }
 
-    /// The way to the group of a service that does not go by its id.
+    /// The way to the group of a service that does not depend on its id.
     pub fn guard_of(&self, leader: Pid) -> Option<&Guard> {
         self.guard.as_ref().filter(|guard| guard.leader == leader)
     }
@@ -232,12 +232,12 @@ impl Reaper {
         self.guard.is_some()
     }
 
-    /// How many children were reaped until now.
+    /// The number of all children reaped so far.
     pub fn reaped_so_far(&self) -> u64 {
         self.total
     }
 
-    /// Leaves a zombie be. It ends the row: others are found by surveys now.
+    /// Holds a zombie. This ends the row: others are found by surveys now.
     pub fn hold(&mut self, pid: Pid) {
         (self.pauses, self.row_began) = (false, None);
         if let Err(place) = self.held.binary_search(&pid) {
@@ -245,16 +245,16 @@ impl Reaper {
         }
     }
 
-    /// The zombies that are left be, in order of pid.
+    /// The held zombies, in order of pid.
     pub fn held(&self) -> &[Pid] {
         &self.held
     }
 
-    /// Looks at the fate of the first child that has one.
+    /// Looks at what happened to the first child, if anything.
     fn look(&self) -> Option<Fate> {
         let interest = self.interest | libc::WNOHANG | libc::WNOWAIT;
         let fate = fate(&waitid(libc::P_ALL, 0, interest).ok()?)?;
-        // As long as it can be told, it is, and all that became of younger children is not.
+        // As long as this child can be reported, it is, and younger children are not.
         if let Fate::Stopped(pid, _) | Fate::Traced(pid) = fate {
             let _ = waitid(libc::P_PID, pid.0, libc::WSTOPPED | libc::WNOHANG);
         }
@@ -262,7 +262,7 @@ impl Reaper {
     }
 }
 
-/// Whether there is anything to tell of children; fails where that cannot be known.
+/// Whether anything happened to a child; an error if that cannot be known.
 pub fn has_fates() -> Result<bool, Errno> {
     let options = libc::WEXITED | libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT;
     match waitid(libc::P_ALL, 0, options) {
@@ -273,29 +273,30 @@ pub fn has_fates() -> Result<bool, Errno> {
     }
 }
 
-/// Reaps a child that has ended, whichever it is.
+/// Reaps any child that has ended.
 pub fn reap_any() -> Option<Fate> {
     reap_or_tell(0)
 }
 
-/// The same, and with `WUNTRACED` it tells of stops too. waitpid(2) is the fastest way there is: it
-/// tells no more than this.
+/// The same; with `WUNTRACED` it reports stops too. waitpid(2) is the fastest call, and reports
+/// just enough.
 fn reap_or_tell(stops: c_int) -> Option<Fate> {
     let mut status = 0;
-    // SAFETY: `status` takes the answer.
+    // SAFETY: `status` has room for the result.
     let pid = unsafe { libc::waitpid(-1, &raw mut status, libc::WNOHANG | stops) };
     let pid = Pid(u32::try_from(pid).ok().filter(|pid| *pid != 0)?);
     if let Some(status) = ended(status) {
         return Some(Fate::Exited(pid, status));
     }
-    // A stop by another signal, or with an event or a mark in the bits above it, is told to a tracer.
+    // Stops by another signal, or with an event or a mark in the upper bits, are meant for a
+    // tracer.
     Some(match Signal::new(status >> 8) {
         Some(signal) if JOB_CONTROL.contains(signal) => Fate::Stopped(pid, signal),
         _ => Fate::Traced(pid),
     })
 }
 
-/// How a child ended, where that is what wait(2) tells.
+/// How a child ended, if wait(2) reports an end.
 fn ended(status: c_int) -> Option<ExitStatus> {
     if libc::WIFEXITED(status) {
         Some(ExitStatus::Code(libc::WEXITSTATUS(status) as u32))
@@ -306,11 +307,11 @@ fn ended(status: c_int) -> Option<ExitStatus> {
     }
 }
 
-/// What stops a process that nobody traces (signal(7)).
+/// The signals that stop a process that nobody traces (signal(7)).
 const JOB_CONTROL: SignalSet =
     SignalSet::of(&[Signal::STOP, Signal::TSTP, Signal::TTIN, Signal::TTOU]);
 
-/// What waitid(2) tells, if anything.
+/// The report of waitid(2), if any.
 fn fate(info: &libc::siginfo_t) -> Option<Fate> {
     // SAFETY: waitid has filled in what these read.
     let (pid, number) = unsafe { (info.si_pid(), info.si_status()) };
@@ -318,12 +319,12 @@ fn fate(info: &libc::siginfo_t) -> Option<Fate> {
     match status(info) {
         Some(status) => Some(Fate::Exited(pid, status)),
         None if info.si_code == libc::CLD_STOPPED => Some(Fate::Stopped(pid, Signal::new(number)?)),
-        // The status is a signal and what the kernel adds to it for a tracer.
+        // The status is a signal, with bits that the kernel adds for a tracer.
         None => Some(Fate::Traced(pid)),
     }
 }
 
-/// How a child ended, where that is what waitid(2) tells.
+/// How a child ended, if waitid(2) reports an end.
 pub fn status(info: &libc::siginfo_t) -> Option<ExitStatus> {
     // SAFETY: waitid has filled it in.
     let number = unsafe { info.si_status() };
@@ -334,9 +335,9 @@ pub fn status(info: &libc::siginfo_t) -> Option<ExitStatus> {
     }
 }
 
-/// waitid(2), with a pid of 0 in the answer where there is nothing to tell.
+/// waitid(2). The pid in its result is 0 if there is nothing to report.
 pub fn waitid(which: idtype_t, id: id_t, options: c_int) -> Result<libc::siginfo_t, Errno> {
-    // SAFETY: a siginfo_t of zeroes is valid, and the kernel fills it in.
+    // SAFETY: a zeroed siginfo_t is valid, and the kernel fills it in.
     unsafe {
         let mut info = mem::zeroed::<libc::siginfo_t>();
         Errno::result(libc::waitid(which, id, &raw mut info, options)).map(|_| info)

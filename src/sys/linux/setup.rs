@@ -1,4 +1,4 @@
-//! What foster does to itself at its start, as its configuration says.
+//! What foster does to itself at its start, according to its configuration.
 
 use std::os::fd::RawFd;
 
@@ -11,7 +11,7 @@ use foster::supervisor::Event;
 
 use super::file;
 
-/// Sees to it that orphans come to foster; says whether they do.
+/// Makes foster adopt orphans; says whether it does.
 pub fn become_reaper(setup: &Setup, own_pid: Pid) -> Result<bool, Errno> {
     if own_pid == Pid(1) {
         return Ok(true);
@@ -20,26 +20,26 @@ pub fn become_reaper(setup: &Setup, own_pid: Pid) -> Result<bool, Errno> {
         prctl(libc::PR_SET_CHILD_SUBREAPER, 1)?;
         return Ok(true);
     }
-    // It survives exec: whoever started foster may have asked for it.
+    // The setting survives exec, so whoever started foster may have made it.
     let mut is_one: c_int = 0;
     let _ = prctl(libc::PR_GET_CHILD_SUBREAPER, (&raw mut is_one).expose_provenance());
     Ok(is_one != 0)
 }
 
-/// prctl(2), with a number or the address of one that takes the answer.
+/// prctl(2), with a number or the address for a result.
 pub fn prctl(what: c_int, argument: usize) -> Result<(), Errno> {
-    // SAFETY: these are numbers; nothing that foster asks for takes more, or writes elsewhere.
+    // SAFETY: these are numbers; none of the requests takes more, or writes elsewhere.
     Errno::result(unsafe { libc::syscall(libc::SYS_prctl, what, argument, 0, 0, 0) }).map(drop)
 }
 
-/// Has the kernel send foster a signal when its parent dies.
+/// Makes the kernel send foster a signal when its parent dies.
 pub fn die_with_parent(setup: &Setup) -> Result<(), Errno> {
     let Some(signal) = setup.parent_death_signal else { return Ok(()) };
     // SAFETY: these are system calls on numbers.
     unsafe {
         let parent = libc::getppid();
         prctl(libc::PR_SET_PDEATHSIG, usize::from(signal.number()))?;
-        // It may have died before it was asked to tell.
+        // The parent may have died before this took effect.
         if libc::getppid() != parent {
             libc::kill(libc::getpid(), i32::from(signal.number()));
         }
@@ -47,7 +47,7 @@ pub fn die_with_parent(setup: &Setup) -> Result<(), Errno> {
     Ok(())
 }
 
-/// Gives up the terminal that stdin is; tells it where foster led the terminal's session.
+/// Gives up the terminal on stdin; says whether foster led the terminal's session.
 pub fn detach_terminal(setup: &Setup) -> Option<Event> {
     if !setup.detach_terminal {
         return None;
@@ -58,10 +58,10 @@ pub fn detach_terminal(setup: &Setup) -> Option<Event> {
     (detached && leads).then_some(Event::TerminalDetached)
 }
 
-/// What foster does when a child has its own of all that foster had.
+/// What foster does once a child has its own copy of everything that foster had.
 pub fn settle_in(setup: &Setup, keep: &[RawFd]) {
     if setup.leave_directory {
-        // SAFETY: the path is a string. Where it fails, foster stays where it is.
+        // SAFETY: the path is a string. If it fails, foster stays where it is.
         unsafe { libc::chdir(c"/".as_ptr()) };
     }
     if setup.close_descriptors && !close_ranges(keep) {
@@ -69,8 +69,8 @@ pub fn settle_in(setup: &Setup, keep: &[RawFd]) {
     }
 }
 
-/// Closes all descriptors from `FIRST` on but some; says whether the kernel has a call for that
-/// (close_range(2), Linux 5.9).
+/// Closes all descriptors from `FIRST` on, with some exceptions; says whether the kernel has a call
+/// for that (close_range(2), Linux 5.9).
 fn close_ranges(keep: &[RawFd]) -> bool {
     let mut first = FIRST;
     while first < RawFd::MAX {
@@ -86,7 +86,8 @@ fn close_ranges(keep: &[RawFd]) -> bool {
     true
 }
 
-/// The same, up to the last that /proc tells of; without it, for as many as there may be.
+/// The same, up to the last one that /proc lists; without /proc, up to the highest that there may
+/// be.
 fn close_one_by_one(keep: &[RawFd]) {
     let mut end = 0;
     file::for_each_name(c"/proc/self/fd", &mut |name| {
@@ -102,7 +103,7 @@ fn close_one_by_one(keep: &[RawFd]) {
     }
 }
 
-/// The first one behind the standard ones.
+/// The first descriptor after the standard streams.
 const FIRST: RawFd = 3;
 
 /// One past the highest descriptor that can be open.

@@ -57,7 +57,7 @@ impl Sys {
             }
             Err(error) => {
                 let why = OsError(error as i32);
-                let what = "cannot become the subreaper of what its child starts (prctl)";
+                let what = "cannot become a subreaper (prctl)";
                 let what = format_args!("{what}: {why}; orphans go elsewhere");
                 log.say(Notice::NotSubreaper, what);
                 false

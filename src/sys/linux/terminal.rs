@@ -1,4 +1,4 @@
-//! The terminal: whose group is its foreground group, and foster's own stop with its child.
+//! The terminal: its foreground group, and foster's own stop together with its child.
 
 use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd, RawFd};
 
@@ -15,20 +15,20 @@ use super::{file, setup, signals};
 /// The terminal that foster was started on, if any.
 pub struct Terminal {
     descriptor: Option<RawFd>,
-    /// Whether standard input and output both are it.
+    /// Whether standard input and output are both that terminal.
     is_interactive: bool,
-    /// Whether foster's session has one, though no descriptor of foster's is it.
+    /// Whether foster's session has a terminal that none of foster's descriptors is.
     is_elsewhere: bool,
     own_group: NixPid,
-    /// The group that was given the terminal.
+    /// The group that foster gave the terminal to.
     given_to: Option<NixPid>,
 }
 
 impl Terminal {
-    /// Looks for the terminal among the descriptors 0 to 2. Where all are something else, a command
-    /// in the foreground may still ask for a password on the terminal of the session, which is
-    /// opened if `gives`; a command in the background has nothing to do with that. Who keeps
-    /// services up (`supervised`) has to do with its end alone.
+    /// Looks for the terminal among the descriptors 0 to 2. If none of them is one, a command in
+    /// the foreground may still ask for a password on the session's terminal, which is opened if
+    /// `gives`; a command in the background may not. A foster that keeps services running
+    /// (`supervised`) only cares about the terminal's end.
     pub fn new(gives: bool, supervised: bool) -> Terminal {
         let own_group = unistd::getpgrp();
         let group = |descriptor| unistd::tcgetpgrp(borrow(descriptor)).ok();
@@ -62,33 +62,34 @@ impl Terminal {
         terminal
     }
 
-    /// The descriptor by which it is known.
+    /// The descriptor that refers to it.
     pub fn descriptor(&self) -> Option<RawFd> {
         self.descriptor
     }
 
-    /// Whether there is one.
+    /// Whether there is a terminal.
     pub fn exists(&self) -> bool {
         self.descriptor.is_some() || self.is_elsewhere
     }
 
-    /// Whether standard input and output both are it.
+    /// Whether standard input and output are both that terminal.
     pub fn is_interactive(&self) -> bool {
         self.is_interactive
     }
 
-    /// Whether it is gone: its window was closed, or its line was cut (tty_ioctl(4), vhangup(2)).
+    /// Whether it is gone: its window was closed, or the connection was lost (tty_ioctl(4),
+    /// vhangup(2)).
     pub fn is_gone(&self) -> bool {
         let Some(fd) = self.descriptor else {
             return self.is_elsewhere && open_session_terminal().is_none();
         };
         let mut fd = libc::pollfd { fd, events: 0, revents: 0 };
-        // SAFETY: it is one record, which takes the answer.
+        // SAFETY: there is one record, for the result.
         unsafe { libc::poll(&raw mut fd, 1, 0) };
         fd.revents & (libc::POLLHUP | libc::POLLERR) != 0
     }
 
-    /// The terminal, if foster's own group is its foreground group and so may give it away.
+    /// The terminal, if foster's own group is in its foreground and may give it away.
     pub fn to_give(&self) -> Option<RawFd> {
         let descriptor = self.descriptor?;
         self.is_ours().then_some(descriptor)
@@ -100,7 +101,7 @@ impl Terminal {
             && (is_named(self.own_group) || is_in_foreground())
     }
 
-    /// Who has it, as seen from a child that leads this group.
+    /// Who has it, as seen by the child that leads this group.
     pub fn held_by(&self, group: Pid) -> Foreground {
         match self.foreground() {
             Some(foreground) if foreground.as_raw() == group.0 as i32 => Foreground::Childs,
@@ -109,12 +110,12 @@ impl Terminal {
         }
     }
 
-    /// Takes in that a child has given it to its own group.
+    /// Notes that a child has taken it for its own group.
     pub fn was_given(&mut self, group: Pid) {
         self.given_to = Some(NixPid::from_raw(group.0 as i32));
     }
 
-    /// Gives the terminal to a group, if foster's own has it; says whether it did.
+    /// Gives the terminal to a group, if foster's own group has it; says whether it did.
     pub fn give(&mut self, group: Pid) -> bool {
         let Some(descriptor) = self.to_give() else { return false };
         let group_id = NixPid::from_raw(group.0 as i32);
@@ -125,8 +126,8 @@ impl Terminal {
         given
     }
 
-    /// Takes the terminal back from the group that it was given to, or from one that is no more;
-    /// leaves it with any other, which a shell has brought forward since. Says whether it did.
+    /// Takes the terminal back from the group that it was given to, or from a dead one. Any other
+    /// group keeps it: a shell has put that one into the foreground since. Says whether it did.
     pub fn take_back(&mut self) -> bool {
         let (Some(descriptor), Some(given_to)) = (self.descriptor, self.given_to) else {
             return false;
@@ -137,7 +138,7 @@ impl Terminal {
         if takes {
             self.given_to = None;
         }
-        // TTOU is blocked, so that a background group may do this (tcsetpgrp(3)).
+        // TTOU is blocked, so a background group may do this (tcsetpgrp(3)).
         takes && unistd::tcsetpgrp(borrow(descriptor), self.own_group).is_ok()
     }
 
@@ -146,13 +147,13 @@ impl Terminal {
     }
 }
 
-/// Stops foster as Ctrl-Z stops a program without a handler, or by the signal of a whole `job` with
-/// all that is in foster's group; says whether it did stop. In a group that no shell looks after, and
-/// for PID 1, the kernel does not let it (setpgid(2), orphaned process groups).
+/// Stops foster as Ctrl-Z stops a program without a handler; with the signal of a whole `job`,
+/// everything in foster's group. Says whether it did stop. In a group that no shell looks after,
+/// and for PID 1, the kernel refuses (setpgid(2), orphaned process groups).
 pub fn suspend_like_a_job(job: Option<Signal>) -> bool {
     let signal = job.map_or(libc::SIGTSTP, |signal| i32::from(signal.number()));
     let Ok(old) = signals::set_disposition(signal, libc::SIG_DFL) else { return false };
-    // SAFETY: these are signals to foster itself and a look at its own pending ones.
+    // SAFETY: these send signals to foster itself and read its pending ones.
     let was_continued = unsafe {
         let is_pending = || {
             let mut pending = 0_u64;
@@ -161,7 +162,7 @@ pub fn suspend_like_a_job(job: Option<Signal>) -> bool {
         };
         let before = is_pending();
         libc::kill(if job.is_some() { 0 } else { libc::getpid() }, signal);
-        // Here foster stands still until somebody sends it CONT, which stays pending: it is
+        // Here foster is stopped until somebody sends it CONT, which stays pending because it is
         // blocked.
         signals::set_mask(!signals::bit(signal));
         signals::block_all();
@@ -171,7 +172,7 @@ pub fn suspend_like_a_job(job: Option<Signal>) -> bool {
     was_continued
 }
 
-/// Lets all that is in foster's own group go on, foster among it.
+/// Continues everything in foster's own group, foster included.
 pub fn resume_own_group() {
     // SAFETY: a signal to foster's own group.
     unsafe { libc::kill(0, libc::SIGCONT) };
@@ -179,16 +180,16 @@ pub fn resume_own_group() {
 
 /// Whether foster leads its session.
 pub fn leads_session() -> bool {
-    // SAFETY: these ask for numbers.
+    // SAFETY: these return numbers.
     unsafe { libc::getsid(0) == libc::getpid() }
 }
 
-/// Ends foster by a signal, as a program without a handler ends, or all that is in its group with it
-/// (`job`); the child that died of it first has left its core, if any. Comes back where that does not
-/// kill: for PID 1.
+/// Ends foster by a signal, as a program without a handler ends, or everything in its group
+/// (`job`). The child that died of it first has left its core, if any. Returns if the signal does
+/// not kill: for PID 1.
 pub fn die_of(signal: Signal, job: bool) {
     let number = i32::from(signal.number());
-    // RLIMIT_CORE does not hold for a core that goes to a pipe (core(5)).
+    // RLIMIT_CORE does not apply to a core that goes to a pipe (core(5)).
     let _ = setup::prctl(libc::PR_SET_DUMPABLE, 0);
     let _ = signals::set_disposition(number, libc::SIG_DFL);
     // SAFETY: a signal to foster itself.
@@ -196,21 +197,22 @@ pub fn die_of(signal: Signal, job: bool) {
     signals::set_mask(!signals::bit(number));
 }
 
-/// Stops foster whatever its group is, until CONT. PID 1 of a namespace is not stopped by this.
+/// Stops foster until CONT, whatever its group is. PID 1 of a namespace cannot be stopped like
+/// this.
 pub fn suspend_at_all_costs() {
     // SAFETY: a signal to foster itself.
     unsafe { libc::kill(libc::getpid(), libc::SIGSTOP) };
 }
 
-/// Whether a group has a number here. A group of an outer PID namespace has none, whichever it is
+/// Whether a group has a number here. Groups of an outer PID namespace have none
 /// (pid_namespaces(7)).
 fn is_named(group: NixPid) -> bool {
     group.as_raw() != 0
 }
 
-/// Whether the terminal of the session would let foster read, by a read of nothing: TTIN is blocked,
-/// so that one from the background fails (POSIX, XBD 11.1.4). Where somebody else reads already, it
-/// is not foster's turn, which is another error.
+/// Whether the session's terminal would let foster read, tried by a read of no bytes: TTIN is
+/// blocked, so a read from the background fails (POSIX, XBD 11.1.4). If somebody else is reading,
+/// the error is another one.
 fn is_in_foreground() -> bool {
     let Some(terminal) = open_session_terminal() else { return false };
     // SAFETY: nothing is read.
@@ -223,7 +225,7 @@ fn open_session_terminal() -> Option<OwnedFd> {
 }
 
 fn borrow(descriptor: RawFd) -> BorrowedFd<'static> {
-    // SAFETY: descriptors 0 to 2 are never closed by foster, nor is the terminal that it opened and
-    // keeps; where they were closed before, system calls on them fail, which is what is asked.
+    // SAFETY: foster never closes descriptors 0 to 2, nor the terminal that it opened. If they were
+    // closed before, system calls on them fail, which is intended.
     unsafe { BorrowedFd::borrow_raw(descriptor) }
 }

@@ -16,14 +16,14 @@ use super::{boot, file};
 /// What the process was started with.
 #[derive(Clone, Copy)]
 pub struct World {
-    /// The signal mask, a bit for each signal.
+    /// The inherited signal mask, one bit per signal.
     pub(super) mask: u64,
-    /// Whether all signals are blocked by now.
+    /// Whether all signals are blocked.
     pub(super) blocks_signals: bool,
     environment: *const *const c_char,
-    /// The bytes that names in it begin with, in a bit for each, modulo 64.
+    /// The first bytes of all names in the environment, one bit for each, modulo 64.
     initials: u64,
-    /// Whether foster is PID 1 of a machine.
+    /// Whether foster is PID 1 of a whole system.
     pub(super) is_machine: bool,
 }
 
@@ -42,7 +42,7 @@ impl World {
         };
         // SAFETY: `new` was given strings, which have at least a NUL.
         world.initials = world.entries().fold(0, |set, entry| set | bit(unsafe { *entry } as u8));
-        // The kernel gives none to the first process.
+        // The kernel gives the first process none.
         if is_machine && world.value("PATH").is_none() {
             let path = c"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
             let mut entries = Vec::new();
@@ -61,7 +61,7 @@ impl World {
     pub(super) fn entries(&self) -> impl Iterator<Item = *const c_char> + use<> {
         let mut next = self.environment;
         std::iter::from_fn(move || {
-            // SAFETY: `new` was given a list ended by a null, which `next` does not go beyond.
+            // SAFETY: `new` was given a list ended by a null, and `next` stops there.
             unsafe {
                 let entry = *next;
                 if entry.is_null() {
@@ -80,9 +80,9 @@ impl World {
 
     /// The value of a variable.
     ///
-    /// A start asks for some twenty names, of which hardly one is there. To measure every entry for
-    /// each was nine tenths of all instructions before the loop, and to read each as far as it agrees
-    /// with the name still a third: so most names are told by their first byte.
+    /// A start asks for some twenty names, of which hardly any is set. Measuring every entry for
+    /// each name took nine tenths of all instructions before the loop, and comparing each entry as
+    /// far as it agrees still a third. So most names are ruled out by their first byte.
     pub(super) fn value(&self, name: &str) -> Option<&'static [u8]> {
         if self.initials & bit(*name.as_bytes().first()?) == 0 {
             return None;
@@ -90,7 +90,7 @@ impl World {
         self.entries().find_map(|entry| value_in(entry, name))
     }
 
-    /// Where programs are looked for: `PATH`, or what execvp(3) of musl takes in its stead.
+    /// Where programs are searched: `PATH`, or what musl's execvp(3) uses instead.
     pub(super) fn path(&self) -> &'static [u8] {
         self.value("PATH").unwrap_or(b"/usr/local/bin:/bin:/usr/bin")
     }
@@ -158,11 +158,11 @@ pub(super) fn value_in(entry: *const c_char, name: &str) -> Option<&'static [u8]
     behind(entry, name)?.strip_prefix(b"=")
 }
 
-/// What stands in an entry of the environment behind these bytes, if it begins with them.
+/// The rest of an environment entry that begins with these bytes.
 fn behind(entry: *const c_char, start: &str) -> Option<&'static [u8]> {
-    // SAFETY: entries come from `World::entries`, which are strings that live as long as the process;
-    // and the first byte that differs, at the latest the NUL, ends the look: nothing behind it is
-    // read.
+    // SAFETY: entries come from `World::entries`: strings that live as long as the process. The
+    // comparison ends at the first byte that differs, at the latest at the NUL, so it reads nothing
+    // beyond.
     unsafe {
         let mut rest = entry;
         for byte in start.bytes() {

@@ -1,7 +1,7 @@
-//! What the console says: Ctrl-C, Ctrl-Break, the end of the window, the session or the system.
+//! Console events: Ctrl-C, Ctrl-Break, the end of the window, the session or the system.
 //!
-//! The system calls a handler, on a thread that it makes for this. The handler does nothing but
-//! count what came and set an event, which the loop waits for.
+//! The system calls a handler on a thread that it creates for this. The handler only counts the
+//! event and sets a kernel event object that the loop waits for.
 
 use std::io;
 use std::os::windows::io::OwnedHandle;
@@ -22,24 +22,23 @@ use foster::supervisor::{Event, Signalled};
 
 use super::handle::{done, made, raw};
 
-/// The console, as far as it tells foster something.
+/// The console's events.
 pub struct Console {
     event: OwnedHandle,
 }
 
 impl Console {
-    /// Lets the console tell.
+    /// Installs the handler.
     pub fn new() -> io::Result<Console> {
-        // SAFETY: the event has no name, no attributes, and a handle that is new. It is of the
-        // kind that a wait resets.
+        // SAFETY: the event has no name and no attributes, its handle is new, and a wait resets it.
         let event = unsafe { made(CreateEventW(ptr::null(), 0, 0, ptr::null()))? };
         EVENT.store(raw(&event), Ordering::Release);
-        // SAFETY: the handler is one for all of the process' life, and so is what it uses.
+        // SAFETY: the handler and everything it uses live as long as the process.
         done(unsafe { SetConsoleCtrlHandler(Some(handler), 1) })?;
         Ok(Console { event })
     }
 
-    /// Tells what came since it was last asked.
+    /// Returns the events since the last call.
     pub fn read(&self, events: &mut Vec<Event>) {
         for (signal, count) in
             [(Signal::INT, &INTERRUPTS), (Signal::QUIT, &BREAKS), (Signal::TERM, &ENDS)]
@@ -57,7 +56,7 @@ impl Console {
         }
     }
 
-    /// What to wait for.
+    /// The handle to wait for.
     pub fn as_raw(&self) -> HANDLE {
         raw(&self.event)
     }
@@ -81,8 +80,8 @@ unsafe extern "system" fn handler(kind: u32) -> BOOL {
     // before its end.
     unsafe { SetEvent(EVENT.load(Ordering::Acquire)) };
     if ends_process {
-        // The system ends the process as soon as this returns, and after some seconds even if
-        // it does not. So it stays, until the end of the loop ends the process.
+        // The system ends the process as soon as this returns, and after some seconds even if it
+        // does not. So it waits here until the loop ends the process.
         loop {
             // SAFETY: it does nothing.
             unsafe { Sleep(INFINITE) };
@@ -91,11 +90,11 @@ unsafe extern "system" fn handler(kind: u32) -> BOOL {
     1
 }
 
-/// What the handler sets. It runs on another thread, so these are what it may share.
+/// What the handler sets. It runs on another thread, so these must be shareable.
 static EVENT: AtomicPtr<std::ffi::c_void> = AtomicPtr::new(ptr::null_mut());
 static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 static BREAKS: AtomicU32 = AtomicU32::new(0);
 static ENDS: AtomicU32 = AtomicU32::new(0);
 
-/// How many of a kind are told at once: the second one means as much as any later one.
+/// The most events of a kind that are reported at once: the second means as much as any later one.
 const MOST: u32 = 2;

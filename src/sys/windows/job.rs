@@ -1,8 +1,8 @@
-//! Job Objects: a service's processes, all of them, whoever started which.
+//! Job Objects: all processes of a service, whoever started them.
 //!
-//! What a member starts is a member, and none can leave. The system ends them all when the last
-//! handle to the job is closed, and foster has the only one: so even a foster that is ended by
-//! force leaves nothing behind.
+//! Processes that a member starts are members, and none can leave. The system ends them all when
+//! the last handle to the job is closed, and only foster has one: so even a foster that is killed
+//! leaves nothing behind.
 
 use std::io;
 use std::os::windows::io::OwnedHandle;
@@ -21,17 +21,17 @@ use foster::process::Pid;
 
 use super::handle::{done, made, raw};
 
-/// A job of foster's own.
+/// A job.
 pub struct Job(OwnedHandle);
 
 impl Job {
-    /// A job without members, whose members end with it.
+    /// A new job, whose members end when it is closed.
     pub fn new() -> io::Result<Job> {
         // SAFETY: the job has no name, no attributes, and a handle that is new.
         let job = unsafe { made(CreateJobObjectW(ptr::null(), ptr::null()))? };
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
-        // SAFETY: the record is the one that the class stands for.
+        // SAFETY: the record is the one of this class.
         unsafe {
             done(SetInformationJobObject(
                 raw(&job),
@@ -55,19 +55,19 @@ impl Job {
         done(unsafe { TerminateJobObject(raw(&self.0), code) })
     }
 
-    /// How many members live.
+    /// The number of living members.
     pub fn living(&self) -> io::Result<u32> {
         let mut accounts = JOBOBJECT_BASIC_ACCOUNTING_INFORMATION::default();
-        // SAFETY: the record is the one that the class stands for.
+        // SAFETY: the record is the one of this class.
         unsafe { self.query(JobObjectBasicAccountingInformation, &mut accounts)? };
         Ok(accounts.ActiveProcesses)
     }
 
-    /// Some of the members that live.
+    /// Some of the living members.
     pub fn members(&self) -> impl Iterator<Item = Pid> + use<> {
         let mut list = Members { assigned: 0, count: 0, pids: [0; SOME] };
-        // SAFETY: the record is laid out as the one that the class stands for, with room for as
-        // many pids as its length says. One that does not hold them all is filled, with an error.
+        // SAFETY: the record has the layout of the class, with room for as many pids as its length
+        // says. If that is too few, it is filled, with an error.
         let _ = unsafe { self.query(JobObjectBasicProcessIdList, &mut list) };
         let count = (list.count as usize).min(SOME);
         (0..count).map(move |index| Pid(list.pids[index] as u32))
@@ -86,10 +86,10 @@ impl Job {
     }
 
     /// # Safety
-    /// `T` is the record that the class stands for.
+    /// `T` is the record of the class.
     unsafe fn query<T>(&self, class: JOBOBJECTINFOCLASS, record: &mut T) -> io::Result<()> {
         let (record, size) = (ptr::from_mut(record).cast(), size_of::<T>() as u32);
-        // SAFETY: the record is writable for its size, and of the right kind as the caller says.
+        // SAFETY: the record is writable for its size, and the caller guarantees its type.
         done(unsafe {
             QueryInformationJobObject(self.as_raw(), class, record, size, ptr::null_mut())
         })
@@ -104,5 +104,5 @@ struct Members {
     pids: [usize; SOME],
 }
 
-/// How many members are looked at, at most: one that still lives is enough.
+/// The most members to look at: one living member is enough.
 const SOME: usize = 64;

@@ -11,10 +11,10 @@ use foster::cli::{Say, Stream};
 
 use super::World;
 
-/// A stream for log lines. What cannot be written is lost: there is nobody to tell.
+/// A stream for log lines. Lines that cannot be written are lost.
 ///
-/// A pipe on Windows cannot be asked for room by one who did not make it, nor made non-blocking
-/// for one alone of those who have it, so a full one that nobody reads makes foster wait.
+/// On Windows only the creator of a pipe can ask it for room, and a pipe cannot be made
+/// non-blocking for one of its owners alone. So a full pipe that nobody reads makes foster wait.
 pub struct LogWriter(Stream);
 
 impl LogWriter {
@@ -23,14 +23,15 @@ impl LogWriter {
         LogWriter(stream)
     }
 
-    /// Whether it is a console, which from now on shows colours.
+    /// Whether it is a console, which shows colours from now on.
     pub fn shows_colours(&self) -> bool {
         let number = match self.0 {
             Stream::Out => STD_OUTPUT_HANDLE,
             Stream::Err => STD_ERROR_HANDLE,
         };
         let mut mode = 0;
-        // SAFETY: both calls refuse a handle that is no console's; `mode` takes the answer.
+        // SAFETY: both calls refuse a handle that is not a console's; `mode` has room for the
+        // result.
         unsafe {
             let handle = GetStdHandle(number);
             GetConsoleMode(handle, &raw mut mode) != 0
@@ -38,7 +39,7 @@ impl LogWriter {
         }
     }
 
-    /// Writes a whole line; says that it was taken, as there is nobody to tell otherwise.
+    /// Writes a whole line. It claims success, because failures cannot be reported.
     pub fn put(&mut self, line: &[u8]) -> bool {
         let _ = match self.0 {
             Stream::Out => io::stdout().write_all(line),
@@ -48,7 +49,7 @@ impl LogWriter {
     }
 }
 
-/// Writes a text to its stream, whole, where nothing is run; gives the code to end with.
+/// Writes a whole text to its stream, where foster runs nothing; returns the exit code.
 pub fn say_last(_world: World, last: &Say) -> u32 {
     LogWriter::new(last.stream).put(last.text.as_bytes());
     let _ = io::stdout().flush();

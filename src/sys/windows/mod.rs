@@ -1,8 +1,8 @@
-//! Windows: one loop in `WaitForMultipleObjects`, without threads of its own.
+//! Windows: one loop in `WaitForMultipleObjects`, without threads.
 //!
-//! A service is a Job Object. What stands for signals are console events: what comes from the
-//! console is told as the signal nearest to it, and a signal to a group becomes a Ctrl-Break to
-//! its processes, or the end of their job.
+//! A service is a Job Object. Console events take the place of signals: an event is reported as the
+//! signal nearest to it, and a signal to a group becomes a Ctrl-Break to its processes, or the end
+//! of their job.
 
 mod console;
 mod entry;
@@ -40,7 +40,7 @@ use console::Console;
 use runs::Runs;
 use timer::Timer;
 
-/// Windows, as the loop sees it.
+/// The Windows backend of the loop.
 pub struct Sys {
     config: Rc<Config>,
     world: World,
@@ -48,17 +48,17 @@ pub struct Sys {
     console: Console,
     timer: Timer,
     runs: Runs,
-    /// How many starts there were: what tells the runs of a service apart.
+    /// The number of starts, which tells the runs of a service apart.
     starts: u128,
 }
 
-/// Why foster cannot run at all.
+/// Why foster cannot run.
 pub enum StartError {
     /// More services than the system lets one thread wait for.
     TooMany(usize),
-    /// An argument that cannot be handed over.
+    /// An argument that cannot be passed.
     Unsafe(UnsafeArgument),
-    /// Something that foster cannot run without could not be had.
+    /// Something that foster needs is not available.
     System(&'static str, io::Error),
 }
 
@@ -79,14 +79,14 @@ impl fmt::Display for StartError {
 }
 
 impl StartError {
-    /// What there is to say, and the code to end with.
+    /// The message, and the exit code.
     pub fn say(&self, config: &Config, world: &World) -> Say {
         cli::not_run(config.log.format, Notice::NotSetUp, &self.to_string(), world)
     }
 }
 
 impl Sys {
-    /// Sets up all that is needed before the first start.
+    /// Prepares everything for the first start.
     pub fn new(config: Rc<Config>, world: World) -> Result<Sys, StartError> {
         if config.services.len() > MOST_SERVICES {
             return Err(StartError::TooMany(config.services.len()));
@@ -104,13 +104,12 @@ impl Sys {
         Ok(Sys { config, world, log, console, timer, runs: Runs::default(), starts: 0 })
     }
 
-    /// What the machine is to know from the start.
+    /// The facts that the machine needs from the start.
     pub fn facts(&self) -> Facts {
         Facts::default()
     }
 
-    /// Ends the use of the platform: closing the jobs, which ends what is left in them, is
-    /// Windows' own.
+    /// Ends the use of the platform. Windows itself closes the jobs, which ends their members.
     pub fn finish(&mut self) {}
 
     fn spawn(&mut self, id: ServiceId) -> Option<Event> {
@@ -133,7 +132,7 @@ impl Sys {
     }
 
     fn kill(&mut self, target: Target, signal: Signal) -> Option<Event> {
-        // There is no stop that it could end.
+        // Windows has no stopped processes.
         if signal == Signal::CONT {
             return None;
         }
@@ -150,7 +149,7 @@ impl Sys {
                 }),
                 None => Err(no_such()),
             },
-            // Without `--stop-to`, or marks, nobody asks for that.
+            // It takes `--stop-to` or marks, which Windows lacks.
             Target::Rest(_) | Target::Marked(..) => Ok(()),
             Target::Process(pid) => match self.runs.process(pid) {
                 Some(process) => spawn::end(process, code),
@@ -161,7 +160,7 @@ impl Sys {
         Some(Event::KillFailed { target, signal, os })
     }
 
-    /// Waits for the console, the timer or the end of a process; gives the handle that it was.
+    /// Waits for the console, the timer or the end of a process; returns the handle.
     fn wait_for_one(&self) -> io::Result<HANDLE> {
         let mut handles = [std::ptr::null_mut(); WAITED];
         let all = [self.console.as_raw(), self.timer.as_raw()].into_iter();
@@ -170,7 +169,7 @@ impl Sys {
             *place = handle;
             count += 1;
         }
-        // SAFETY: the handles are open, and as many as the count says.
+        // SAFETY: the handles are open, and their number is the count.
         let answer = unsafe { WaitForMultipleObjects(count as u32, handles.as_ptr(), 0, INFINITE) };
         let index = answer.wrapping_sub(WAIT_OBJECT_0) as usize;
         handles[..count].get(index).copied().ok_or_else(io::Error::last_os_error)
@@ -202,7 +201,7 @@ impl Backend for Sys {
             Action::Spawn { service, .. } => events.extend(self.spawn(service)),
             Action::Kill { target, signal, value: _ } => events.extend(self.kill(target, signal)),
             Action::Reap { pid } | Action::ReapOrphan { pid, .. } => self.runs.reap(pid),
-            // A process is held by its open handle, which only `Reap` closes.
+            // An open handle holds a process; only `Reap` closes it.
             Action::Hold { .. } => {}
             Action::Survey { .. } => {
                 self.runs.survey(events);
@@ -213,14 +212,14 @@ impl Backend for Sys {
                     events.push(Event::LeftBehind { service });
                 }
             }
-            // These are asked for on a terminal with job control, which there is none of here.
+            // These need a terminal with job control, which Windows lacks.
             Action::GiveTerminal { .. }
             | Action::TakeTerminal { .. }
             | Action::Suspend { .. }
             | Action::SuspendAlone
             | Action::DieOf { .. } => {}
             Action::Report(report) => self.log.report(&report),
-            // No machine has this for its init.
+            // foster is never the init of a Windows system.
             Action::KillAll { .. } | Action::EndMachine { .. } => {}
             Action::Exit { .. } => {}
         }
@@ -231,8 +230,8 @@ fn no_such() -> io::Error {
     io::Error::from_raw_os_error(ERROR_NOT_FOUND as i32)
 }
 
-/// How many objects `WaitForMultipleObjects` takes (`MAXIMUM_WAIT_OBJECTS`).
+/// The number of objects that `WaitForMultipleObjects` takes (`MAXIMUM_WAIT_OBJECTS`).
 const WAITED: usize = 64;
 
-/// What is left of those besides the console and the timer: one for each service.
+/// The rest of those besides the console and the timer: one per service.
 const MOST_SERVICES: usize = WAITED - 2;

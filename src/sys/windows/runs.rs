@@ -1,8 +1,8 @@
-//! The runs of services, and the one process of each that foster waits for.
+//! The runs of services, and the process of each that foster waits for.
 //!
-//! A run is a job. foster waits for its first process, and once that has ended and the machine
-//! wants to know what is left, for one member after the other until none is: so there is one
-//! handle to wait for in each run at most, and nothing to look at again and again.
+//! A run is a job. foster waits for its first process. Once that has ended and the machine asks
+//! what is left, foster waits for one member after the other until none is left. So each run needs
+//! one handle at most, and nothing is polled.
 
 use std::io;
 use std::os::windows::io::OwnedHandle;
@@ -21,7 +21,7 @@ use super::handle::{made, raw};
 use super::job::Job;
 use super::spawn::Started;
 
-/// All runs of which something may be left; one at most of each service.
+/// All runs that may have processes left; at most one per service.
 #[derive(Default)]
 pub struct Runs(Vec<Run>);
 
@@ -29,9 +29,9 @@ pub struct Runs(Vec<Run>);
 struct Run {
     id: RunId,
     job: Job,
-    /// The id of the first process, which stands for the job as a group's does.
+    /// The id of the first process, which stands for the job as a leader's does for its group.
     leader: Pid,
-    /// The first process, until it is reaped; its id is taken as long as the handle is open.
+    /// The first process, until it is reaped. Its id is taken as long as the handle is open.
     first: Option<Process>,
     /// Another member that foster waits for, once the first process has ended.
     adopted: Option<Process>,
@@ -40,12 +40,12 @@ struct Run {
 struct Process {
     pid: Pid,
     handle: OwnedHandle,
-    /// Whether its end has been told.
+    /// Whether its end has been reported.
     ended: bool,
 }
 
 impl Runs {
-    /// Takes in a start. What may be left of the service's last run ends here.
+    /// Notes a start. Whatever is left of the service's last run ends here.
     pub fn add(&mut self, id: RunId, started: Started) {
         let Started { pid, process: handle, job } = started;
         self.0.retain(|run| run.id.service != id.service);
@@ -53,12 +53,12 @@ impl Runs {
         self.0.push(Run { id, job, leader: pid, first, adopted: None });
     }
 
-    /// What there is to wait for.
+    /// The handles to wait for.
     pub fn awaited(&self) -> impl Iterator<Item = HANDLE> {
         self.0.iter().filter_map(Run::awaited).map(|process| raw(&process.handle))
     }
 
-    /// Takes in that the process with this handle ended.
+    /// Notes that the process with this handle ended.
     pub fn ended(&mut self, handle: HANDLE) -> Option<Event> {
         let mut processes = self.0.iter_mut().flat_map(Run::processes);
         let process = processes.find(|process| raw(&process.handle) == handle)?;
@@ -67,7 +67,7 @@ impl Runs {
         Some(Event::Exited { pid: process.pid, status })
     }
 
-    /// Lets go of a process that has ended, and of its job where nothing else is left of it.
+    /// Closes a process that has ended, and its job if nothing else is left of it.
     pub fn reap(&mut self, pid: Pid) {
         for run in &mut self.0 {
             run.adopted.take_if(|process| process.pid == pid);
@@ -81,7 +81,7 @@ impl Runs {
         self.0.iter().find(|run| run.leader == leader).map(|run| &run.job)
     }
 
-    /// Whether anything lives of a service.
+    /// Whether any process of a service lives.
     pub fn has_members(&self, service: ServiceId) -> bool {
         self.0.iter().any(|run| run.id.service == service && run.living() > 0)
     }
@@ -92,7 +92,7 @@ impl Runs {
         processes.find(|process| process.pid == pid && !process.ended).map(|found| &found.handle)
     }
 
-    /// Tells of one process for each run that has lost its first one and still has others.
+    /// Reports one process for each run that has lost its first one and still has others.
     pub fn survey(&mut self, events: &mut Vec<Event>) {
         for run in self.0.iter_mut().filter(|run| run.has_lost_first()) {
             if run.living() == 0 {
@@ -106,7 +106,7 @@ impl Runs {
                 name: Comm::default(),
                 group: run.leader,
                 mark: Mark::Run(run.id),
-                // Where none can be opened, all of them are just ending: the machine looks again.
+                // If none can be opened, all of them are about to end: the machine looks again.
                 adopted: run.adopted.is_some(),
                 in_reach: true,
             }));
@@ -128,21 +128,21 @@ impl Run {
         self.first.as_ref().is_none_or(|process| process.ended)
     }
 
-    /// Whether it is to be kept: the machine will ask about it, or it has members that live.
+    /// Whether to keep it: the machine will ask about it, or it has living members.
     fn is_needed(&self) -> bool {
         self.first.is_some() || self.adopted.is_some() || self.living() > 0
     }
 
-    /// How many members live. A job that cannot be asked has none that anyone could wait for.
+    /// The number of living members. If the job cannot be asked, there is none to wait for.
     fn living(&self) -> u32 {
         self.job.living().unwrap_or(0)
     }
 
-    /// Some member that lives.
+    /// Any living member.
     fn adopt(&self) -> Option<Process> {
         self.job.members().filter(|pid| *pid != self.leader).find_map(|pid| {
             let handle = open(pid).ok()?;
-            // Its id may have gone to a stranger since it was listed.
+            // Its id may have been reused since it was listed.
             self.job.contains(&handle).then_some(Process { pid, handle, ended: false })
         })
     }
@@ -151,7 +151,7 @@ impl Run {
 impl Process {
     fn code(&self) -> u32 {
         let mut code = 0;
-        // SAFETY: the handle is open. It cannot fail: the handle may ask for this.
+        // SAFETY: the handle is open. This cannot fail, because the handle has the right for it.
         unsafe { GetExitCodeProcess(raw(&self.handle), &raw mut code) };
         code
     }
@@ -159,6 +159,6 @@ impl Process {
 
 fn open(pid: Pid) -> io::Result<OwnedHandle> {
     let access = PROCESS_SYNCHRONIZE | PROCESS_TERMINATE | PROCESS_QUERY_INFORMATION;
-    // SAFETY: what comes back is null or a new handle.
+    // SAFETY: the result is null or a new handle.
     unsafe { made(OpenProcess(access, 0, pid.0)) }
 }

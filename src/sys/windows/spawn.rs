@@ -1,4 +1,4 @@
-//! The start of a service: a process that is made asleep, put into its job, and woken.
+//! The start of a service: a process is created suspended, put into its job, and resumed.
 
 use std::ffi::OsStr;
 use std::io;
@@ -30,14 +30,14 @@ use super::World;
 use super::handle::{done, made, raw};
 use super::job::Job;
 
-/// A service that was started.
+/// A started service.
 pub struct Started {
     pub pid: Pid,
     pub process: OwnedHandle,
     pub job: Job,
 }
 
-/// A program and its command line, as `CreateProcess` takes them.
+/// A program and its command line for `CreateProcess`.
 struct Command {
     program: Vec<u16>,
     line: Vec<u16>,
@@ -50,7 +50,7 @@ enum NoCommand {
     Unsafe(UnsafeArgument),
 }
 
-/// Starts a service; one with a port gets this for its `HOST`.
+/// Starts a service. One with a port gets `HOST` too.
 pub fn spawn(service: &ServiceConfig, host: &str, world: World) -> Result<Started, SpawnError> {
     let mut command = command(service, world).map_err(|error| match error {
         NoCommand::NotFound => SpawnError {
@@ -77,14 +77,14 @@ pub fn spawn(service: &ServiceConfig, host: &str, world: World) -> Result<Starte
             SpawnError { kind: kind_of(os), os, pid: None }
         })?;
     job.assign(&process).and_then(|()| wake(&thread)).map_err(|error| {
-        // It has not run a single instruction, and must not run outside of the job.
+        // It has not run a single instruction, and must not run outside the job.
         let _ = end(&process, 1);
         no_room(error)
     })?;
     Ok(Started { pid, process, job })
 }
 
-/// Says why a service could never be started with its arguments, where that is known.
+/// Says why a service can never be started with its arguments, if that is known.
 pub fn check(service: &ServiceConfig, world: World) -> Result<(), UnsafeArgument> {
     match command(service, world) {
         Ok(_) | Err(NoCommand::NotFound | NoCommand::Folder) => Ok(()),
@@ -98,11 +98,11 @@ pub fn end(process: &OwnedHandle, code: u32) -> io::Result<()> {
     done(unsafe { TerminateProcess(raw(process), code) })
 }
 
-/// Lets children have foster's standard handles, even where those were not made to be inherited.
+/// Makes foster's standard handles inheritable, even if they were not created so.
 pub fn share_standard_handles() {
     for id in [STD_INPUT_HANDLE, STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
-        // SAFETY: the handles are those that the process was started with. One that is missing
-        // or of no kind that has this flag stays as it is.
+        // SAFETY: the handles are those that the process was started with. If one is missing or has
+        // no such flag, nothing changes.
         unsafe { SetHandleInformation(GetStdHandle(id), HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) };
     }
 }
@@ -129,15 +129,15 @@ fn command(service: &ServiceConfig, world: World) -> Result<Command, NoCommand> 
     Ok(Command { program: wide(file.as_os_str()), line: wide(os_str(&line)) })
 }
 
-/// Makes a process that leads a group of its own and does not run yet; gives it, its thread and
-/// its id. It gets what foster itself inherited, and nothing that foster opened.
+/// Creates a suspended process that leads its own group; returns the process, its thread and its
+/// id. It inherits what foster inherited, and nothing that foster opened.
 fn create_asleep(
     command: &mut Command,
     environment: Option<&[u16]>,
 ) -> io::Result<(OwnedHandle, OwnedHandle, Pid)> {
-    // SAFETY: the two records are plain numbers and pointers, for which zero is a value. The
-    // texts are ended by NULs, the environment by two, and the line is ours to write to. What
-    // comes back are two new handles.
+    // SAFETY: the two records are plain numbers and pointers, for which zero is valid. The texts
+    // end with a NUL, the environment with two, and the line is ours to write to. The result is two
+    // new handles.
     unsafe {
         let mut startup = mem::zeroed::<STARTUPINFOW>();
         startup.cb = size_of::<STARTUPINFOW>() as u32;
@@ -169,9 +169,9 @@ fn wake(thread: &OwnedHandle) -> io::Result<()> {
     if times == u32::MAX { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
 
-/// The words of a command came from `OsStr`s as they are, and what is put between them is ASCII.
+/// The words of a command are unchanged `OsStr`s, with ASCII between them.
 fn os_str(bytes: &[u8]) -> &OsStr {
-    // SAFETY: the bytes are those of whole `OsStr`s, or UTF-8, and ASCII between them.
+    // SAFETY: the bytes are whole `OsStr`s, or UTF-8, with ASCII between them.
     unsafe { OsStr::from_encoded_bytes_unchecked(bytes) }
 }
 

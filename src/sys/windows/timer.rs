@@ -1,4 +1,4 @@
-//! The clock, and the one timer.
+//! The clock, and the timer.
 
 use std::io;
 use std::os::windows::io::OwnedHandle;
@@ -17,15 +17,14 @@ use super::handle::{done, made, raw};
 pub struct Timer {
     timer: OwnedHandle,
     start: std::time::Instant,
-    /// When it will go off.
+    /// When it expires.
     set_to: Option<Instant>,
 }
 
 impl Timer {
     /// A timer that is not set.
     pub fn new() -> io::Result<Timer> {
-        // SAFETY: the timer has no name, no attributes, and a handle that is new. It is of the
-        // kind that a wait resets.
+        // SAFETY: the timer has no name and no attributes, its handle is new, and a wait resets it.
         let timer = unsafe { made(CreateWaitableTimerW(ptr::null(), 0, ptr::null()))? };
         Ok(Timer { timer, start: std::time::Instant::now(), set_to: None })
     }
@@ -35,7 +34,7 @@ impl Timer {
         Instant::ZERO + self.start.elapsed()
     }
 
-    /// Lets it go off at the deadline, if there is one.
+    /// Sets it to the deadline, if there is one.
     pub fn set(&mut self, deadline: Option<Instant>) -> io::Result<()> {
         if deadline == self.set_to {
             return Ok(());
@@ -43,9 +42,9 @@ impl Timer {
         match deadline {
             Some(deadline) => {
                 let nanos = deadline.since(self.now()).as_nanos();
-                // Less than nothing is a time from now on, in steps of 100 ns.
+                // A negative value is relative to now, in steps of 100 ns.
                 let due = -i64::try_from(nanos.div_ceil(100)).unwrap_or(i64::MAX);
-                // SAFETY: the handle is open, and there is nothing to call when the time comes.
+                // SAFETY: the handle is open, and no function is to be called.
                 done(unsafe {
                     SetWaitableTimer(raw(&self.timer), &raw const due, 0, None, ptr::null(), 0)
                 })?;
@@ -57,12 +56,12 @@ impl Timer {
         Ok(())
     }
 
-    /// Takes in that it went off.
+    /// Notes that it expired.
     pub fn went_off(&mut self) {
         self.set_to = None;
     }
 
-    /// What to wait for.
+    /// The handle to wait for.
     pub fn as_raw(&self) -> HANDLE {
         raw(&self.timer)
     }

@@ -1,4 +1,4 @@
-//! What the process was started with: its environment, in which programs are found.
+//! What the process was started with: its environment, and programs found by it.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -16,14 +16,14 @@ use foster::time::Timestamp;
 
 use crate::log::wall_clock;
 
-/// What the process was started with; the system keeps all of it.
+/// What the process was started with. The system keeps all of it.
 #[derive(Clone, Copy)]
 pub struct World;
 
 impl World {
-    /// The file that a word names: by `PATH` where it is a mere name, and with the extensions of
-    /// `PATHEXT`. Unlike cmd.exe and `CreateProcess`, this does not look into the current folder:
-    /// what lies there by chance is not run for a program.
+    /// The file that a word names: on `PATH` if it is a plain name, and with the extensions of
+    /// `PATHEXT`. Unlike cmd.exe and `CreateProcess`, this does not search the current folder, so
+    /// that a file there is not run by accident.
     pub(super) fn find(self, word: &OsStr) -> Option<PathBuf> {
         let path = Path::new(word);
         let has_folder = has_folder(word);
@@ -61,7 +61,7 @@ impl World {
         attributes.is_some_and(|attributes| attributes & FILE_ATTRIBUTE_DIRECTORY != 0)
     }
 
-    /// The shell: `%ComSpec%`, or the one that the system comes with.
+    /// The shell: `%ComSpec%`, or the system's own.
     pub(super) fn shell(self) -> PathBuf {
         let named = env::var_os("ComSpec").filter(|path| !path.is_empty()).map(PathBuf::from);
         named.unwrap_or_else(|| {
@@ -70,13 +70,13 @@ impl World {
         })
     }
 
-    /// The environment with these variables, as `CreateProcess` takes it: sorted, each variable
-    /// ended by a NUL, and one more NUL.
+    /// The environment with these variables, in the form for `CreateProcess`: sorted, each variable
+    /// followed by a NUL, and one more NUL.
     pub(super) fn environment_with(self, variables: &[(&str, &str)]) -> Vec<u16> {
         let mut entries = inherited();
         for (name, value) in variables {
             let name_of = |entry: &[u16]| {
-                // Those whose names begin with `=` keep the current folder of each drive.
+                // Variables whose names begin with `=` hold the current folder of each drive.
                 let end = entry.iter().skip(1).position(|unit| *unit == u16::from(b'='));
                 OsString::from_wide(&entry[..end.map_or(entry.len(), |end| end + 1)])
                     .to_ascii_uppercase()
@@ -122,11 +122,11 @@ impl Surroundings for World {
     }
 }
 
-/// The variables that were inherited, each as `NAME=value`.
+/// The inherited variables, each as `NAME=value`.
 fn inherited() -> Vec<Vec<u16>> {
     let mut entries = Vec::new();
-    // SAFETY: the block is one of texts that are ended by a NUL each, and by one more as a whole,
-    // so each read is inside of it. It is freed once, after the last read.
+    // SAFETY: the block consists of texts that end with a NUL each, and ends with one more, so each
+    // read is inside it. It is freed once, after the last read.
     unsafe {
         let block = GetEnvironmentStringsW();
         let mut next = block;
@@ -142,20 +142,20 @@ fn inherited() -> Vec<Vec<u16>> {
     entries
 }
 
-/// Whether a word is a path and no mere name.
+/// Whether a word is a path and not a plain name.
 fn has_folder(word: &OsStr) -> bool {
     word.as_encoded_bytes().iter().any(|byte| b"\\/:".contains(byte))
 }
 
-/// Whether there is something at this path that is no folder. A link counts, without being
-/// followed: those that stand for programs of the Store lead nowhere that can be opened.
+/// Whether there is anything but a folder at this path. A link counts and is not followed: links to
+/// programs of the Store lead nowhere that can be opened.
 fn is_file(path: &Path) -> bool {
     attributes(path).is_some_and(|attributes| attributes & FILE_ATTRIBUTE_DIRECTORY == 0)
 }
 
 fn attributes(path: &Path) -> Option<u32> {
     let path: Vec<u16> = path.as_os_str().encode_wide().chain([0]).collect();
-    // SAFETY: the path is ended by a NUL.
+    // SAFETY: the path ends with a NUL.
     let attributes = unsafe { GetFileAttributesW(path.as_ptr()) };
     (attributes != INVALID_FILE_ATTRIBUTES).then_some(attributes)
 }
