@@ -1,33 +1,33 @@
-# make help lists the targets. What CI runs (.ci/run), anyone can run by the same names.
+# make help lists the targets. CI runs the same ones (.ci/run).
 prefix  ?= /usr/local
 ARCH    ?= x86_64
 ARCHES  ?= x86_64 aarch64 armv7 riscv64
 CACHE   := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/foster
-# A command, not make's shell function, whose failure nobody would see.
+# A command, because a failure of make's shell function would go unnoticed.
 STATIC   = foster=$$(.ci/static $(ARCH)) &&
 LINKS   ?= $(shell cat .ci/links)
 PLACE    = DESTDIR='$(DESTDIR)' prefix='$(prefix)' LINKS='$(LINKS)' BINARY='$(BINARY)' .ci/place
 BENCH    = cargo run -q --release --manifest-path tests/bench/Cargo.toml --
 INSTALL  = .ci/install
-# A package of its own does not go into the crate of another.
+# These packages are not part of the published crate.
 CLONED   = @[ -e tests/$(1)/Cargo.toml ] || { echo "tests/$(1) is not part of the crate: make this in a clone" >&2; exit 1; }
 PROVE   := test-fresh test-valgrind test-static test-asan test-arch test-containers test-boot deny fuzz miri msrv
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 20
-build: ## build the binary for this machine: target/release/foster
+build: ## build the binary for this system: target/release/foster
 	cargo build --release
-demo: ## see foster keep a web server up
+demo: ## watch foster keep a web server running
 	@$(INSTALL) demo
 	@cargo build -q --release
 	@FOSTER=$${CARGO_TARGET_DIR:-target}/release/foster docs/examples/demo.sh
-test: ## run all tests that need no other toolchain (installs what they need)
+test: ## install what the tests need, and run all that need no other toolchain
 	@$(INSTALL) test
 	@.ci/test $(TESTS)
-test-fresh: ## what the README says to try, on a Debian with nothing but rustup's toolchain (as root)
+test-fresh: ## try the README's commands on a Debian with nothing but rustup's toolchain (as root)
 	@$(INSTALL) fresh
 	@.ci/fresh
-check: ## what should pass before every commit, under a minute: format, lints, the pure core
+check: ## run before every commit, under a minute: format, lints, the library's tests
 	cargo fmt --check
 	.ci/lint
 	cargo test --lib --test cli --test model
@@ -39,18 +39,18 @@ pure: ## build the library for a target without an operating system
 	[ -e "$$(rustc --print sysroot)/lib/rustlib/src/rust/library/std/Cargo.toml" ] || PATH=/usr/bin:$$PATH; \
 	  RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$(CACHE)/pure cargo check -q --lib \
 	  -Z build-std=std,panic_abort --target wasm32-unknown-unknown
-test-compat: ## the contract of tini, dumb-init and catatonit: ours, then the originals
+test-compat: ## test the contract of tini, dumb-init and catatonit, on foster and on the originals
 	@$(INSTALL) test peers
 	cargo test --test compat
 	$(MAKE) test-theirs
-test-theirs: ## the same contract against the originals, bugs included, and beside them
+test-theirs: ## test the contract on the originals, bugs included, and the claims about them
 	@$(INSTALL) test peers bench
 	INIT_UNDER_TEST=theirs cargo test --test compat -- --include-ignored
 	cargo test --test docs -- --include-ignored peers
 static: ## build the static binary for ARCH: one of x86_64, aarch64, armv7, riscv64
 	@$(INSTALL) std zig
 	@.ci/static $(ARCH)
-test-bench: ## the format of the benchmark and its own tests: it is a package of its own
+test-bench: ## check the format of the benchmark, a separate package, and run its tests
 	$(call CLONED,bench)
 	cargo fmt --manifest-path tests/bench/Cargo.toml --check
 	cargo test -q --manifest-path tests/bench/Cargo.toml
@@ -61,16 +61,16 @@ test-static: static ## run tests/system, tests/chaos and tests/compat on the sta
 test-asan: ## run tests/system and tests/compat on a binary with AddressSanitizer
 	@$(INSTALL) test
 	.ci/asan
-test-valgrind: ## ordinary runs under valgrind, which has to be silent
+test-valgrind: ## run ordinary commands under valgrind, which has to stay silent
 	@$(INSTALL) test valgrind
 	cargo test --test system valgrind
-test-boot: static ## foster as the init of a machine: a real kernel, in QEMU
+test-boot: static ## test foster as the init of a system: a real kernel, in QEMU
 	@$(INSTALL) test boot
 	$(STATIC) FOSTER_UNDER_TEST="$$foster" cargo test --test boot
-test-containers: static ## foster in real containers: runc, Docker, gVisor (as root)
+test-containers: static ## test foster in real containers: runc, Docker, gVisor (as root)
 	@$(INSTALL) test containers
 	$(STATIC) FOSTER_UNDER_TEST="$$foster" cargo test --test containers
-prove: prove-long $(PROVE) ## all that takes minutes: long searches and storms, deliberate bugs, and PROVE
+prove: prove-long $(PROVE) ## run everything that takes minutes: long searches and storms, deliberate bugs, and PROVE
 prove-long: static
 	@$(INSTALL) test
 	FOSTER_DEEPER=1 FOSTER_EVENTS=10000000 FOSTER_SEED=$$(date +%s) \
@@ -78,14 +78,14 @@ prove-long: static
 	cargo test --test model -- --ignored --nocapture mutants
 	CHAOS_SECONDS=60 cargo test --test chaos
 	$(STATIC) CHAOS_SECONDS=60 FOSTER_UNDER_TEST="$$foster" cargo test --test chaos storm
-fuzz: ## each fuzz target for FUZZ_SECONDS, a minute unless told (installs cargo-fuzz)
+fuzz: ## run each fuzz target for FUZZ_SECONDS, a minute by default (installs cargo-fuzz)
 	$(call CLONED,fuzz)
 	@$(INSTALL) fuzz
 	.ci/fuzz
-deny: ## licences, sources and duplicates of crates, and advisories (installs cargo-deny)
+deny: ## check licences, sources, duplicates and advisories of crates (installs cargo-deny)
 	@$(INSTALL) deny
 	.ci/deny
-miri: ## run the library's tests and the heap in Miri, which a nightly toolchain has
+miri: ## run the library's and the heap's tests in Miri (needs a nightly toolchain)
 	@$(INSTALL) miri
 	.ci/miri
 windows: ## build foster.exe
@@ -94,10 +94,10 @@ windows: ## build foster.exe
 test-windows: ## build foster.exe and run tests/windows on it under Wine
 	@$(INSTALL) test std windows wine
 	.ci/windows test
-order: ## trace the static binary, and write which of its code stands together (.ci/order; as root)
+order: ## trace the static binary, and write the order of its code (.ci/order; as root)
 	@$(INSTALL) std zig
 	named=$$(STATIC_NAMES=1 .ci/static) && order=$$(.ci/trace "$$named") && echo "$$order" >.ci/order
-size: ## hold the static binary to its budget, and print what is largest in it
+size: ## check the size of the static binary, and print what is largest in it
 	@$(INSTALL) std zig
 	@.ci/size
 dist: ## pack the static binaries for ARCHES, with documents, completions and links, and foster.exe
@@ -106,25 +106,25 @@ dist: ## pack the static binaries for ARCHES, with documents, completions and li
 deb: ## pack the static binary for ARCH as a package for Debian
 	@$(INSTALL) std zig deb
 	@.ci/deb $(ARCH)
-test-deb: ## install, upgrade and remove that package in a minimal Debian, and ask lintian (as root)
+test-deb: ## install, upgrade and remove that package in a minimal Debian, and run lintian (as root)
 	@$(INSTALL) std zig deb lintian fresh
 	@.ci/deb test
-package: ## pack the crate, and see that what is packed is whole
+package: ## pack the crate, and check that it is complete
 	@.ci/package
-test-arch: ## the static binaries of the other architectures, under qemu-user
+test-arch: ## test the static binaries of the other architectures under qemu-user
 	@$(INSTALL) std zig qemu-user
 	.ci/arch $(filter-out x86_64,$(ARCHES))
-bench: ## measure foster beside its peers, and write docs/BENCHMARKS.md (minutes)
+bench: ## compare foster with its peers, and write docs/BENCHMARKS.md (minutes)
 	$(call CLONED,bench)
 	@$(INSTALL) std zig peers bench
 	$(STATIC) peers=$$(.ci/peers) && $(BENCH) --foster "$$foster" --musl "$$peers" --docs docs
-bench-check: ## the same in short: fails when a ratio is clearly lost
+bench-check: ## a short comparison, which fails when a ratio is clearly lost
 	$(call CLONED,bench)
 	@$(INSTALL) std zig peers bench
 	$(STATIC) $(BENCH) --foster "$$foster" --check
 install: ## build foster and install it with its links (DESTDIR, prefix, LINKS, BINARY)
 	@$(PLACE) install
-uninstall: ## remove what make install put in place (DESTDIR, prefix, LINKS)
+uninstall: ## remove what make install installed (DESTDIR, prefix, LINKS)
 	@$(PLACE) uninstall
 
 .PHONY: help build demo test check msrv pure test-compat test-theirs static test-bench test-static test-asan test-valgrind test-boot test-containers prove prove-long fuzz deny miri windows test-windows order size dist \

@@ -1,14 +1,14 @@
-//! Lets the program begin at `foster_entry` (src/sys/linux/entry.rs), which blocks all signals
-//! before the C library has run a single instruction, and gives it a heap of its own
-//! (src/sys/linux/heap.rs) unless AddressSanitizer is to look at each piece of memory.
+//! Makes `foster_entry` (src/sys/linux/entry.rs) the entry point, which blocks all signals before
+//! the C library runs a single instruction, and uses foster's own heap (src/sys/linux/heap.rs),
+//! unless AddressSanitizer has to check each piece of memory.
 
 use std::env;
 use std::path::Path;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    // The static build leaves out what it names (.ci/static). A file that is not there would have
-    // cargo build everything anew each time.
+    // The static build links with this script (.ci/static). If the file is missing, naming it would
+    // make cargo rebuild everything each time.
     if Path::new(".ci/static.ld").exists() {
         println!("cargo:rerun-if-changed=.ci/static.ld");
     }
@@ -21,7 +21,7 @@ fn main() {
         println!("cargo:rustc-cfg=early_entry");
         println!("cargo:rustc-link-arg-bins=-Wl,-e,foster_entry");
     }
-    // Only an unstable compiler tells of sanitizers, and only it has them.
+    // Only an unstable compiler reports sanitizers, and only that has them.
     if !variable("CARGO_CFG_SANITIZE").split(',').any(|sanitizer| sanitizer == "address") {
         println!("cargo:rustc-cfg=own_heap");
     }

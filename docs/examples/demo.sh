@@ -1,6 +1,7 @@
 #!/bin/sh
-# A web server that foster keeps up: killed once, it comes back after its backoff, serves a page,
-# and stops cleanly. Run by `make demo`; FOSTER names the binary, APP_PORT a port (else a free one).
+# A web server that foster keeps running: killed once, it comes back after its backoff, serves a
+# page, and stops cleanly. Run by `make demo`; FOSTER names the binary, APP_PORT a port (else a free
+# one is chosen).
 set -eu
 fail() { printf 'demo: %s\n' "$*" >&2; exit 1; }
 say() { printf '\n-- %s\n' "$*"; }
@@ -10,7 +11,7 @@ case $foster in /*) ;; *) foster=$PWD/$foster ;; esac
 for program in python3 curl; do
     command -v "$program" >/dev/null || fail "there is no $program: .ci/install demo"
 done
-# What is free now, or whether what was asked for is.
+# A free port, or whether the given one is free.
 port=$(python3 -c 'import socket, sys
 free = socket.socket()
 free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -28,7 +29,7 @@ leave() {
     rm -rf "$folder"
 }
 trap leave EXIT
-# dash does not come to EXIT by a signal.
+# dash does not run an EXIT trap when a signal ends it.
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
@@ -55,7 +56,7 @@ echo "Hello from an app that foster keeps up." >"$folder/index.html"
 app='exec python3 -m http.server "$PORT" --bind "$HOST" >/dev/null'
 say "foster --max-restarts 1 --app-port $port --name web --wrap '$app'"
 cd "$folder"
-# What foster and the server say is shown as it comes, and read here.
+# The output of foster and the server is shown live, and read here.
 mkfifo said
 tee "$log" <said >&2 &
 "$foster" --max-restarts 1 --app-port "$port" --name web --wrap "$app" 2>said &
