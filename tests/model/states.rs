@@ -48,7 +48,8 @@ fn table() -> String {
         out.push_str(if config.supervised { SUPERVISOR } else { INIT });
         for (name, path) in states() {
             let Some(case) = led(&config, &path) else { continue };
-            let _ = writeln!(out, "\n### {name}\n\n| told | next | done |\n| --- | --- | --- |");
+            let _ =
+                writeln!(out, "\n### {name}\n\n| event | next | actions |\n| --- | --- | --- |");
             for (name, told) in inputs() {
                 if let Some((next, done)) = answer(case.clone(), told) {
                     let _ = writeln!(out, "| {name} | {next} | {done} |");
@@ -69,16 +70,16 @@ fn states() -> Vec<(&'static str, Vec<Told>)> {
     let escaped = Told::Survey(Some(escaped(Mark::Run(RUN))));
     vec![
         ("Starting", vec![]),
-        ("Starting, a stop was asked for", vec![stop]),
+        ("Starting, a stop was requested", vec![stop]),
         ("Up", vec![spawned]),
         ("Stopping, the leader lives", vec![spawned, stop]),
-        ("Stopping, half of the time is gone", vec![spawned, stop, Told::Half]),
+        ("Stopping, half of the time has passed", vec![spawned, stop, Told::Half]),
         ("Stopping, the leader is dead", vec![spawned, stop, dead, member]),
         ("Killing, the leader lives", vec![spawned, stop, Told::Deadline]),
         ("Killing, the leader is dead", vec![spawned, stop, dead, member, Told::Deadline, member]),
-        ("Stopping, the leader has just died of TERM by itself", vec![spawned, dead]),
+        ("Stopping, the leader has just died of TERM without a request", vec![spawned, dead]),
         (
-            "Killing, the leader died of TERM by itself",
+            "Killing, the leader died of TERM without a request",
             vec![spawned, dead, member, Told::Deadline, member],
         ),
         ("Cleaning, then Backoff", vec![spawned, crash, escaped]),
@@ -99,7 +100,7 @@ fn inputs() -> Vec<(&'static str, Told)> {
             Told::Event(Event::SpawnFailed { service: SERVICE, error: no_program }),
         ),
         (
-            "the start fails for want of processes",
+            "the start fails because there are too many processes",
             Told::Event(Event::SpawnFailed { service: SERVICE, error: no_room }),
         ),
         ("TERM", Told::Event(signal(Signal::TERM))),
@@ -117,7 +118,7 @@ fn inputs() -> Vec<(&'static str, Told)> {
         ("the survey finds one whose mark is gone", Told::Survey(Some(escaped(Mark::Lost)))),
         ("the survey finds one that foster may not kill", Told::Survey(Some(denied))),
         ("SIGKILL to the leader is refused", Told::Event(refused)),
-        ("half of the time is gone", Told::Half),
+        ("half of the time has passed", Told::Half),
         ("the deadline comes", Told::Deadline),
     ]
 }
@@ -318,12 +319,12 @@ fn say_action(action: Action) -> Option<String> {
         Action::Reap { pid } | Action::ReapOrphan { pid, .. } => format!("reap {}", name(pid)),
         Action::Hold { pid } => format!("hold {}", name(pid)),
         Action::Survey { .. } => "survey".into(),
-        Action::Look { .. } => "look whom it left".into(),
+        Action::Look { .. } => "ask whom it left".into(),
         Action::GiveTerminal { .. } => "give the terminal".into(),
         Action::TakeTerminal { .. } => "take the terminal back".into(),
         Action::Suspend { .. } | Action::SuspendAlone => "stop foster itself".into(),
         Action::DieOf { signal, .. } => format!("die of {signal}"),
-        Action::Report(Report::Unkillable { .. }) => "report what cannot be killed".into(),
+        Action::Report(Report::Unkillable { .. }) => "report surviving processes".into(),
         Action::Report(_) => return None,
         Action::KillAll { signal } => format!("{signal} to all that runs"),
         Action::EndMachine { .. } => "end the machine".into(),
@@ -378,22 +379,22 @@ const MEMBER: Pid = Pid(11);
 const ORPHAN: Pid = Pid(12);
 
 const HEAD: &str = "\
-# The table of states
+# The states of a service
 
-What one service does in each state with whatever it is told. This file is printed by the machine
-itself (`src/supervisor/`) and compared by a test; `UPDATE=1 cargo test --test model states` writes
-it anew. What a machine only says is left out, and so is what cannot be told in a state. *Done* is
-in order; a *survey* asks who lives, once all else is done and nothing else is known.
+What a service does in each state, by event. The state machine (`src/supervisor/`) prints this file,
+and a test compares it; `UPDATE=1 cargo test --test model states` rewrites it. Reports, and events that
+cannot happen in a state, are left out. Actions are in order; a *survey* asks who lives, after everything
+else has been handled.
 
-*Down* and *Failed* are for good: whatever a service is told there, it does nothing. When every
-service is in one of them, foster ends; where one is *Failed*, the others are stopped first.
+*Down* and *Failed* are final: no event has an effect there. When every service is in one of them,
+foster ends; if one is *Failed*, the others are stopped first.
 ";
 
 const SUPERVISOR: &str = "\
-One `--wrap`, and all else by default. A stop is asked for by TERM, INT or QUIT.
+One `--wrap`, with defaults. TERM, INT and QUIT ask for a stop.
 ";
 
 const INIT: &str = "\
-`foster COMMAND`, and all else by default. A stop is asked for by TERM; INT and QUIT go on to the
-command like any other signal, until a stop is under way.
+`foster COMMAND`, with defaults. TERM asks for a stop; INT and QUIT are forwarded like any other signal
+until a stop is under way.
 ";
