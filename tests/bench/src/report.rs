@@ -139,10 +139,10 @@ pub fn document(tables: &[Table], setting: &Setting, before: &str) -> String {
         "# Benchmarks\n\n\
          <!-- `make bench` writes this file; only what stands between the two notes marks is \
          written by hand. -->\n\n\
-         foster and its peers on one machine, in one run, all subjects in turn in each round. \
-         Figures are this machine's: what counts is the ratios. Noise only adds, so that the 10th \
-         percentile (p10) compares best. The floor is an init of a few dozen instructions that \
-         does nothing but start, forward, reap and end: the physical limit.\n\n\
+         foster and its peers on one machine, in one run, taking turns in each round. Figures \
+         depend on the machine: compare the ratios. Noise only adds time, so the 10th percentile \
+         (p10) compares best. The floor is an init of a few dozen instructions that does nothing \
+         but start, forward, reap and end: the physical limit.\n\n\
          ![foster and its peers side by side](benchmarks.svg)\n\n\
          ## Targets\n\n\
          A target must be reached; an aim is where foster wants to be.\n\n{}\n{}\n\n\
@@ -163,11 +163,11 @@ pub fn document(tables: &[Table], setting: &Setting, before: &str) -> String {
     text += &format!(
         "\n## The run\n\n{}\n```text\n{}```\n\n\
          CHILD is a static program without a C library (tests/bench/child), DIR a folder with the \
-         configuration that makes CHILD the only service, or both services. Under it stands the \
-         command for the reaping of orphans, or for the growth with so many services, here with \
-         two. On musl are Debian's sources of tini and dumb-init, built by .ci/peers with zig cc; \
-         targets are about what Debian itself installs. `make bench` repeats the run, \
-         `make bench-check` a short one that fails when a ratio is clearly lost.\n",
+         configuration that makes CHILD the only service, or both services. The line below each is \
+         the command for reaping orphans, or for the growth with many services, here with two. The \
+         musl builds are Debian's sources of tini and dumb-init, built by .ci/peers with zig cc; \
+         targets only compare with what Debian itself installs. `make bench` repeats the run; \
+         `make bench-check` makes a short one that fails when a ratio is clearly lost.\n",
         markdown(&setting.machine, Side::Left),
         aligned(&setting.subjects, Side::Left),
     );

@@ -35,4 +35,4 @@ const MICROSECOND: f64 = 1e3;
 const MILLISECOND: f64 = 1e6;
 
 /// For every measure in which somebody may have something to say.
-const VERBOSITY: &str = "Each subject says as much as it does by default, to /dev/null.";
+const VERBOSITY: &str = "Each subject logs at its default level, to /dev/null.";
