@@ -149,3 +149,62 @@ fn where_no_process_can_be_made_only_likely_ids_are_asked_about() {
     assert_eq!(run.wait_for_status(), Status::Code(0));
     assert!(calls() < 100_000, "{} ids were asked about", calls());
 }
+
+/// Where foster runs, and how many services it has.
+const PLACES: [(Place, usize); 4] =
+    [(Place::Pid1, 1), (Place::Pid1, 3), (Place::Job, 1), (Place::Job, 3)];
+
+/// foster without /proc, with this service among so many.
+fn among(services: usize, line: &str, place: Place) -> Running {
+    let mut launch = quick(foster()).args(["-q", "--stop-timeout", "30s"]);
+    for _ in 1..services {
+        launch = launch.args(["--wrap", &probe_line("say=other pause")]);
+    }
+    let mut run = launch.args(["--wrap", line]).inheriting("proc=none").place(place).start();
+    let mut says = vec!["other"; services - 1];
+    says.push("ready");
+    run.expect_all(&says);
+    run
+}
+
+#[test]
+fn in_a_stop_a_member_that_is_anothers_child_has_its_time() {
+    if !has_root_to("hide /proc") {
+        return;
+    }
+    // It has left its children's group; one has ended, which does not count.
+    let member = "block=TERM,USR1 await=TERM say=asked await=USR1 say=cleaned";
+    let script = format!("fork {{ zombie fork {{ {member} }} setpgid say=ready pause }} pause");
+    for (place, services) in PLACES {
+        let mut run = among(services, &probe_line(&script), place);
+        let probes = alive(&mut run, "probe");
+        let blocks = |pid: &&i32| procfs::signal_set(**pid, "SigBlk").contains("USR1");
+        let member = until("nobody blocks it", || probes.iter().find(blocks));
+        let parent = procfs::stat(*member).expect("it lives").parent;
+        run.signal("TERM");
+        run.expect("asked");
+        // Whom foster misses it does not wait for.
+        run.expect_quiet(Duration::from_millis(200));
+        assert!(run.living().contains(&parent), "{place:?}, {services}: {}", run.errors());
+        send(*member, "USR1");
+        run.expect("cleaned");
+        assert_eq!(run.wait_for_status(), Status::Code(0), "{place:?}, {services}");
+    }
+}
+
+#[test]
+fn after_a_crash_a_member_that_is_anothers_child_is_gone() {
+    if !has_root_to("hide /proc") {
+        return;
+    }
+    let leaves = "$probe fork '{' fork '{' ignore=TERM,HUP pause '}' setpgid ignore=TERM,HUP pause '}' pause &";
+    for (place, services) in PLACES {
+        let crash = Crash::new();
+        let mut run = among(services, &crash.line(leaves), place);
+        let all = services - 1 + 3;
+        until("not all are there", || (alive(&mut run, "probe").len() == all).then_some(()));
+        crash.crash();
+        run.expect("second");
+        assert_eq!(alive(&mut run, "probe").len(), services, "{place:?}: {}", run.errors());
+    }
+}

@@ -66,6 +66,16 @@ pub fn signal_checked(
     }
 }
 
+/// Whether a process has ended and is not reaped yet. Where nobody can tell, it has not.
+pub fn has_ended(pid: Pid) -> bool {
+    open(pid).is_some_and(|descriptor| {
+        let fd = descriptor.as_raw_fd();
+        let mut poll = libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+        // SAFETY: it is one pollfd, as the count says.
+        unsafe { libc::poll(&raw mut poll, 1, 0) == 1 }
+    })
+}
+
 /// pidfd_open(2).
 fn open(pid: Pid) -> Option<OwnedFd> {
     // SAFETY: these are system calls on numbers; the descriptor is new and ours, and closed on

@@ -158,8 +158,9 @@ impl Sys {
                 kill::send(target, number, value, self.reaper.guard_of(pid))
             }
             Target::Marked(pid, service) => {
+                let shown = self.children.has_proc;
                 let is_meant =
-                    || self.marks.by_limit(pid, true).is_some_and(|run| run.service == service);
+                    || self.marks.by_limit(pid, shown).is_some_and(|run| run.service == service);
                 guard::signal_checked(pid, number, is_meant)
             }
             Target::Rest(leader) => self.children.signal_rest(leader, number, &mut self.list),

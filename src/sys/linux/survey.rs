@@ -1,8 +1,9 @@
 //! Who lives: foster's children, and what is left of process groups, read from /proc.
 //!
-//! Where /proc cannot be read, or is that of another PID namespace, the kernel is asked: about a
-//! group by one call, and about each process id that may be a child's. There can be millions of these,
-//! when ids have begun anew; then one survey goes through some of them and the next through more.
+//! Where /proc cannot be read, or is that of another PID namespace, the kernel is asked about each
+//! process id that may be a child's, or a member's of a group. There can be millions of these, when ids
+//! have begun anew; then one survey goes through some of them and the next through more, and about a
+//! group there is one call, which tells of foster's own children.
 
 mod ids;
 
@@ -42,9 +43,11 @@ pub struct Children {
     own_pid: Pid,
     /// Whether /proc could be read and was that of foster's own PID namespace at the last survey: it
     /// may be mounted later, or unmounted.
-    has_proc: bool,
+    pub has_proc: bool,
     /// The newest process id that is known.
     newest: Pid,
+    /// The last id that was asked about at the last survey, where it asked about all; else 0.
+    asked_to: u32,
     /// Whether ids have begun anew since foster's own start.
     ids_began_anew: bool,
     sweep: Sweep,
@@ -53,7 +56,8 @@ pub struct Children {
 impl Children {
     pub fn new(own_pid: Pid) -> Children {
         let sweep = Sweep { next: FIRST_PID, reaped: 0, is_clean: true, found: Vec::new() };
-        Children { own_pid, has_proc: false, newest: own_pid, ids_began_anew: false, sweep }
+        let (has_proc, newest, asked_to, ids_began_anew) = (false, own_pid, 0, false);
+        Children { own_pid, has_proc, newest, asked_to, ids_began_anew, sweep }
     }
 
     /// Takes in the id of a process that was just made.
@@ -95,7 +99,7 @@ impl Children {
             Ok(()) => {}
             // A kernel without `CONFIG_PROC_CHILDREN`.
             Err(Errno::ENOENT) => {
-                for_each_process(&mut |pid| {
+                for_each_shown(&mut |pid| {
                     if Stat::of(pid).is_some_and(|stat| stat.parent == self.own_pid) {
                         all &= add(list, pid);
                     }
@@ -124,6 +128,7 @@ impl Children {
         list.clear();
         let mut budget = Budget::new();
         self.has_proc = self.finds_proc();
+        self.asked_to = 0;
         let begins = self.sweep.next == FIRST_PID || self.has_proc;
         if begins {
             (self.sweep.next, self.sweep.is_clean) = (FIRST_PID, true);
@@ -173,21 +178,26 @@ impl Children {
         // Those below a child that is to be killed fork on until that has ended, and wait at a limit
         // of processes for its place.
         let marks = look.marks.filter(|_| adopted_any);
-        let looks_on = (holds && may_be_more || marks.is_some()) && self.has_proc;
+        // Where /proc does not tell, all ids are asked about.
+        let asks = self.asked_to > 0;
+        let looks_on = (holds && may_be_more || marks.is_some()) && (asks || self.has_proc);
         if looks_on {
             list.sort_unstable();
-            for_each_process(&mut |pid| {
-                if is_among(&pid, list) {
+            let own_pid = self.own_pid;
+            self.for_each_process(asks, &mut |pid| {
+                if is_among(&pid, list) || asks && ids::group_of(pid).is_none() {
                     return true;
                 }
                 let in_reach = kill::reaches(pid);
-                let run = marks.filter(|_| in_reach).and_then(|marks| marks.by_limit(pid, true));
+                let run = marks.filter(|_| in_reach).and_then(|marks| marks.by_limit(pid, !asks));
                 let mark = run.map_or(Mark::None, Mark::Run);
                 if (holds || mark != Mark::None)
-                    && let Some(Stat { name, parent, group, dead: false, .. }) = Stat::of(pid)
+                    && let Some((name, parent, group)) =
+                        if asks { ids::asked_of(pid) } else { seen(pid) }
                     && (mark != Mark::None || is_among(&group, look.held))
+                    && !(asks && guard::has_ended(pid))
                 {
-                    let adopted = parent == self.own_pid;
+                    let adopted = parent == own_pid;
                     let survivor = Survivor { pid, name, group, mark, adopted, in_reach };
                     let is_held = is_among(&group, look.held);
                     budget.tell(events, Event::Survivor(survivor), is_held);
@@ -226,7 +236,7 @@ impl Children {
         let mut all = Ok(());
         for _ in 0..MOST_LISTS {
             let known = list.len();
-            for_each_process(&mut |pid| {
+            for_each_shown(&mut |pid| {
                 let is_new = pid != leader && !is_among(&pid, &list[..known]);
                 if is_new && is_member(pid) {
                     if !heap::push(list, pid) {
@@ -271,8 +281,7 @@ impl Children {
                 }
                 None if !is_leader => {
                     found.adopted = true;
-                    // SAFETY: getpgid(2) takes any number.
-                    let group = Pid(unsafe { libc::getpgid(pid.0 as i32) } as u32);
+                    let group = ids::group_of(pid).unwrap_or(Pid(0));
                     let has_proc = self.has_proc;
                     let mark = look
                         .marks
@@ -298,6 +307,14 @@ impl Children {
     fn finds_proc(&self) -> bool {
         let mut room = [0; 16];
         file::read_link(c"/proc/self", &mut room).and_then(file::pid) == Some(self.own_pid)
+    }
+
+    /// Visits all processes, by /proc or by their ids, for as long as more are wanted.
+    fn for_each_process(&self, asks: bool, visit: &mut dyn FnMut(Pid) -> bool) {
+        match asks {
+            true => _ = (self.own_pid.0 + 1..=self.asked_to).all(|pid| visit(Pid(pid))),
+            false => for_each_shown(visit),
+        }
     }
 }
 
@@ -331,7 +348,13 @@ fn end_of(pid: Pid) -> Option<Option<ExitStatus>> {
     }
 }
 
+/// The name, the parent and the group of a process that lives, as /proc shows it.
+fn seen(pid: Pid) -> Option<(Comm, Pid, Pid)> {
+    let stat = Stat::of(pid).filter(|stat| !stat.dead)?;
+    Some((stat.name, stat.parent, stat.group))
+}
+
 /// Visits all processes that /proc shows, for as long as more are wanted.
-fn for_each_process(visit: &mut dyn FnMut(Pid) -> bool) {
+fn for_each_shown(visit: &mut dyn FnMut(Pid) -> bool) {
     file::for_each_name(c"/proc", &mut |name| file::pid(name.to_bytes()).is_none_or(&mut *visit));
 }

@@ -1,4 +1,5 @@
-//! Children found without /proc: the kernel says of each id whether it is a child's.
+//! Processes found without /proc: the kernel says of each id whether it is a child's, and in which
+//! group it is.
 
 use std::mem;
 use std::ops::RangeInclusive;
@@ -6,7 +7,7 @@ use std::ptr;
 
 use nix::libc;
 
-use foster::process::Pid;
+use foster::process::{Comm, Pid};
 
 use super::super::heap;
 use super::super::reap::waitid;
@@ -39,6 +40,7 @@ impl Children {
         if self.ids_began_anew || last.saturating_sub(first) >= MOST_ASKED {
             return self.ask_some(list);
         }
+        self.asked_to = last;
         ask(first..=last, list) && newest.is_some()
     }
 
@@ -58,6 +60,18 @@ fn ask(range: RangeInclusive<u32>, list: &mut Vec<Pid>) -> bool {
         waitid(libc::P_PID, *pid, libc::WEXITED | libc::WNOHANG | libc::WNOWAIT).is_ok()
     };
     range.filter(is_child).all(|pid| heap::push(list, Pid(pid)))
+}
+
+/// The group of a process, if there is such a process.
+pub fn group_of(pid: Pid) -> Option<Pid> {
+    // SAFETY: getpgid(2) takes any number.
+    u32::try_from(unsafe { libc::getpgid(pid.0 as i32) }).ok().map(Pid)
+}
+
+/// The name, the parent and the group of a process: nobody tells the name, and the parent only of
+/// foster's own children.
+pub fn asked_of(pid: Pid) -> Option<(Comm, Pid, Pid)> {
+    group_of(pid).map(|group| (Comm::default(), Pid(0), group))
 }
 
 /// The newest process id: that of a process which ends at once, and whose end nobody is told.
