@@ -570,7 +570,8 @@ fn found_by(copy: &Path, may_loop: bool) -> Found {
     let mut found = Found::default();
     let all = std::env::var_os("FOSTER_ALL").is_some();
     for family in ["scenarios", "random", "exhaustive"] {
-        match run(copy, LIMIT, &["--", family, "--skip", "mutants"]) {
+        let limit = if may_loop { SHORT_LIMIT } else { LIMIT };
+        match run(copy, limit, &["--", family, "--skip", "mutants"]) {
             Run::Passes => continue,
             Run::Fails => found.failing.push(family),
             Run::DoesNotEnd => found.endless.push(family),
@@ -638,6 +639,9 @@ fn copy_all(from: &Path, to: &Path) {
 
 /// For how many seconds a family of tests may run; the longest takes half a minute on two cores.
 const LIMIT: &str = "240";
+
+/// The same where it may not end: the scenarios, which are the first, take a few seconds.
+const SHORT_LIMIT: &str = "60";
 
 /// For how many seconds the tests may be built.
 const BUILD_LIMIT: &str = "600";
