@@ -14,5 +14,6 @@ mod scratch;
 mod disks;
 mod ends;
 mod machine;
+mod marks;
 mod namespace;
 mod starts;

@@ -1,6 +1,8 @@
 //! What holds under every runtime.
 
-use crate::container::Runtime;
+use std::time::{Duration, Instant};
+
+use crate::container::{Container, Runtime};
 use crate::daemon::Docker;
 use crate::oci::Oci;
 
@@ -140,4 +142,41 @@ fn foster_mounts_nothing_and_switches_nothing_off(runtime: &dyn Runtime) {
 /// A program and a script for it.
 pub fn words<'a>(program: &'a str, script: &'a str) -> Vec<&'a str> {
     std::iter::once(program).chain(script.split(' ')).collect()
+}
+
+#[test]
+fn in_gvisor_the_environment_alone_tells_whose_a_process_is() {
+    // Those that have it, and those that have not, or of whom nobody sees it.
+    let known = ["setsid", "setsid undumpable", "setenv=A=1 setsid exec /probe"];
+    let unknown = ["unsetenv=FOSTER_RUN setsid exec /probe", "setsid mainless"];
+    let mut service = String::from("/probe ");
+    let mut lines = vec!["other".to_owned(), "others".into(), "up".into()];
+    for treatment in known.into_iter().chain(unknown) {
+        let say = format!("say={}", lines.len());
+        service += &format!("orphan '{{' {treatment} {say} pause '}}' ");
+        lines.push(say.replace("say=", ""));
+    }
+    service += "block=USR1 say=up await=USR1 exit=1";
+    let other = "/probe orphan '{' setsid say=others pause '}' ignore=USR1 say=other pause";
+    let options = ["--backoff", "10ms", "--wrap", &service, "--wrap", other];
+    let mut container = Oci::Gvisor.start(&options);
+    // All of each run, in any order.
+    let expect_all = |container: &mut Container, lines: &[String]| {
+        let mut said: Vec<_> = lines.iter().map(|_| container.expect_prefix("")).collect();
+        said.sort();
+        let mut lines = lines.to_vec();
+        lines.sort();
+        assert_eq!(said, lines);
+    };
+    expect_all(&mut container, &lines);
+    let all = 1 + lines.len();
+    container.await_only(all);
+    let begin = Instant::now();
+    container.kill("USR1");
+    expect_all(&mut container, &lines[2..]);
+    // Of the first run there is nobody but those of whom it is not known.
+    container.await_only(all + unknown.len());
+    assert!(begin.elapsed() < Duration::from_secs(8), "{}", container.errors());
+    container.kill("TERM");
+    assert_eq!(container.wait(), 0);
 }

@@ -55,7 +55,9 @@ fn in_threads(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
         mark = scan(&path, instance, budget).mark();
         mark == Mark::Lost && tries > 0
     });
-    mark
+    // gVisor shows none of them, and such a process may live for ever.
+    let is_hidden = tries == MOST_THREADS && Stat::of(pid).is_some_and(|stat| !stat.dead);
+    if is_hidden { Mark::Unreadable } else { mark }
 }
 
 /// What was seen of an environment.
