@@ -524,6 +524,9 @@ fn hosts_a_shell_with_job_control(launch: Launch) {
 fn job_suspends_and_resumes_with_the_child(launch: Launch) {
     let mut run = reading(launch, Place::Foreground);
     let child = run.child();
+    // As it reads, it has been given the terminal, and goes on. A key in the moment between the two
+    // is a shell's to lose too: the CONT undoes what it brought to the group that was stopped.
+    await_state(child, "S");
     for _ in 0..3 {
         run.terminal().type_text(SUSPEND);
         run.expect_event("stopped ");
