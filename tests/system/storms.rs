@@ -1,6 +1,8 @@
 //! "In a storm, orphans of whom nobody reads are reaped in a row", at one system call each, and
 //! whatever else happens behind it or in its midst is seen to as ever.
 
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::time::{Duration, Instant};
 
 use crate::signals::values_arrive;
@@ -87,26 +89,30 @@ fn a_command_that_ends_together_with_orphans_is_seen_to_first() {
 fn while_orphans_end_foster_pauses_and_signals_end_the_pause() {
     let folder = Folder::new();
     let trace = folder.word("trace");
-    // One orphan after another, of a process that is proof against the signal from its first step.
-    let storm = "while :; do (:&); done";
+    // Some orphans after others, so that the next have ended before foster is rested from the last; of a
+    // process that is proof against the signal from its first step. It sends it itself: who looks on may
+    // get to run too late for any pause.
+    let storm = "while :; do (:& :& :& :&); kill -HUP $PPID; done";
     let app = format!("#!/bin/sh\ntrap '' HUP\n({storm}) &\nexec {} trap=it\n", probe());
     let app = folder.script("app", app);
     let launch = Launch::new("strace").args(["-qq", "-o", &trace, &binary(), "--", &app]);
     let mut run = launch.place(Place::Pid1).start();
     run.expect("it trapping");
-    let foster = procfs::children(run.pid())[0];
-    let pauses = || {
-        let trace = std::fs::read_to_string(&trace).expect("strace writes");
-        let pause =
-            |line: &&str| line.starts_with("rt_sigtimedwait(~[CHLD") && line.contains(", 8) = ");
-        trace.lines().filter(pause).map(String::from).collect::<Vec<_>>()
-    };
+    let mut file = BufReader::new(File::open(&trace).expect("strace writes"));
+    let (mut line, mut pauses) = (String::new(), Vec::new());
     until("no signal ended a pause", || {
-        send(foster, "HUP");
-        run.expect("it got HUP");
-        pauses().iter().any(|pause| pause.ends_with("(SIGHUP)")).then_some(())
+        while run.line_so_far().is_some() {}
+        // The last line may not be whole yet.
+        while file.read_line(&mut line).expect("it can be read") > 0 && line.ends_with('\n') {
+            let call = std::mem::take(&mut line);
+            if call.starts_with("rt_sigtimedwait(~[CHLD") && call.contains(", 8) = ") {
+                pauses.push(call);
+            }
+        }
+        pauses.iter().any(|pause| pause.ends_with("(SIGHUP)\n")).then_some(())
     });
-    for pause in pauses() {
+    run.expect("it got HUP");
+    for pause in &pauses {
         let (_, time) = pause.split_once("{tv_sec=0, tv_nsec=").expect("less than a second");
         let (time, _) = time.split_once('}').expect("the time ends");
         let time = time.parse::<u32>().expect("a number");
