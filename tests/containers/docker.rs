@@ -1,7 +1,6 @@
 //! What Docker's own options and commands come to.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -162,9 +161,10 @@ fn the_image_of_the_readme_is_made_as_the_readme_says() {
     let path = folder.path();
     fs::write(path.join("Dockerfile"), dockerfile).expect("the folder is ours");
     // The line is for the clone, which is to stay as it is.
-    fs::write(path.join("make"), format!("#!/bin/sh\nexec /usr/bin/make -C {CLONE} \"$@\"\n"))
+    let draft = path.join("make.draft");
+    fs::write(&draft, format!("#!/bin/sh\nexec /usr/bin/make -C {CLONE} \"$@\"\n"))
         .expect("the folder is ours");
-    fs::set_permissions(path.join("make"), fs::Permissions::from_mode(0o755)).expect("it is ours");
+    install(&draft, &path.join("make"));
     let search = std::env::var("PATH").unwrap_or_default();
     let mut shell = Command::new("sh");
     shell.args(["-euc", line.expect("there is such a line")]).current_dir(path);

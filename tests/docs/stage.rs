@@ -2,7 +2,6 @@
 //! that examples start, which write down how they were started and end at once.
 
 use std::fs;
-use std::io::Write as _;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -58,8 +57,10 @@ impl Stage {
         for name in page::read(".ci/links").split_whitespace() {
             symlink("foster", bin.join(name)).expect("a link can be made");
         }
+        // One script under all their names, by which it knows itself.
+        stage.script("stand-in", "printf '%s\\n' \"${0##*/}${*:+ }$*\" >>\"$RECORD\"");
         for name in STAND_INS {
-            stage.script(name, "printf '%s\\n' \"${0##*/}${*:+ }$*\" >>\"$RECORD\"");
+            symlink("stand-in", bin.join(name)).expect("a link can be made");
         }
         // The targets have to be there, and are not made.
         let make = format!(
@@ -76,11 +77,15 @@ impl Stage {
         &self.0
     }
 
+    /// Another process writes it: what this one has open for writing, a child of another test's may
+    /// have too for a moment, and a file that anyone may write to is not executed (ETXTBSY).
     fn script(&self, name: &str, text: &str) {
-        let path = self.0.join("bin").join(name);
-        let mut file = fs::File::create(&path).expect("the folder is ours");
-        write!(file, "#!/bin/sh\n{text}\n").expect("the folder is ours");
+        let (draft, path) = (self.0.join("draft"), self.0.join("bin").join(name));
+        fs::write(&draft, format!("#!/bin/sh\n{text}\n")).expect("the folder is ours");
+        let status = Command::new("cp").args([&draft, &path]).status().expect("there is cp");
+        assert!(status.success(), "cp {draft:?}: {status}");
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+        fs::remove_file(draft).expect("the folder is ours");
     }
 
     /// Runs a script; what it starts with `--wrap` and without `--restart` ends with success, and so
