@@ -483,7 +483,7 @@ const ROUNDS: u16 = 30;
 
 fn hangup_arrives(launch: Launch) {
     let mut run = trapping(launch, Place::TerminalLeader);
-    run.terminal().hang_up();
+    run.hang_up();
     run.expect_all(&["got HUP", "got CONT"]);
 }
 

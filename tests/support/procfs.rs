@@ -16,6 +16,8 @@ pub struct Stat {
     pub parent: i32,
     pub group: i32,
     pub session: i32,
+    /// The terminal of its session, or 0.
+    pub terminal: i32,
 }
 
 /// Reads /proc/PID/stat.
@@ -27,7 +29,8 @@ pub fn stat(pid: i32) -> Option<Stat> {
     let mut fields = tail.split(' ');
     let state = fields.next()?.chars().next()?;
     let mut number = || fields.next()?.parse().ok();
-    Some(Stat { name, state, parent: number()?, group: number()?, session: number()? })
+    let (parent, group, session) = (number()?, number()?, number()?);
+    Some(Stat { name, state, parent, group, session, terminal: number()? })
 }
 
 /// A field of /proc/PID/status, such as `SigIgn`.

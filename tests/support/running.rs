@@ -241,13 +241,20 @@ impl Running {
         })
     }
 
-    /// Closes the window that the terminal is in.
+    /// Closes the window that the terminal is in, and waits until those on it have lost it. A child
+    /// of another test's has the master too for a moment, until it executes what it is to be.
     pub fn hang_up(&mut self) {
+        let is_on_it = |pid: &i32| procfs::stat(*pid).is_some_and(|stat| stat.terminal != 0);
+        let mut all = self.everything();
         self.terminal().hang_up();
         if self.in_front {
             self.stdout.fill();
             self.stdout.close();
         }
+        until("the terminal is not hung up", || {
+            all.retain(is_on_it);
+            all.is_empty().then_some(())
+        });
     }
 
     /// Gives the parent a command, see `probe/parent.rs`.
