@@ -3,10 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::time::Duration;
 
 use crate::subject::{Folder, binary, foster, probe_line, quick};
-use crate::support::patience::impatiently;
 use crate::support::{Launch, Output, Place, Running, Status};
 
 /// What no program does without: to be started, to end, and a loader's or a C library's own.
@@ -37,7 +35,7 @@ fn refuse_each(calls: &BTreeMap<String, String>, works: i32, run: impl Fn(Launch
         for error in ["EPERM", "ENOSYS"] {
             let what = format!("{name}: {error}");
             let launch = foster().inheriting(&format!("deny={number}:{error}"));
-            let output = impatiently(Duration::from_secs(20), || run(launch));
+            let output = run(launch);
             let worked = output.status == Status::Code(works);
             // foster's own word, or that of a loader, a C library or a probe.
             let told = ["cannot ", "probe: "].iter().any(|word| output.stderr.contains(word));
