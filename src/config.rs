@@ -347,8 +347,10 @@ pub struct Setup {
     pub subreaper: bool,
     /// Rather start nothing than without that.
     pub needs_subreaper: bool,
-    /// Get this signal when the parent dies (`PR_SET_PDEATHSIG`, prctl(2)).
+    /// Get this signal when the parent ends.
     pub parent_death_signal: Option<Signal>,
+    /// Whether the parent is the thread that started foster (tini) rather than its process.
+    pub parent_is_thread: bool,
     /// Give up the terminal that stdin is (`TIOCNOTTY`, tty_ioctl(4)).
     pub detach_terminal: bool,
     /// Close every inherited descriptor from 3 up, in foster only.

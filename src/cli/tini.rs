@@ -38,7 +38,10 @@ pub(super) fn parse<'a>(
             b'v' => verbosity = verbosity.saturating_add(1),
             b'w' => config.log.warn_of_orphans = true,
             b'p' => match parent_death_signal(value) {
-                Some(signal) => config.setup.parent_death_signal = Some(signal),
+                Some(signal) => {
+                    config.setup.parent_death_signal = Some(signal);
+                    config.setup.parent_is_thread = true;
+                }
                 None => return Err(not_valid('p', value, surroundings.own_pid())),
             },
             _ => match exit_code(value) {

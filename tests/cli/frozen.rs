@@ -90,6 +90,7 @@ fn settings(config: &Config) -> Vec<(String, String)> {
     let setup = &config.setup;
     add("subreaper", &(setup.subreaper, setup.needs_subreaper));
     add("parent death signal", &setup.parent_death_signal);
+    add("parent is thread", &setup.parent_is_thread);
     add("detach terminal", &setup.detach_terminal);
     add("close descriptors", &setup.close_descriptors);
     add("leave directory", &setup.leave_directory);

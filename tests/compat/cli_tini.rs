@@ -207,6 +207,14 @@ fn tini_forwards_its_parent_death_signal() {
 }
 
 #[test]
+fn tini_takes_the_end_of_the_thread_that_started_it_for_that_of_its_parent() {
+    let mut run = below(&["-s", "-p", "SIGTERM"], &["read", "mainless", "say=alone", "pause"]);
+    run.expect("trapping");
+    run.write_line("");
+    run.expect_all(&["read: ", "alone", "got TERM"]);
+}
+
+#[test]
 fn tini_parent_death_by_kill_leaves_the_child() {
     let mut run = below_a_mortal_parent(&["-s", "-p", "SIGKILL"]);
     run.expect("trapping");
@@ -298,8 +306,18 @@ fn is_usage(text: &str, name: &str) -> bool {
 
 /// tini with a trapping child, below a process that can be killed.
 fn below_a_mortal_parent(options: &[&str]) -> crate::support::Running {
+    below(options, &["pause"])
+}
+
+/// The same below one that does this.
+fn below(options: &[&str], parent: &[&str]) -> crate::support::Running {
     let tini = path("tini");
     let words = ["fork", "{", "exec", tini.to_str().expect("UTF-8")];
     let launch = Launch::new(probe()).args(words).args(options);
-    launch.args(["--", probe(), "trap", "}", "pause"]).place(Place::Job).start()
+    launch
+        .args(["--", probe(), "trap", "}"])
+        .args(parent.iter().copied())
+        .place(Place::Job)
+        .with_input()
+        .start()
 }

@@ -161,21 +161,29 @@ fn for_one_restart() {
     let mark = ["prlimit64 RLIMIT_LOCKS"];
     let delay = [
         "waitid P_ALL look",
-        "read",
+        "epoll_wait",
         "waitid P_ALL look",
-        "epoll_create1",
-        "epoll_ctl",
         "timerfd_create",
         "epoll_ctl",
         "timerfd_settime",
         "epoll_wait",
         "read",
     ];
-    let run = ["clone", "rt_sigtimedwait"];
+    let run = ["clone", "epoll_create1", "epoll_ctl", "epoll_wait"];
+    let again = ["clone", "epoll_wait"];
     let last = ["read", "waitid P_ALL look", "waitid P_PGID look"];
-    let end = ["waitid P_ALL look", "read", "waitid P_ALL look"];
-    let parts = [&mark[..], &run, &CHILD_ENDS, &delay, &run, &last, &CHILD_ENDS[2..], &end];
+    let end = ["waitid P_ALL look", "epoll_wait", "waitid P_ALL look"];
+    let parts = [&mark[..], &run, &CHILD_ENDS, &delay, &again, &last, &CHILD_ENDS[2..], &end];
     assert_calls(traced, &parts);
+}
+
+#[test]
+fn for_whoever_asks_for_the_end_of_the_parent() {
+    let calls = Traced::new(&["--parent-death-signal", "TERM"], &["--", "true"]).calls();
+    let watch = ["getppid", "pidfd_open", "epoll_create1", "epoll_ctl", "epoll_ctl", "getppid"];
+    let begin = [&BEGIN[..3], &watch, &BEGIN[3..]].concat();
+    let run = ["clone", "epoll_wait"];
+    assert_eq!(calls, [&begin[..], &run, &COMMAND_ENDS, &END].concat());
 }
 
 #[test]

@@ -35,6 +35,7 @@ mod no_proc;
 mod options;
 mod orphans;
 mod own_doing;
+mod parent;
 mod real_time;
 mod refused;
 mod settling;

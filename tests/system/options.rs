@@ -246,27 +246,6 @@ fn foster_is_subreaper_unless_told_not_to() {
 }
 
 #[test]
-fn parent_death_signal_comes_when_the_parent_dies() {
-    let launch = crate::support::Launch::new(crate::support::probe()).args([
-        "fork",
-        "{",
-        "exec",
-        &crate::subject::binary(),
-        "--parent-death-signal",
-        "USR1",
-        "--",
-        crate::support::probe(),
-        "trap",
-        "}",
-        "pause",
-    ]);
-    let mut run = launch.place(Place::Job).start();
-    run.expect("trapping");
-    run.signal("KILL");
-    run.expect("got USR1");
-}
-
-#[test]
 fn a_command_leads_a_group_and_with_session_a_session() {
     let ids = |run: &mut Running| {
         run.expect("up");

@@ -77,7 +77,7 @@ pub fn has_ended(pid: Pid) -> bool {
 }
 
 /// pidfd_open(2).
-fn open(pid: Pid) -> Option<OwnedFd> {
+pub fn open(pid: Pid) -> Option<OwnedFd> {
     // SAFETY: these are system calls on numbers; the descriptor is new and ours, and closed on
     // exec.
     unsafe {

@@ -17,10 +17,12 @@ mod log;
 #[cfg_attr(not(all(own_heap, target_env = "musl")), allow(dead_code, reason = "C has its own"))]
 mod malloc;
 mod mark;
+mod parent;
 mod queue;
 mod reap;
 mod setup;
 mod signals;
+mod source;
 mod spawn;
 mod start;
 mod stat;
@@ -31,7 +33,7 @@ mod wait;
 mod world;
 
 use std::iter;
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::rc::Rc;
 
 use nix::libc;
@@ -62,6 +64,8 @@ pub struct Sys {
     config: Rc<Config>,
     log: Log,
     queue: Queue,
+    /// The watch over its own parent.
+    parent: Option<OwnedFd>,
     signals: Signals,
     spawner: Spawner,
     terminal: Terminal,
@@ -109,8 +113,9 @@ impl Sys {
         let setup = &self.config.setup;
         let ([queue, timer], signals) = (self.queue.descriptors(), self.signals.descriptor());
         let kept = self.terminal.descriptor().unwrap_or(-1);
+        let parent = self.parent.as_ref().map_or(-1, AsRawFd::as_raw_fd);
         let mut settle = |[go, report]: [RawFd; 2]| {
-            setup::settle_in(setup, &[signals, queue, timer, kept, go, report]);
+            setup::settle_in(setup, &[signals, queue, timer, parent, kept, go, report]);
         };
         let settles = setup.leave_directory || setup.close_descriptors;
         let settle: Option<&mut dyn FnMut([RawFd; 2])> =

@@ -1,65 +1,105 @@
-//! What foster waits in while a deadline runs: a mio queue for its signals and its timer, made when
-//! there is a deadline for the first time, and there from then on. Most of its life there is none,
-//! and the kernel hands signals over ([`Signals::wait_for_one`]); where it does not, foster waits in
-//! the queue for them alone.
+//! The mio loop, for when there is more to wait for than signals. It is made when it is first needed:
+//! at once under supervision and to watch foster's parent, and for a single command when there is a
+//! deadline. Until then the kernel hands signals over ([`Signals::wait_for_one`]); if it does not,
+//! foster waits for them in here.
 
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
 
 use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token};
+use mio::{Events, Interest, Poll};
 use nix::errno::Errno;
 
 use foster::time::Instant;
 
 use super::signals::Signals;
+use super::source::{Key, Sources};
 use super::timer::{self, Timer};
 
-/// The queue, and what it gave last.
+/// The queue, its sources, and what it reported last.
 pub struct Queue {
+    /// Whether foster always waits in here, not only for a deadline.
+    pub is_loop: bool,
     state: State,
     timer: Timer,
-    ready: Events,
+    sources: Sources,
+    events: Events,
 }
 
 enum State {
     /// Nobody has needed one yet.
     Unused,
     Open(Poll),
-    /// The kernel gave none when it was asked: the timeout of a wait for signals serves.
+    /// The kernel refused: the timeout of a wait for signals serves.
     Unavailable,
 }
 
 impl Queue {
-    /// A queue that is not made yet. Room is made now: later nothing is allocated.
-    pub fn new() -> Queue {
-        Queue { state: State::Unused, timer: Timer::Unused, ready: Events::with_capacity(2) }
+    /// A queue that is not open yet. It allocates now, and not later.
+    pub fn new(is_loop: bool) -> Queue {
+        Queue {
+            is_loop,
+            state: State::Unused,
+            timer: Timer::Unused,
+            sources: Sources::new(),
+            events: Events::with_capacity(AT_ONCE),
+        }
     }
 
-    /// Waits for a signal or the deadline, and not at all where that has passed; says whether there
-    /// may be signals to read.
-    pub fn wait(&mut self, deadline: Option<Instant>, signals: &Signals) -> Result<bool, Errno> {
-        let left = deadline.map(|deadline| deadline.since(timer::now()));
-        if left == Some(Duration::ZERO) {
+    /// Waits for a source or the deadline, but not if that has passed or there is work already
+    /// (`overdue`). Returns whether there may be signals to read.
+    pub fn wait(
+        &mut self,
+        deadline: Option<Instant>,
+        overdue: bool,
+        signals: &Signals,
+    ) -> Result<bool, Errno> {
+        let left = if overdue || self.sources.any_ready() {
+            Some(Duration::ZERO)
+        } else {
+            deadline.map(|deadline| deadline.since(timer::now()))
+        };
+        let at_once = left == Some(Duration::ZERO);
+        if at_once && !self.is_loop {
             return Ok(true);
         }
-        if let State::Unused = self.state {
-            self.state = open(signals).map_or(State::Unavailable, State::Open);
-        }
-        let State::Open(poll) = &mut self.state else { return signals.wait_alone(left) };
-        let timeout = if self.timer.set(deadline, poll.registry(), TIMER) { None } else { left };
-        if let Err(error) = signals.wait(poll, &mut self.ready, timeout) {
+        let Some(poll) = open(&mut self.state, signals) else { return signals.wait_alone(left) };
+        let waits_for_timer = !at_once && self.timer.set(deadline, poll.registry());
+        let timeout = if waits_for_timer { None } else { left };
+        if let Err(error) = signals.wait(poll, &mut self.events, timeout) {
             if matches!(error, Errno::EPERM | Errno::ENOSYS) {
                 // A filter denies it. The next wait does without.
                 self.state = State::Unavailable;
             }
             return Err(error);
         }
-        if self.ready.iter().any(|event| event.token() == TIMER) {
+        self.sources.take_in(&self.events);
+        if self.sources.take(Key::TIMER) {
             self.timer.went_off();
         }
-        let told = self.ready.iter().any(|event| event.token() == SIGNALS);
-        Ok(told || (self.ready.is_empty() && signals.come_untold()))
+        Ok(self.sources.take(Key::SIGNALS) || overdue || signals.come_untold())
+    }
+
+    /// The next ready source behind `last`, apart from signals and the timer.
+    pub fn next(&mut self, last: Option<Key>) -> Option<Key> {
+        self.sources.next(last)
+    }
+
+    /// Waits for this source too from now on. Returns whether it can.
+    pub fn add(&mut self, key: Key, descriptor: RawFd, signals: &Signals) -> bool {
+        let poll = open(&mut self.state, signals);
+        let added =
+            poll.is_some_and(|poll| register(poll, key, descriptor)) && self.sources.add(key);
+        self.is_loop |= added;
+        added
+    }
+
+    /// Stops waiting for a source. Closing its descriptor would not be enough if a child has it too.
+    pub fn remove(&mut self, key: Key, descriptor: RawFd) {
+        if let State::Open(poll) = &self.state {
+            let _ = poll.registry().deregister(&mut SourceFd(&descriptor));
+        }
+        self.sources.remove(key);
     }
 
     /// The descriptors that it has; below zero for those that it has not.
@@ -69,12 +109,20 @@ impl Queue {
     }
 }
 
-fn open(signals: &Signals) -> Option<Poll> {
-    let poll = Poll::new().ok()?;
-    let mut source = SourceFd(&signals.descriptor());
-    poll.registry().register(&mut source, SIGNALS, Interest::READABLE).ok()?;
-    Some(poll)
+/// Opens the queue if that was not tried before.
+fn open<'a>(state: &'a mut State, signals: &Signals) -> Option<&'a mut Poll> {
+    if let State::Unused = state {
+        let made = Poll::new().ok();
+        let made = made.filter(|poll| register(poll, Key::SIGNALS, signals.descriptor()));
+        *state = made.map_or(State::Unavailable, State::Open);
+    }
+    if let State::Open(poll) = state { Some(poll) } else { None }
 }
 
-const SIGNALS: Token = Token(0);
-const TIMER: Token = Token(1);
+fn register(poll: &Poll, key: Key, descriptor: RawFd) -> bool {
+    let source = &mut SourceFd(&descriptor);
+    poll.registry().register(source, key.token(), Interest::READABLE).is_ok()
+}
+
+/// How many sources one wait reports. The next wait reports the next ones.
+const AT_ONCE: usize = 8;

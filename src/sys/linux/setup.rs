@@ -32,21 +32,6 @@ pub fn prctl(what: c_int, argument: usize) -> Result<(), Errno> {
     Errno::result(unsafe { libc::syscall(libc::SYS_prctl, what, argument, 0, 0, 0) }).map(drop)
 }
 
-/// Makes the kernel send foster a signal when its parent dies.
-pub fn die_with_parent(setup: &Setup) -> Result<(), Errno> {
-    let Some(signal) = setup.parent_death_signal else { return Ok(()) };
-    // SAFETY: these are system calls on numbers.
-    unsafe {
-        let parent = libc::getppid();
-        prctl(libc::PR_SET_PDEATHSIG, usize::from(signal.number()))?;
-        // The parent may have died before this took effect.
-        if libc::getppid() != parent {
-            libc::kill(libc::getpid(), i32::from(signal.number()));
-        }
-    }
-    Ok(())
-}
-
 /// Gives up the terminal on stdin; says whether foster led the terminal's session.
 pub fn detach_terminal(setup: &Setup) -> Option<Event> {
     if !setup.detach_terminal {

@@ -19,18 +19,22 @@ use super::signals::Signals;
 use super::spawn::Spawner;
 use super::survey::Children;
 use super::terminal::{self, Terminal};
-use super::{Sys, World, boot, heap, malloc, reap, setup};
+use super::{Sys, World, boot, heap, malloc, parent, reap, setup};
 
 /// Something that foster cannot run without could not be had.
 pub struct StartError {
     need: Need,
-    why: String,
+    why: Result<&'static str, Errno>,
 }
 
 impl StartError {
     /// What there is to say, and the code to end with.
     pub fn say(&self, config: &Config, world: &World) -> Say {
-        cli::cannot_have(config, self.need, &self.why, world)
+        let why = match self.why {
+            Ok(why) => why.to_owned(),
+            Err(error) => OsError(error as i32).to_string(),
+        };
+        cli::cannot_have(config, self.need, &why, world)
     }
 }
 
@@ -39,17 +43,15 @@ impl Sys {
     // Its room on the stack is for its own time only.
     #[inline(never)]
     pub fn new(config: Rc<Config>, world: World) -> Result<Sys, StartError> {
-        let lacking =
-            |need| move |error: Errno| StartError { need, why: OsError(error as i32).to_string() };
+        let lacking = |need| move |error| StartError { need, why: Err(error) };
         let own_pid = Pid(std::process::id());
         let log = Log::new(Rc::clone(&config), world);
         if config.setup.boot {
             if own_pid != Pid(1) {
-                return Err(StartError { need: Need::Machine, why: "only PID 1 can".into() });
+                return Err(StartError { need: Need::Machine, why: Ok("only PID 1 can") });
             }
             boot::set_up(&log);
         }
-        setup::die_with_parent(&config.setup).map_err(lacking(Need::ParentDeathSignal))?;
         let adopts = match setup::become_reaper(&config.setup, own_pid) {
             Ok(adopts) => adopts,
             Err(error) if config.setup.needs_subreaper => {
@@ -64,13 +66,16 @@ impl Sys {
             }
         };
         let first = setup::detach_terminal(&config.setup);
+        if !world.blocks_signals {
+            return Err(StartError { need: Need::Mask, why: Ok("the system refuses it") });
+        }
+        let signals = Signals::new(own_pid.0).map_err(lacking(Need::Signals))?;
+        let mut queue = Queue::new(config.supervised);
+        let parent = parent::watch(&config.setup, &mut queue, &signals);
+        let parent = parent.map_err(lacking(Need::ParentDeathSignal))?;
         if config.setup.warn_unless_reaper && !adopts {
             log.report(&Report::NotReaper);
         }
-        if !world.blocks_signals {
-            return Err(StartError { need: Need::Mask, why: "the system refuses it".into() });
-        }
-        let signals = Signals::new(own_pid.0).map_err(lacking(Need::Signals))?;
         // The machine's console was there earlier.
         if !config.setup.boot {
             log.begin();
@@ -86,7 +91,8 @@ impl Sys {
         malloc::prepare();
         heap::wait_for_memory();
         Ok(Sys {
-            queue: Queue::new(),
+            queue,
+            parent,
             spawner,
             reaper: Reaper::new(terminal.exists()),
             terminal,

@@ -6,10 +6,12 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::ptr;
 
 use mio::unix::SourceFd;
-use mio::{Interest, Registry, Token};
+use mio::{Interest, Registry};
 use nix::libc;
 
 use foster::time::Instant;
+
+use super::source::Key;
 
 /// The timer, and what it is set to.
 pub enum Timer {
@@ -23,10 +25,9 @@ pub enum Timer {
 
 impl Timer {
     /// Sets the timer; says whether it will go off, where there is a deadline.
-    pub fn set(&mut self, deadline: Option<Instant>, registry: &Registry, token: Token) -> bool {
+    pub fn set(&mut self, deadline: Option<Instant>, registry: &Registry) -> bool {
         if let (Timer::Unused, Some(_)) = (&self, deadline) {
-            *self =
-                Timer::open(registry, token).map_or(Timer::Unavailable, |fd| Timer::Set(fd, None));
+            *self = Timer::open(registry).map_or(Timer::Unavailable, |fd| Timer::Set(fd, None));
         }
         match self {
             Timer::Unused => true,
@@ -69,7 +70,7 @@ impl Timer {
         }
     }
 
-    fn open(registry: &Registry, token: Token) -> Option<OwnedFd> {
+    fn open(registry: &Registry) -> Option<OwnedFd> {
         let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
         // SAFETY: the descriptor is new and ours.
         let timer = unsafe {
@@ -77,7 +78,8 @@ impl Timer {
             (descriptor != -1).then(|| OwnedFd::from_raw_fd(descriptor))?
         };
         let descriptor = timer.as_raw_fd();
-        registry.register(&mut SourceFd(&descriptor), token, Interest::READABLE).ok()?;
+        let source = &mut SourceFd(&descriptor);
+        registry.register(source, Key::TIMER.token(), Interest::READABLE).ok()?;
         Some(timer)
     }
 }

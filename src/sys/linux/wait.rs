@@ -1,5 +1,6 @@
 //! One turn of the loop: what there is to tell, and the wait for it.
 
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -13,7 +14,8 @@ use foster::supervisor::{Event, Report, Way};
 use foster::time::Instant;
 
 use super::reap::Fate;
-use super::{Sys, timer};
+use super::source::{Key, Kind};
+use super::{Sys, parent, timer};
 
 impl Sys {
     /// One turn: waits, unless there is something to tell already, and tells what there is.
@@ -34,7 +36,7 @@ impl Sys {
         }
         let overdue = self.fates_pending || self.signals_pending;
         let handed = match deadline {
-            None if !overdue => {
+            None if !overdue && !self.queue.is_loop => {
                 // What is reached by its guard takes the longer way.
                 let way = way.filter(|_| !self.reaper.has_guard());
                 let tells = self.tells_of_signals.unwrap_or(true);
@@ -43,7 +45,7 @@ impl Sys {
             _ => None,
         };
         let batch = match handed {
-            None if overdue || self.poll(deadline) => Some(self.signals.read(events)),
+            None if self.poll(deadline, overdue) => Some(self.signals.read(events)),
             handed => handed,
         };
         if let Some(batch) = batch {
@@ -72,6 +74,22 @@ impl Sys {
         // A signal that goes on comes by here, and needs not enter it.
         if self.fates_pending {
             self.next_fate(events);
+        }
+        if self.queue.is_loop {
+            self.visit_others();
+        }
+    }
+
+    /// Gives each other ready source its turn.
+    fn visit_others(&mut self) {
+        let mut last = None;
+        while let Some(key) = self.queue.next(last) {
+            last = Some(key);
+            match key.kind() {
+                // These were handled first.
+                Kind::Signals | Kind::Timer => {}
+                Kind::Parent => self.parent_ended(),
+            }
         }
     }
 
@@ -149,8 +167,8 @@ impl Sys {
     }
 
     /// Waits for a signal or the deadline, and says whether there may be signals to read.
-    fn poll(&mut self, deadline: Option<Instant>) -> bool {
-        self.queue.wait(deadline, &self.signals).unwrap_or_else(|error| {
+    fn poll(&mut self, deadline: Option<Instant>, overdue: bool) -> bool {
+        self.queue.wait(deadline, overdue, &self.signals).unwrap_or_else(|error| {
             if error == Errno::EINTR {
                 return self.signals.come_untold();
             }
@@ -158,7 +176,23 @@ impl Sys {
             let what = format_args!("cannot wait for events ({error}); trying again");
             self.log.say(Notice::NotWaited, what);
             std::thread::sleep(Duration::from_millis(100));
+            self.watch_parent_anew();
             true
         })
+    }
+
+    /// Handles the end of foster's parent. The kernel would send the signal for the next one too.
+    #[inline(never)]
+    fn parent_ended(&mut self) {
+        parent::tell(&self.config.setup);
+        self.watch_parent_anew();
+    }
+
+    fn watch_parent_anew(&mut self) {
+        if let Some(old) = self.parent.take() {
+            self.queue.remove(Key::PARENT, old.as_raw_fd());
+            let setup = &self.config.setup;
+            self.parent = parent::watch(setup, &mut self.queue, &self.signals).unwrap_or_default();
+        }
     }
 }
