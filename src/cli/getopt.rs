@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn options_end_at_the_first_operand_or_behind_two_dashes() {
+    fn options_end_at_the_first_operand_or_after_two_dashes() {
         for (args, seen, rest) in [
             (&["p", "-v", "a", "-h", "--"][..], &["v"][..], &["a", "-h", "--"][..]),
             (&["p", "-vr1", "-r", "2", "--", "-h"], &["v", "r1", "r2"], &["-h"]),
@@ -244,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_letter_is_told_as_getopt_tells_it() {
+    fn a_wrong_letter_gets_getopts_message() {
         for (args, line) in [
             (&["/a/p", "-x"][..], "/a/p: invalid option -- 'x'\n"),
             (&["p", "-:"], "p: invalid option -- ':'\n"),

@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_stands_behind_the_dashes_counts() {
+    fn only_words_after_the_dashes_count() {
         for (line, args, stray, stays) in [
             (
                 "quiet splash -- app -x\n",

@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrapper_is_looked_behind() {
+    fn a_wrapper_gives_way_to_its_program() {
         expect(
             Platform::Linux,
             &[

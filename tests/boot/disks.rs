@@ -77,7 +77,7 @@ fn a_root_on_a_disk_is_read_only_and_clean_before_the_end() {
 }
 
 #[test]
-fn a_root_without_room_for_file_systems_is_told_of_and_runs_all_the_same() {
+fn a_root_without_room_for_file_systems_is_reported_and_runs() {
     let machine = Machine::new(&[("look", "echo running")]);
     let (mut machine, _) = machine.boot_from_disk("ro -- look");
     for (kind, place) in
@@ -92,7 +92,7 @@ fn a_root_without_room_for_file_systems_is_told_of_and_runs_all_the_same() {
 }
 
 #[test]
-fn a_disk_with_swap_in_one_of_its_files_is_unmounted_all_the_same() {
+fn a_disk_with_a_swap_file_is_still_unmounted() {
     let mut machine = Machine::new(&[("write", "echo kept >/mnt/file; grep -c /mnt /proc/swaps")]);
     machine.add_foster("bin/foster");
     let disk = machine.add_disk();

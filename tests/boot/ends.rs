@@ -143,7 +143,7 @@ fn no_boot_leaves_ctrl_alt_del_to_the_kernel_which_asks_nobody() {
 }
 
 #[test]
-fn a_console_that_is_held_back_gets_the_last_line_before_the_end() {
+fn a_slow_console_gets_the_last_line_before_the_power_off() {
     let mut machine = with_a_console_held_back_at_the_end();
     let ends = machine.ends_within(A_WHILE);
     assert!(!ends, "the machine did not wait for its console:\n{}", machine.seen());
@@ -153,7 +153,7 @@ fn a_console_that_is_held_back_gets_the_last_line_before_the_end() {
 }
 
 #[test]
-fn a_console_that_is_held_back_for_ever_does_not_hold_up_the_end() {
+fn a_stopped_console_does_not_prevent_the_power_off() {
     let mut machine = with_a_console_held_back_at_the_end();
     assert_eq!(machine.ending(), Ending::PowerOff);
     assert!(!machine.seen().contains("powering off"), "{}", machine.seen());
@@ -195,7 +195,7 @@ fn a_platform_that_comes_back_from_its_power_off_is_no_kernel_panic() {
 }
 
 #[test]
-fn what_hangs_in_the_kernel_does_not_hold_up_the_end() {
+fn file_systems_that_hang_do_not_prevent_the_power_off() {
     let mut machine = Machine::new(&[("app", "echo running")]);
     machine.add_foster("bin/foster");
     // With /proc there already, foster unmounts nothing before the end.

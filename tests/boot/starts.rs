@@ -105,14 +105,14 @@ fn a_step_of_the_clock_by_a_day_changes_nothing() {
 }
 
 #[test]
-fn a_command_is_given_behind_two_dashes_on_the_kernel_command_line() {
+fn a_command_follows_two_dashes_on_the_kernel_command_line() {
     let mut machine = Machine::new(&[]).boot("-- echo these are \"three words\"");
     machine.expect("these are three words");
     assert_eq!(machine.ending(), Ending::PowerOff);
 }
 
 #[test]
-fn services_with_quotes_are_given_behind_two_dashes_on_the_kernel_command_line() {
+fn services_with_quotes_follow_two_dashes_on_the_kernel_command_line() {
     let wraps = "--wrap \"echo 'two  blanks'\" --wrap=\"sh -c 'echo one \\$ and  two  more'\"";
     let mut machine = Machine::new(&[]).boot(&format!("-- --restart never {wraps}"));
     machine.expect_parts(&["two  blanks", "one $ and two more"]);
@@ -138,7 +138,7 @@ fn the_initramfs_gives_arguments_in_the_first_line_of_its_init() {
 }
 
 #[test]
-fn words_that_the_kernel_had_left_over_are_no_command() {
+fn leftover_words_of_the_kernel_are_no_command() {
     let mut machine = Machine::new(&[]).boot("splash single auto -- echo one command");
     machine.expect(
         "foster: warning: ignoring 'splash', 'single', 'auto' of the kernel command line: put \
@@ -149,7 +149,7 @@ fn words_that_the_kernel_had_left_over_are_no_command() {
 }
 
 #[test]
-fn words_that_the_kernel_had_left_over_and_nothing_else_are_told_before_the_end() {
+fn leftover_words_of_the_kernel_are_reported_before_the_end() {
     let mut machine = Machine::new(&[]).boot("splash");
     machine.expect_part("foster: warning: ignoring 'splash' of the kernel command line: ");
     machine.expect_part("foster: no command: ");

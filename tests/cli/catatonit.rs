@@ -196,7 +196,7 @@ fn reports_are_catatonits_lines_on_stderr() {
 }
 
 #[test]
-fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
+fn a_failed_start_is_reported_like_the_end_of_a_child() {
     let told = |variable, os, pid| {
         let error = SpawnError { kind: SpawnErrorKind::NotFound, os, pid };
         let world = World::new().with(variable, "");
@@ -213,7 +213,7 @@ fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
 }
 
 #[test]
-fn what_catatonit_cannot_have_is_an_error_with_1() {
+fn catatonit_reports_a_failed_preparation_with_1() {
     for (need, text) in [
         (Need::Subreaper, "failed to set child-reaper as non-pid1: why"),
         (Need::Signals, "failed to create signalfd: why"),

@@ -127,7 +127,7 @@ fn a_stop_timeout_adds_a_deadline() {
 }
 
 #[test]
-fn their_stops_go_to_whom_their_signals_go() {
+fn their_stops_have_the_targets_of_their_signals() {
     for (args, to) in [
         (&["tini", "app"][..], StopTo::Leader),
         (&["tini", "-g", "app"], StopTo::Group),
@@ -144,7 +144,7 @@ fn their_stops_go_to_whom_their_signals_go() {
 }
 
 #[test]
-fn of_a_machine_foster_is_the_init_under_any_name() {
+fn foster_is_the_init_of_a_system_under_any_name() {
     use foster::config::{MACHINE_STOP_REQUESTS, STOP_TIMEOUT};
     use std::time::Duration;
 

@@ -160,7 +160,7 @@ fn wrong_options_are_getopts_line_alone() {
 }
 
 #[test]
-fn no_command_is_told_with_the_path_as_it_is() {
+fn no_command_is_reported_with_the_unchanged_path() {
     let usage = "Usage: /a/dumb-init [option] program [args]\nTry /a/dumb-init --help for full \
                  usage.\n";
     for args in [&[][..], &["--"], &["-v"]] {
@@ -181,7 +181,7 @@ fn help_and_version_go_to_stderr_with_0() {
 }
 
 #[test]
-fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
+fn a_failed_start_is_reported_like_the_end_of_a_child() {
     let told = |debug, option, (kind, os, pid)| {
         let error = SpawnError { kind, os, pid };
         let config = World::new().with("DUMB_INIT_DEBUG", debug);
@@ -217,7 +217,7 @@ fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
 }
 
 #[test]
-fn what_dumb_init_cannot_have_ends_it_with_1() {
+fn dumb_init_reports_a_failed_preparation_with_1() {
     let text = "[dumb-init] cannot read signals (signalfd, rt_sigaction): why\n".to_owned();
     let expected = Say { stream: Stream::Err, text, code: 1 };
     assert_eq!(cannot_have(&config(&["app"]), Need::Signals, "why", &World::new()), expected);

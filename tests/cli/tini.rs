@@ -263,7 +263,7 @@ fn reports_are_tinis_lines_at_their_levels_on_their_streams() {
 }
 
 #[test]
-fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
+fn a_failed_start_is_reported_like_the_end_of_a_child() {
     let failed = |os, pid| {
         let error = SpawnError { kind: SpawnErrorKind::NotFound, os, pid };
         Report::StartFailed { service: SERVICE, run: RUN, error }
@@ -289,7 +289,7 @@ fn a_start_that_fails_is_told_as_by_a_child_that_was_there() {
 }
 
 #[test]
-fn what_tini_cannot_have_is_fatal_with_1() {
+fn tini_reports_a_failed_preparation_with_1() {
     for (need, text) in [
         (Need::Subreaper, "Failed to register as child subreaper: why"),
         (Need::ParentDeathSignal, "Failed to set up parent death signal"),

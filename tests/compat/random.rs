@@ -10,7 +10,7 @@ use crate::support::launch::forget_dispositions;
 
 #[test]
 #[ignore = "needs the originals beside foster"]
-fn random_command_lines_come_to_the_same() {
+fn random_command_lines_give_the_same_result() {
     let folder = Folder::new();
     folder.script("no-shebang", "echo \"$0 $1\"\nexit 4\n");
     folder.script("no-interpreter", "#!/nobody\n");

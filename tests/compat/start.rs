@@ -34,7 +34,7 @@ fn catatonit_runs_a_script_without_shebang_by_sh() {
 }
 
 #[test]
-fn a_folder_on_path_that_is_too_long_is_passed_over() {
+fn a_folder_on_path_that_is_too_long_is_skipped() {
     let path = format!("/{}:/usr/bin:/bin", "x/".repeat(2500));
     for launch in [tini().arg("-s"), dumb_init(), catatonit()] {
         finds_the_program_on_path(launch.env("PATH", &path));
@@ -141,7 +141,7 @@ fn catatonit_exec_failure_is_the_end_of_a_child() {
 }
 
 #[test]
-fn long_names_are_told_whole() {
+fn long_names_are_reported_whole() {
     let program = format!("/nonexistent{}", "/x".repeat(1000));
     fails_in_tini(&program, 127, "No such file or directory");
     let output = dumb_init().arg(&program).output();

@@ -19,7 +19,7 @@ fn under_every_name_the_status_is_the_childs() {
 }
 
 #[test]
-fn under_every_name_a_command_that_is_not_there_is_told_in_its_way() {
+fn under_every_name_a_missing_command_is_reported_its_way() {
     for (name, code, text) in [
         ("/tini", 127, "exec /nobody failed: No such file or directory"),
         ("/dumb-init", 2, "[dumb-init] /nobody: No such file or directory"),

@@ -160,7 +160,7 @@ fn a_crash_is_none_of_these_deaths() {
 }
 
 #[test]
-fn amid_a_storm_what_is_left_is_asked_too() {
+fn during_a_storm_leftovers_are_asked_too() {
     for round in 0..60 {
         let script = format!("fork {{ {SAVES} }} orphans={} die=TERM", 20 + 3 * round);
         let output = foster().arg("--").probe(&script).place(Place::Pid1).output();

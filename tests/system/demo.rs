@@ -134,7 +134,7 @@ fn make_test_counts_what_passed_failed_and_was_skipped() {
 }
 
 #[test]
-fn make_test_skips_by_name_what_takes_namespaces_where_none_are_to_be_had() {
+fn make_test_skips_by_name_tests_that_lack_namespaces() {
     let cargo = "case $* in
         *--list*) echo 'c::third: test' ;;
         *'--test system'*) exit 99 ;;

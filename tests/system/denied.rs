@@ -59,7 +59,7 @@ fn count(run: &mut Running, what: &str) -> usize {
 const LEFT: &str = " alone: foster may not kill it";
 
 #[test]
-fn what_foster_may_not_kill_holds_up_no_restart() {
+fn a_process_that_foster_may_not_kill_delays_no_restart() {
     if !has_root_to("have others' processes") {
         return;
     }
@@ -90,7 +90,7 @@ fn what_foster_may_not_kill_holds_up_no_restart() {
 }
 
 #[test]
-fn what_foster_may_not_kill_holds_up_no_stop() {
+fn a_process_that_foster_may_not_kill_delays_no_stop() {
     if !has_root_to("have others' processes") {
         return;
     }

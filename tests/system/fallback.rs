@@ -42,7 +42,7 @@ fn real_time_signals_go_on_one_by_one_in_order_with_their_values() {
 }
 
 #[test]
-fn where_signals_are_not_handed_over_they_are_read() {
+fn without_rt_sigtimedwait_signals_are_read() {
     for error in ["EPERM", "ENOSYS"] {
         // One that waits in another way itself.
         let app = "trap 'echo got' USR1; echo up; while :; do sleep 60 & wait $!; done";
@@ -61,7 +61,7 @@ fn where_signals_are_not_handed_over_they_are_read() {
 }
 
 #[test]
-fn where_no_queue_is_to_be_had_deadlines_and_signals_come_all_the_same() {
+fn without_a_queue_deadlines_and_signals_still_arrive() {
     for deny in [
         "epoll_create1:EMFILE",
         "epoll_ctl:ENOMEM",

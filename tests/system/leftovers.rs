@@ -292,7 +292,7 @@ fn without_proc_every_adopted_process_is_that_of_the_only_service() {
 }
 
 #[test]
-fn without_proc_the_limit_tells_whose_a_process_is() {
+fn without_proc_the_limit_identifies_a_process() {
     let crash = Crash::new();
     let line = crash.line(
         "$probe orphan '{' setsid say=daemon pause '}'\n\
@@ -375,7 +375,7 @@ fn an_environment_of_gigabytes_takes_no_memory_of_fosters() {
 }
 
 #[test]
-fn a_stranger_whose_main_thread_has_ended_is_spared_and_holds_up_no_restart() {
+fn a_stranger_whose_main_thread_has_ended_is_spared_and_delays_no_restart() {
     if !has_root_to("open the environment of a process whose main thread has ended") {
         return;
     }

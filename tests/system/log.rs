@@ -16,7 +16,7 @@ use crate::support::skip::has_root_to;
 use crate::support::{Launch, Place, Status};
 
 #[test]
-fn with_stderr_a_full_pipe_that_nobody_reads_signals_deaths_and_stops_are_seen_to() {
+fn with_a_full_stderr_that_nobody_reads_signals_deaths_and_stops_are_handled() {
     for more in ["", " deny=signalfd4,timerfd_create:ENOSYS"] {
         see_to_all_with_a_full_pipe(more);
     }
@@ -56,7 +56,7 @@ fn traced(fifo: &str, more: &[&str]) -> Launch {
 }
 
 #[test]
-fn who_fills_the_pipe_once_it_says_that_there_is_room_does_not_hold_up_a_stop() {
+fn a_writer_that_fills_the_pipe_after_the_poll_does_not_delay_a_stop() {
     if !has_root_to("start foster as another user") {
         return;
     }
@@ -89,7 +89,7 @@ fn who_fills_the_pipe_once_it_says_that_there_is_room_does_not_hold_up_a_stop() 
 }
 
 #[test]
-fn a_terminal_that_is_held_back_does_not_hold_up_a_stop_of_a_foster_that_may_not_open_it() {
+fn a_stopped_terminal_does_not_delay_a_stop_of_a_foster_that_may_not_open_it() {
     if !has_root_to("start foster as another user") {
         return;
     }
@@ -160,7 +160,7 @@ fn with_stderr_a_full_pipe_that_nobody_reads_a_crash_is_restarted_and_a_stop_obe
 }
 
 #[test]
-fn a_command_with_restarts_tells_of_each_and_that_a_crash_is_one() {
+fn a_command_with_restarts_logs_each_and_crashes_as_warnings() {
     for when in ["on-failure", "always"] {
         let launch = quick(foster()).args(["--restart", when, "--max-restarts", "2", "--"]);
         let mut run = launch.probe("exit=3").start();
@@ -213,7 +213,7 @@ fn a_later_line_says_how_many_were_dropped() {
 }
 
 #[test]
-fn that_lines_were_dropped_is_told_in_json_and_with_the_time_as_all_else() {
+fn dropped_lines_are_reported_in_json_with_the_time() {
     let lines = lines_after_a_full_pipe(&["--log-format", "json"]);
     let [dropped, received, _] = &lines[..] else { panic!("{lines:?}") };
     let told = ["level", "event", "message"].map(|key| member(dropped, key));

@@ -37,7 +37,7 @@ fn is_time(text: &str) -> bool {
 }
 
 #[test]
-fn each_run_of_a_service_is_told_in_json() {
+fn each_run_of_a_service_is_logged_in_json() {
     let launch = quick(foster()).args(["--log-format", "json", "--max-restarts", "2"]);
     let launch = launch.args(["--name", "web", "--wrap"]).arg(probe_line("exit=3"));
     let output = launch.output();
@@ -60,7 +60,7 @@ fn each_run_of_a_service_is_told_in_json() {
 }
 
 #[test]
-fn a_death_by_a_signal_and_a_failed_start_are_told_in_json() {
+fn a_death_by_a_signal_and_a_failed_start_are_logged_in_json() {
     let launch = once("die=KILL").env("FOSTER_LOG_FORMAT", "json");
     let output = launch.output();
     let last = output.stderr.lines().last().expect("a line");
@@ -87,7 +87,7 @@ fn any_bytes_in_what_is_run_make_a_line_of_json() {
 }
 
 #[test]
-fn a_refusal_and_what_cannot_be_had_are_told_in_json() {
+fn a_refusal_and_a_failed_preparation_are_logged_in_json() {
     let output = foster().args(["--yolo", "--log-format", "json", "true"]).output();
     let line = output.stderr.strip_suffix('\n').expect("a line");
     assert_eq!(members(line, &["level", "event"]), ["error", "usage_error"]);

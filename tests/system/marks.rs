@@ -79,7 +79,7 @@ fn whatever_becomes_of_its_environment_what_a_crash_left_is_gone() {
 }
 
 #[test]
-fn where_limits_cannot_be_set_the_environment_tells() {
+fn where_limits_cannot_be_set_the_environment_decides() {
     if !has_root_to("read the environment of whoever foster adopts") {
         return;
     }
@@ -178,7 +178,7 @@ fn a_copied_mark_harms_its_bearer_alone() {
 }
 
 #[test]
-fn each_that_is_left_alone_is_told_of_once_and_one_in_a_second() {
+fn each_process_left_alone_is_logged_once_and_one_per_second() {
     let crash = Crash::new();
     let stranger = "$probe orphan '{' setsid limit=locks:hard unsetenv=FOSTER_RUN exec $probe \
                     say=stranger pause '}'\n";

@@ -20,7 +20,7 @@ fn inside(pid: i32, line: &str) {
 }
 
 #[test]
-fn a_proc_that_is_unmounted_later_is_done_without() {
+fn a_proc_that_is_unmounted_later_is_not_missed() {
     if !has_root_to("unmount /proc") {
         return;
     }
@@ -41,7 +41,7 @@ fn a_proc_that_is_unmounted_later_is_done_without() {
 }
 
 #[test]
-fn a_proc_that_is_mounted_later_is_made_use_of() {
+fn a_proc_that_is_mounted_later_is_used() {
     if !has_root_to("mount /proc") {
         return;
     }

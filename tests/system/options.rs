@@ -307,7 +307,7 @@ fn foster_log_is_a_filter_and_the_command_line_beats_it() {
 }
 
 #[test]
-fn a_bad_filter_is_told_by_foster_alone_and_ends_it_with_125() {
+fn a_bad_filter_is_refused_by_foster_alone_with_125() {
     let line = "foster: FOSTER_LOG: invalid filter 'inof': no level 'inof'; did you mean info?\n";
     let output = foster().env("FOSTER_LOG", "inof").probe("exit=3").output();
     assert_eq!((output.code(), output.stderr.as_str(), output.stdout.as_str()), (125, line, ""));

@@ -97,7 +97,7 @@ fn endless(folder: &Folder) -> String {
 }
 
 #[test]
-fn a_stop_ends_while_orphans_of_others_go_on_to_end() {
+fn a_stop_ends_while_orphans_of_others_keep_ending() {
     let folder = Folder::new();
     let script = format!(
         "{} fork {{ ignore=TERM block=HUP say=member await=HUP }} block=TERM say=leader await=TERM",
@@ -115,7 +115,7 @@ fn a_stop_ends_while_orphans_of_others_go_on_to_end() {
 }
 
 #[test]
-fn a_crash_is_seen_to_while_orphans_of_others_go_on_to_end() {
+fn a_crash_is_handled_while_orphans_of_others_keep_ending() {
     let folder = Folder::new();
     let endless = endless(&folder);
     let script =

@@ -86,7 +86,7 @@ fn a_stop_is_carried_out_whatever_call_is_refused() {
 }
 
 #[test]
-fn a_foster_that_may_not_become_a_subreaper_says_so_and_goes_on() {
+fn a_foster_that_may_not_become_a_subreaper_says_so_and_continues() {
     let warning = "foster: warning: cannot become a subreaper (prctl): \
                    Operation not permitted; orphans go elsewhere\n";
     let output = foster().inheriting("deny=prctl:EPERM").arg("--").probe("exit=7").output();

@@ -42,7 +42,7 @@ fn an_image_without_a_shell_runs_a_line_without_shell_syntax() {
 }
 
 #[test]
-fn a_shell_that_is_needed_and_not_there_is_told_with_the_form_that_needs_none() {
+fn a_missing_shell_is_reported_with_the_form_that_needs_none() {
     let folder = Folder::new();
     let launch = foster().env("PATH", folder.word("")).args(["--restart", "never", "--wrap"]);
     let output = launch.arg("exit 3").output();

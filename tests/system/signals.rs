@@ -82,13 +82,13 @@ fn a_signal_reaches_each_service() {
 }
 
 #[test]
-fn real_time_signals_go_on_one_by_one_in_order_with_their_values_to_a_child() {
+fn real_time_signals_are_forwarded_one_by_one_in_order_with_their_values_to_a_child() {
     let launch = foster().arg("--").probe("rawtrap");
     values_go_on(launch.place(Place::Pid1));
 }
 
 #[test]
-fn real_time_signals_go_on_one_by_one_in_order_with_their_values_to_a_group() {
+fn real_time_signals_are_forwarded_one_by_one_in_order_with_their_values_to_a_group() {
     // SAFETY: there is no descriptor -1, which is all that a kernel that knows the flag says.
     let sent = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, -1, 0, 0, 4) };
     if (sent, Errno::last()) != (-1, Errno::EBADF) {
@@ -111,7 +111,7 @@ fn real_time_signals_go_on_one_by_one_in_order_with_their_values_to_a_group() {
 }
 
 #[test]
-fn real_time_signals_go_on_without_their_values_where_there_is_no_way_for_them() {
+fn real_time_signals_are_forwarded_without_values_where_there_is_no_way_for_them() {
     for deny in ["deny=pidfd_send_signal:ENOSYS", "deny=pidfd_open:EMFILE"] {
         let launch = foster().args(["--forward-to", "group", "--"]).probe("trap").inheriting(deny);
         let mut run = launch.start();
@@ -158,7 +158,7 @@ pub fn values_arrive(run: &mut Running) {
 }
 
 #[test]
-fn real_time_signals_go_on_one_by_one_to_a_group() {
+fn real_time_signals_are_forwarded_one_by_one_to_a_group() {
     let mut run = foster().arg("--").probe("trap").place(Place::Pid1).start();
     run.expect("trapping");
     send_while_stopped(&mut run, |pid| (0..300).for_each(|_| kill(pid, 35)));
@@ -168,7 +168,7 @@ fn real_time_signals_go_on_one_by_one_to_a_group() {
 }
 
 #[test]
-fn a_signal_that_may_not_be_queued_with_its_value_goes_on_without() {
+fn a_signal_that_may_not_be_queued_with_its_value_is_forwarded_without() {
     let launch = foster().arg("--").probe("limit=sigpending:0 rawtrap");
     let mut run = launch.start();
     run.expect("trapping");
@@ -210,7 +210,7 @@ fn eperm_or_esrch_on_forwarding_is_a_log_line_and_nothing_more() {
 }
 
 #[test]
-fn a_child_that_left_its_group_empty_is_reached_all_the_same() {
+fn a_child_that_left_its_group_empty_is_still_reached() {
     let mut run = foster().arg("--").probe("join trap").start();
     run.expect("trapping");
     run.signal("USR1");

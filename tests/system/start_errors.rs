@@ -224,7 +224,7 @@ fn a_line_without_shell_syntax_whose_program_is_not_there_is_a_failed_start_and_
 }
 
 #[test]
-fn a_wrapped_program_that_comes_to_be_there_later_is_started_then() {
+fn a_wrapped_program_that_appears_later_is_started_then() {
     let folder = Folder::new();
     let launch = quick(foster()).env("PATH", folder.word("")).args(["--wrap", "app trap"]);
     let mut run = launch.start();

@@ -29,7 +29,7 @@ fn an_init_ends_with_128_and_the_number_of_the_signal_that_killed_the_child() {
 }
 
 #[test]
-fn an_init_that_was_stopped_ends_with_the_childs_code_all_the_same() {
+fn an_init_that_was_stopped_still_ends_with_the_childs_code() {
     for (script, code) in [
         ("say=up pause", 143),
         ("block=TERM say=up await=TERM exit=0", 0),

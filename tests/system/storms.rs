@@ -80,7 +80,7 @@ fn several_orphans_let_others_run_before_the_next_is_reaped() {
 }
 
 #[test]
-fn a_command_that_ends_together_with_orphans_is_seen_to_first() {
+fn a_command_that_ends_together_with_orphans_is_handled_first() {
     let calls = calls_at_the_end_of(20, "exit=7");
     assert!(!calls.contains(&String::from("sched_yield")), "{calls:?}");
 }
@@ -121,7 +121,7 @@ fn while_orphans_end_foster_pauses_and_signals_end_the_pause() {
 }
 
 #[test]
-fn a_deadline_is_kept_in_the_midst_of_a_storm() {
+fn a_deadline_is_kept_during_a_storm() {
     let folder = Folder::new();
     let app = "#!/bin/sh\ntrap '' TERM\necho up\nwhile :; do (:&); done\n";
     let app = folder.script("app", app);
@@ -136,7 +136,7 @@ fn a_deadline_is_kept_in_the_midst_of_a_storm() {
 }
 
 #[test]
-fn a_command_that_ends_behind_a_storm_gives_its_status() {
+fn a_command_that_ends_after_a_storm_gives_its_status() {
     for (end, status) in [("exit=7", 7), ("die=TERM", 143), ("die=SEGV", 139), ("exit=0", 0)] {
         let mut run = in_storm(foster().arg("--"), &format!("await=USR1 {end}"), Place::Pid1);
         let child = run.child();
@@ -146,7 +146,7 @@ fn a_command_that_ends_behind_a_storm_gives_its_status() {
 }
 
 #[test]
-fn a_command_that_ends_in_the_midst_of_a_storm_gives_its_status() {
+fn a_command_that_ends_during_a_storm_gives_its_status() {
     for round in 0..200 {
         let script = format!("orphans={} exit=7", 20 + round);
         let output = foster().arg("--").probe(&script).place(Place::Pid1).output();
@@ -176,7 +176,7 @@ fn a_signal_that_comes_over_and_over_does_not_keep_another_from_foster() {
 }
 
 #[test]
-fn behind_a_storm_signals_go_on_and_orphans_are_reaped() {
+fn after_a_storm_signals_are_forwarded_and_orphans_reaped() {
     let script = "fork { trap=member } orphan { block=HUP,PWR await=PWR } trap=leader";
     let mut run = in_storm(foster().args(["--forward-to", "group", "--"]), script, Place::Pid1);
     run.expect_all(&["member trapping", "leader trapping"]);
@@ -193,7 +193,7 @@ fn behind_a_storm_signals_go_on_and_orphans_are_reaped() {
 }
 
 #[test]
-fn real_time_signals_keep_their_values_behind_a_storm() {
+fn real_time_signals_keep_their_values_after_a_storm() {
     let launch = foster().arg("--");
     let mut run = in_storm(launch, "rawtrap", Place::Pid1);
     run.expect("trapping");
@@ -203,7 +203,7 @@ fn real_time_signals_keep_their_values_behind_a_storm() {
 }
 
 #[test]
-fn behind_a_storm_a_stop_kills_at_the_deadline_and_nothing_is_left() {
+fn after_a_storm_a_stop_kills_at_the_deadline_and_nothing_is_left() {
     let launch = foster().args(["--stop-timeout", "200ms", "--"]);
     let script = "ignore=TERM fork { say=member pause } orphan { setsid say=away pause } pause";
     let mut run = in_storm(launch, script, Place::Job);
@@ -214,7 +214,7 @@ fn behind_a_storm_a_stop_kills_at_the_deadline_and_nothing_is_left() {
 }
 
 #[test]
-fn a_stop_in_the_moment_of_the_end_behind_a_storm_leaves_nothing() {
+fn a_stop_at_the_moment_of_the_end_after_a_storm_leaves_nothing() {
     for round in 0..50 {
         let script = "fork { ignore=TERM say=member pause } await=USR1 exit=0";
         let launch = foster().args(["--stop-timeout", "100ms", "--"]);
@@ -240,7 +240,7 @@ fn a_stop_in_the_moment_of_the_end_behind_a_storm_leaves_nothing() {
 }
 
 #[test]
-fn a_service_that_crashes_behind_a_storm_is_started_again_as_the_first_time() {
+fn a_service_that_crashes_after_a_storm_is_started_like_the_first_time() {
     let launch = foster().args(["-q", "--backoff", "0", "--wrap"]);
     let script =
         "ignored fork { ignore=TERM say=member pause } orphans=100 say=made await=USR1 die=KILL";
@@ -281,7 +281,7 @@ fn who_wants_to_read_of_orphans_reads_of_each() {
 }
 
 #[test]
-fn on_a_terminal_a_stop_is_told_behind_a_storm_too() {
+fn on_a_terminal_a_stop_is_reported_after_a_storm_too() {
     let script = format!("{STORM} pause");
     let mut run = foster().arg("--").probe(&script).in_front().place(Place::Foreground).start();
     run.expect("ready");
@@ -300,7 +300,7 @@ fn on_a_terminal_a_stop_is_told_behind_a_storm_too() {
 }
 
 #[test]
-fn a_service_that_ends_behind_the_storm_of_another_is_started_again() {
+fn a_service_that_ends_after_the_storm_of_another_is_started_again() {
     let storm = probe_line(&format!("block=HUP {STORM} await=USR1 orphans=100 say=more pause"));
     let other = probe_line("block=HUP,USR1 say=other await=HUP exit=1");
     let launch = foster().args(["-q", "--backoff", "0", "--wrap", &storm, "--wrap", &other]);
@@ -317,7 +317,7 @@ fn a_service_that_ends_behind_the_storm_of_another_is_started_again() {
 }
 
 #[test]
-fn signals_behind_a_storm_to_a_group_that_is_gone_are_no_errors() {
+fn signals_after_a_storm_to_a_group_that_is_gone_are_no_errors() {
     let launch = foster().args(["--stop-timeout", "1s", "--wrap"]);
     let script = format!("{STORM} orphans=100 exit=0");
     let launch = launch.arg(probe_line(&script)).args(["--restart", "on-failure"]);

@@ -419,7 +419,7 @@ fn with_nohup_a_terminal_that_is_hung_up_stops_no_service() {
 }
 
 #[test]
-fn ctrl_z_suspends_a_supervisor_with_a_line_and_its_services_go_on() {
+fn ctrl_z_suspends_a_supervisor_with_a_line_and_its_services_keep_running() {
     let mut run = wrapped("trap").place(Place::Foreground).start();
     run.expect("trapping");
     let (foster, service) = (run.pid(), run.child());

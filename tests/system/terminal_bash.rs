@@ -241,7 +241,7 @@ fn foster_in_front_of_a_pager_leaves_it_the_terminal() {
 }
 
 #[test]
-fn a_password_prompt_in_front_of_a_pager_gets_the_terminal_and_the_pager_behind_it() {
+fn a_password_prompt_before_a_pager_gets_the_terminal_and_then_the_pager() {
     // As less: keys are what it reads once it has something to show, here what the child was told.
     let pager = format!("{} read read say=shown ask say=quit", probe());
     let mut run = job(&format!("{} -- {} ask say=line pause | {pager}", binary(), probe()));

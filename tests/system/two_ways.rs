@@ -49,7 +49,7 @@ fn an_init_does_not_restart_its_command() {
 }
 
 #[test]
-fn options_stop_at_the_first_word_that_is_none() {
+fn options_stop_at_the_first_other_word() {
     let output = foster().args(["-q", probe(), "args", "-q", "--wrap", "--", "-V"]).output();
     assert_eq!(output.stdout, "arg: -q\narg: --wrap\narg: --\narg: -V\n");
 }

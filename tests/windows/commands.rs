@@ -122,7 +122,7 @@ fn an_argument_that_a_batch_file_would_not_get_as_it_is_is_refused() {
 }
 
 #[test]
-fn a_batch_file_that_comes_to_be_there_later_is_refused_such_arguments_too() {
+fn a_batch_file_that_appears_later_is_refused_such_arguments_too() {
     let folder = Folder::new();
     let path = folder.path().join("late.bat");
     let args = ["--restart", "always", "--", &windows(&path), "%PATH%"];

@@ -21,7 +21,7 @@ fn a_stop_that_cannot_be_polite_says_so_and_ends_the_whole_tree() {
 }
 
 #[test]
-fn a_command_is_stopped_by_the_console_too_and_its_code_tells() {
+fn a_command_is_stopped_by_the_console_too_and_its_code_shows_it() {
     let mut foster = foster(["--", &helper(), "tree", "2"]);
     foster.expect("up");
     foster.expect("up");

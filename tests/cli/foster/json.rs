@@ -264,7 +264,7 @@ fn a_refused_command_line_is_text_where_json_was_not_asked_for() {
 }
 
 #[test]
-fn what_cannot_be_had_is_json_too() {
+fn a_failed_preparation_is_json_too() {
     let world = World::new();
     let config = world.config(&["foster", "--log-format", "json", "app"]);
     let say = cli::cannot_have(&config, cli::Need::Signals, "why", &world);

@@ -101,7 +101,7 @@ fn on_windows_whatever_the_console_says_stops_a_command_too() {
 }
 
 #[test]
-fn options_end_at_the_first_word_that_is_none_or_behind_two_dashes() {
+fn options_end_at_the_first_other_word_or_after_two_dashes() {
     let commands: [(&[&str], &[&str]); 7] = [
         (&["foster", "app", "-v", "--wrap", "--"], &["app", "-v", "--wrap", "--"]),
         (&["foster", "--", "app", "--", "-v"], &["app", "--", "-v"]),
@@ -378,7 +378,7 @@ fn options_without_a_variable() {
 }
 
 #[test]
-fn the_init_of_a_machine_stops_by_the_signals_that_end_machines_and_tells_what_it_does() {
+fn the_init_of_a_system_stops_by_its_own_signals_and_logs_what_it_does() {
     let config = |args: &[&str]| World::machine().config(&[&["foster"], args].concat());
     let requests = |signals| MACHINE_STOP_REQUESTS.union(SignalSet::of(signals));
     let command = config(&["app"]);
@@ -460,7 +460,7 @@ fn a_filter_takes_the_usual_names_of_levels_in_any_case() {
 }
 
 #[test]
-fn what_kubernetes_sets_for_a_service_of_a_name_like_ours_is_not_ours() {
+fn kubernetes_variables_for_a_service_of_that_name_are_ignored() {
     for value in ["tcp://10.0.0.1:8080", "udp://10.0.0.1:53", "sctp://[fd00::1]:9"] {
         let world = World::new().with("APP_PORT", value).with("APP_HOST", value);
         let config = world.with("WRAP_CMD", value).config(&["foster", "--wrap", "app"]);
@@ -476,7 +476,7 @@ fn what_kubernetes_sets_for_a_service_of_a_name_like_ours_is_not_ours() {
 }
 
 #[test]
-fn an_empty_variable_is_as_good_as_none() {
+fn an_empty_variable_counts_as_unset() {
     let mut world = World::new();
     for name in [
         "APP_PORT",

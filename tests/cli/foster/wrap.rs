@@ -10,7 +10,7 @@ fn words(world: &World, line: &str) -> (Vec<String>, bool) {
 }
 
 #[test]
-fn a_line_without_shell_syntax_is_split_and_run_directly_be_its_program_there_or_not() {
+fn a_line_without_shell_syntax_is_split_and_run_directly_even_if_its_program_is_missing() {
     let world = World::new();
     for (line, expected) in [
         ("app", &["app"][..]),
