@@ -1,4 +1,4 @@
-//! catatonit's command line, environment and words.
+//! catatonit's command line, environment and messages.
 
 use foster::cli::{Need, Say, Stream, cannot_have};
 use foster::config::{

@@ -1,4 +1,4 @@
-//! Whose command line is read: by the base name of argv[0], or by `--as`.
+//! Whose command line foster reads: by the base name of argv[0], or by `--as`.
 
 use foster::cli::{Say, Stream};
 use foster::config::{Config, ForwardTo, Leftovers, Session, StopTo, Voice};
@@ -84,7 +84,7 @@ fn windows_knows_no_other_names() {
 #[test]
 fn under_their_names_nothing_is_stopped_restarted_or_killed_that_they_would_not() {
     for name in ["tini", "dumb-init", "catatonit"] {
-        // What foster itself reads is not for them.
+        // Variables of foster's own do not apply to them.
         let world = World::new()
             .with("FOSTER_RESTART", "always")
             .with("FOSTER_REWRITE", "HUP:0")
@@ -162,7 +162,7 @@ fn foster_is_the_init_of_a_system_under_any_name() {
     }
 }
 
-/// A personality is values: what foster does is the same in any voice.
+/// A personality is only values: foster does the same in any voice.
 #[test]
 fn the_voice_changes_nothing_but_words() {
     let voices = [Voice::Foster, Voice::Tini, Voice::DumbInit, Voice::Catatonit];
@@ -177,7 +177,7 @@ fn the_voice_changes_nothing_but_words() {
     }
 }
 
-/// What the machine does in a life with every signal, a stop of the child, an orphan and the end.
+/// The machine's actions in a life with every signal, a stop of the child, an orphan and the end.
 fn life(config: Config) -> Vec<Action> {
     let mut machine = Supervisor::new(config, Facts { terminal: true, ..Facts::default() });
     let mut actions: Vec<Action> = std::iter::from_fn(|| machine.poll_action()).collect();

@@ -1,4 +1,4 @@
-//! dumb-init's command line, environment and words.
+//! dumb-init's command line, environment and messages.
 
 use foster::cli::{Need, Say, Stream, cannot_have};
 use foster::config::{
@@ -141,7 +141,7 @@ fn what_is_left_gets_term_as_it_is_rewritten() {
 
 #[test]
 fn it_serves_as_the_interpreter_of_a_script() {
-    // The kernel makes one argument of all that follows the interpreter in the first line.
+    // The kernel makes one argument of everything after the interpreter in the first line.
     assert_eq!(words(&config(&["/bin/sh", "./script", "-v"])), ["/bin/sh", "./script", "-v"]);
 }
 

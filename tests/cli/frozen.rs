@@ -15,7 +15,7 @@ use foster::signal::{Signal, SignalSet};
 
 use crate::world::World;
 
-/// Holds a command line to what it came to before.
+/// Checks that a command line gives the same settings as before.
 #[track_caller]
 pub fn assert_frozen(args: &[OsString], world: &World, config: &Config) {
     let (case, now) = (case(args, world), differences(config));
@@ -28,7 +28,7 @@ pub fn assert_frozen(args: &[OsString], world: &World, config: &Config) {
     assert!(before.contains(&*now), "{case}: {now}\nwas {before:?} (frozen.rs)");
 }
 
-/// The command line, and what is not as usual around it.
+/// The command line, and everything unusual around it.
 fn case(args: &[OsString], world: &World) -> String {
     let usual = World::new();
     let mut case: Vec<String> = args.iter().map(|word| format!("{word:?}")).collect();
@@ -47,7 +47,7 @@ fn case(args: &[OsString], world: &World) -> String {
     case.join(" ")
 }
 
-/// What differs from a plain command.
+/// The settings that differ from those of a plain command.
 fn differences(config: &Config) -> String {
     let usual = settings(&Config::init(ServiceConfig::new(Argv::default())));
     let differ = settings(config).into_iter().filter(|setting| !usual.contains(setting));

@@ -1,4 +1,4 @@
-//! Command lines and environments, and what they come to.
+//! Command lines and environments, and the configurations that they give.
 
 mod catatonit;
 mod choice;

@@ -1,4 +1,4 @@
-//! tini's command line, environment and words.
+//! tini's command line, environment and messages.
 
 use foster::cli::{Need, Say, Stream, cannot_have};
 use foster::config::{

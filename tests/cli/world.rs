@@ -1,4 +1,4 @@
-//! Surroundings that a test makes up.
+//! Simulated surroundings.
 
 use std::ffi::{OsStr, OsString};
 use std::rc::Rc;
@@ -30,7 +30,7 @@ impl World {
         World { platform: Platform::Windows, ..World::new() }
     }
 
-    /// One in which foster is PID 1 of a machine.
+    /// One in which foster is PID 1 of a whole system.
     pub fn machine() -> Self {
         World { machine: true, ..World::new() }
     }
@@ -50,7 +50,7 @@ impl World {
         outcome
     }
 
-    /// What a command line that is right comes to.
+    /// The configuration of a valid command line.
     #[track_caller]
     pub fn config(&self, args: &[&str]) -> Config {
         match self.parse(args) {
@@ -59,7 +59,7 @@ impl World {
         }
     }
 
-    /// What a command line says that runs nothing.
+    /// The message of a command line that runs nothing.
     #[track_caller]
     pub fn say<A: Into<OsString> + Clone + std::fmt::Debug>(&self, args: &[A]) -> Say {
         match self.parse(args) {
@@ -110,7 +110,7 @@ pub fn words(config: &Config) -> Vec<String> {
     service.argv.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
-/// The lines that are said of a report, by the process 7.
+/// The lines for a report, logged by process 7.
 pub fn lines(config: &Config, report: Report) -> Vec<(Stream, String)> {
     let mut lines = Vec::new();
     cli::render(config, &report, Pid(7), &mut |stream, line| {
@@ -119,7 +119,7 @@ pub fn lines(config: &Config, report: Report) -> Vec<(Stream, String)> {
     lines
 }
 
-/// The same as one text, where all of it goes to one stream.
+/// The same as one text, if all of it goes to one stream.
 #[track_caller]
 pub fn said(config: &Config, report: Report) -> Option<(Stream, String)> {
     let lines = lines(config, report);
@@ -128,7 +128,7 @@ pub fn said(config: &Config, report: Report) -> Option<(Stream, String)> {
     Some((stream, lines.into_iter().map(|(_, line)| line).collect::<Vec<_>>().join("\n")))
 }
 
-/// The one service there is.
+/// The only service.
 pub const SERVICE: ServiceId = ServiceId(0);
 
 /// Its first run.

@@ -297,7 +297,7 @@ fn survives_an_inherited_tracee(launch: Launch) {
     run.expect_all(&["traced", "trapping"]);
     let pid = run.pid();
     let tracee = children(pid)[0];
-    // Any signal to a tracee stops it, and its tracer is told.
+    // Any signal to a tracee stops it, and its tracer gets a report.
     send(tracee, "USR1");
     until("the tracee stops, or its tracer is gone", || {
         let state = |pid| stat(pid).map_or('X', |stat| stat.state);

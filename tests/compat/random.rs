@@ -48,7 +48,7 @@ struct Peer {
     variables: &'static [(&'static str, &'static [&'static str])],
     /// What only the original says, all of it harmless; docs/COMPAT.md lists it.
     only_theirs: &'static [&'static str],
-    /// What the usage, whose words are our own, begins with.
+    /// How the usage begins; the rest is in our own words.
     usage: &'static str,
 }
 

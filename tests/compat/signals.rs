@@ -152,7 +152,7 @@ fn tini_does_not_stop_on_tstp() {
     run.expect("trapping");
     run.signal("TSTP");
     assert_eq!(run.line(), "got TSTP");
-    // It goes on forwarding, which it could not if it were stopped.
+    // It keeps forwarding, which it could not if it were stopped.
     run.signal("USR1");
     assert_eq!(run.line(), "got USR1");
 }
@@ -168,7 +168,7 @@ fn catatonit_does_not_stop_on_tstp() {
 
 #[test]
 fn dumb_init_stops_the_child_on_terminal_signals() {
-    // As PID 1 it cannot stop itself, and goes on.
+    // As PID 1 it cannot stop itself, and keeps running.
     for name in ["TSTP", "TTIN", "TTOU"] {
         let mut run = dumb_init().probe("trap").place(Place::Pid1).start();
         run.expect("trapping");

@@ -155,7 +155,7 @@ fn with_a_deadline_a_child_that_has_the_terminal_gets_hup() {
 
 #[test]
 fn a_deadline_counts_from_term_alone() {
-    // Docker's STOPSIGNAL may be another: that is passed on, and Docker's own time runs.
+    // Docker's STOPSIGNAL may be another signal: that is forwarded, and Docker's own timeout runs.
     for launch in [tini().args(["-s", "--"]), dumb_init(), catatonit().arg("--")] {
         let mut run = launch.env("FOSTER_STOP_TIMEOUT", "10ms").probe("trap").start();
         run.expect("trapping");

@@ -524,8 +524,8 @@ fn hosts_a_shell_with_job_control(launch: Launch) {
 fn job_suspends_and_resumes_with_the_child(launch: Launch) {
     let mut run = reading(launch, Place::Foreground);
     let child = run.child();
-    // As it reads, it has been given the terminal, and goes on. A key in the moment between the two
-    // is a shell's to lose too: the CONT undoes what it brought to the group that was stopped.
+    // When it reads, it gets the terminal and continues. A key at that very moment would be lost
+    // with a shell too: the CONT undoes what the key did to the stopped group.
     await_state(child, "S");
     for _ in 0..3 {
         run.terminal().type_text(SUSPEND);

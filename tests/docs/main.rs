@@ -1,6 +1,6 @@
 //! What the documents for users say, held against the program: each fenced block of theirs is run.
 //!
-//! A block's kind is the word behind its language, which no reader sees:
+//! A block's kind is the word after its language, which readers do not see:
 //!
 //! | block | what is done with it |
 //! | --- | --- |

@@ -52,7 +52,7 @@ fn fosters_side_for_supervisord_starts_services() {
         for part in quoted(&row[1]) {
             let wrap = if part.contains("--wrap") { "" } else { " --wrap app" };
             let line = format!("foster {part}{wrap}");
-            // Who is to be what user is not for a test to say, and its folder need not be there.
+            // A test does not choose users, and their folders need not exist.
             let line = line.replace("cd /srv", "cd /");
             let line = line.replace("--restart always", "--restart always --max-restarts 0");
             let outcome = Stage::new().rehearse(&line);

@@ -22,8 +22,8 @@ const PEERS: [&str; 7] = ["foster", "tini", "dumb-init", "catatonit", "s6", "run
 /// Those that start again what ended.
 const SUPERVISORS: [&str; 4] = ["foster", "s6", "runit", "supervisor"];
 
-/// Tries a row of the table: each of these cells is what trying comes to, and every other says that
-/// the row is not about that program.
+/// Tries a row of the table: each of these cells must agree with the result, and every other must
+/// say that the row does not apply.
 fn tried(row: &str, subjects: &[&'static str], attempt: impl Fn(&'static str) -> String + Sync) {
     let table = page::table("README.md", HEADING);
     assert_eq!(table[0][1..8], PEERS.map(String::from));
@@ -350,7 +350,7 @@ fn the_configuration_of_supervisord_and_its_command_line_start_the_same() {
         let path = stage.path().join("supervisord.conf");
         fs::write(&path, &block.text).expect("the folder is ours");
         let pid = format!("{}/pid", stage.path().display());
-        // The stand-ins end at once: it goes on until it is told.
+        // The stand-ins end at once, so it runs until it is asked to stop.
         let script = format!(
             "supervisord -c {} -j {pid} -l /dev/null >/dev/null 2>&1 & \
              until [ \"$(grep -c . \"$RECORD\")\" -ge 2 ] 2>/dev/null; do sleep 0.1; done; \

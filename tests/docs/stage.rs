@@ -62,7 +62,7 @@ impl Stage {
         for name in STAND_INS {
             symlink("stand-in", bin.join(name)).expect("a link can be made");
         }
-        // The targets have to be there, and are not made.
+        // The targets must exist; nothing is built.
         let make = format!(
             "case \"$*\" in *static*) echo {} ;; esac\nexec /usr/bin/make -n -C {} \"$@\" >&2",
             foster(),

@@ -247,8 +247,8 @@ unsafe fn forget_the_surroundings() {
     }
 }
 
-/// Has every signal do what it does by default: a shell's background job, for one, has SIGINT and
-/// SIGQUIT ignored.
+/// Resets every signal to its default: a shell's background job, for one, has SIGINT and SIGQUIT
+/// ignored.
 ///
 /// # Safety
 /// It is for a process that is about to do an exec: its handlers go.

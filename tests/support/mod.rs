@@ -12,7 +12,7 @@
 //! line, its state in /proc, its end. [`Output`] is what is left of it. Everything waits for an
 //! event with a deadline ([`patience`]), and everything that was started is killed on drop.
 //!
-//! What the inits run is the probe, `probe.rs` beside this file, whose arguments are a script.
+//! The inits run the probe, `probe.rs` beside this file, whose arguments are a script.
 
 pub mod board;
 pub mod cgroup;

@@ -119,8 +119,8 @@ pub fn await_sleep(pid: i32) {
     await_state(pid, "S");
 }
 
-/// Waits until a process has come to rest: it sleeps, and has not been up for a while. Gives how
-/// often it went to sleep until then.
+/// Waits until a process is at rest: it sleeps, and has not run for a while. Returns how often it
+/// went to sleep before.
 pub fn await_rest(pid: i32) -> u64 {
     until(&format!("process {pid} did not come to rest"), || {
         let before = sleeps(pid)?;

@@ -12,7 +12,7 @@ pub fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// Whether the test that calls it may go on, which takes root to do `what`; else it is skipped.
+/// Whether the calling test may continue, which takes root to do `what`; otherwise it is skipped.
 pub fn has_root_to(what: &str) -> bool {
     if !is_root() {
         skip(&format!("it takes root to {what}"));

@@ -102,8 +102,8 @@ const BEGIN: [&str; 8] = [
     "waitid P_ALL look",
 ];
 
-/// What it does when it is told that its only child has ended: it takes what else is there, ends
-/// what is left of the group, and reaps the child.
+/// Its system calls after the end of its only child: it reads further signals, ends the rest of the
+/// group, and reaps the child.
 const CHILD_ENDS: [&str; 5] =
     ["read", "waitid P_ALL look", "kill SIGKILL", "kill SIGKILL", "waitid P_PID"];
 

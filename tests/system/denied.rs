@@ -1,4 +1,4 @@
-//! What foster may not kill (EPERM) holds up nothing, and is told of once.
+//! Processes that foster may not kill (EPERM) delay nothing, and are logged once.
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, chown};

@@ -94,7 +94,7 @@ fn a_signal_that_came_before_the_first_instruction_is_not_lost_where_it_was_bloc
     }
 }
 
-/// Runs many tries, most of whose time is the kernel's for namespaces, on several threads.
+/// Runs many tries on several threads; most of their time is the kernel's work for namespaces.
 fn side_by_side(tries: u32, attempt: impl Fn(u32) + Sync) {
     let next = AtomicU32::new(0);
     thread::scope(|scope| {

@@ -91,7 +91,7 @@ fn without_a_queue_deadlines_and_signals_still_arrive() {
         let begin = Instant::now();
         run.signal("TERM");
         run.expect("got TERM");
-        // Beside a deadline, and in the midst of its wait.
+        // With a deadline, and during its wait.
         procfs::await_rest(run.pid());
         run.signal("USR2");
         run.expect("got USR2");
@@ -128,7 +128,7 @@ fn what_is_pending_when_the_first_deadline_begins_arrives_beside_it() {
     }
 }
 
-/// docs/INSTALL.md says what is done without each of these.
+/// docs/INSTALL.md says what foster does without each of these.
 #[test]
 fn no_system_call_that_came_after_linux_3_4_is_needed() {
     let newer = "deny=getrandom,clone3,close_range,pidfd_open,pidfd_send_signal:ENOSYS";

@@ -5,7 +5,7 @@ use crate::subject::{Folder, foster, probe_line, quick, wrapped};
 use crate::support::procfs;
 use crate::support::{Launch, Place, Running, Status, probe};
 
-/// Without signalfd foster installs handlers, and gives back what was there before all the same.
+/// Without signalfd foster installs handlers, but still passes on the inherited dispositions.
 pub const WITHOUT_SIGNALFD: &str = "deny=signalfd4,timerfd_create:ENOSYS";
 
 /// A few odd inheritances, as instructions for the probe that becomes foster.

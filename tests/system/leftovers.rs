@@ -9,8 +9,8 @@ use crate::support::running::send;
 use crate::support::skip::{has_root_to, is_root};
 use crate::support::{Launch, Place, Running, Status, probe};
 
-/// A service that crashes once it is told to, after it has left something behind; from its second
-/// run on it says so and stays.
+/// A service that crashes on request, after it has left something behind; from its second run on it
+/// says so and stays.
 pub struct Crash {
     folder: Folder,
 }

@@ -371,7 +371,7 @@ fn a_stderr_that_nobody_has_open_any_more_does_no_harm_and_sends_the_child_no_pi
                 run.signal("USR1");
                 assert_eq!(run.line(), "got USR1");
             }
-            // One that somebody sends goes on.
+            // One that somebody sends is forwarded.
             run.signal("PIPE");
             assert_eq!(run.line(), "got PIPE");
         }

@@ -43,8 +43,8 @@ fn nothing_is_allocated_for_the_lines_about_a_restart_on_linux() {
 fn nothing_is_allocated_during_a_stop_on_linux() {
     let launch = Launch::new(DEBUG_BUILD).args(["-q", "--stop-timeout", "infinity"]);
     let launch = launch.args(["--stop-to", "group", "--forward-to", "group", "--"]);
-    // The leader ends, and a member of its group stays, whose parent is neither foster nor in the
-    // group: nothing will tell foster of its end, so it has to look again and again.
+    // The leader ends, and a member of its group stays whose parent is neither foster nor in the
+    // group: foster gets no report of its end, so it has to look again and again.
     let member = "fork { fork { trap=member } setsid say=middle pause }";
     let script = format!("{member} block=TERM say=leader await=TERM say=stopping read");
     let mut run = launch.probe(&script).with_input().place(Place::Job).start();

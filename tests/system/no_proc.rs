@@ -45,7 +45,7 @@ fn a_proc_that_is_mounted_later_is_used() {
     if !has_root_to("mount /proc") {
         return;
     }
-    // Only the environment tells of these.
+    // Only the environment identifies these.
     let service = "block=HUP orphan { setsid limit=locks:hard say=daemon pause } say=run await=HUP \
                    exit=1";
     let service = probe_line(&service.replace("                   ", ""));

@@ -221,7 +221,7 @@ fn rewrite_makes_a_stop_request_of_another_signal() {
     };
     let mut run = rewriting("infinity");
     assert_eq!([run.line(), run.line()], ["got TERM", "got CONT"]);
-    // It has a deadline too, and who tells of signals may be too late for that.
+    // It has a deadline too, and a late report of signals may miss it.
     assert_eq!(rewriting("100ms").wait().code(), 137);
 }
 

@@ -30,7 +30,7 @@ fn ten_thousand_orphans_leave_no_zombie_and_delay_no_signal_as_subreaper() {
 }
 
 pub fn ten_thousand_orphans(launch: Launch, place: Place) {
-    // A busy machine may leave a test no time in the midst of it, but not again and again.
+    // A busy system may leave a test no time at that moment, but not again and again.
     let in_the_midst = || signals_among_ten_thousand_orphans(launch.clone(), place) > 1;
     assert!((0..5).any(|_| in_the_midst()), "no signal came in the midst");
 }

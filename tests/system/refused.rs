@@ -1,5 +1,5 @@
-//! "Each system call that foster makes may be refused: it works all the same, or says which", and
-//! nothing hangs. The calls are those that strace sees.
+//! "Any system call that foster makes may be refused: foster does without it, or says which one it
+//! needs", and nothing hangs. The calls are those that strace sees.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use crate::support::{Launch, Output, Place, Running, Status};
 /// What no program does without: to be started, to end, and a loader's or a C library's own.
 const ANY_PROGRAMS: [&str; 5] = ["arch_prctl", "execve", "exit_group", "read", "set_tid_address"];
 
-/// The calls that foster makes behind its first instruction, each by its number and its name.
+/// The calls that foster makes after its first instruction, each by its number and its name.
 fn calls(launch: impl Fn(Launch) -> Running) -> BTreeMap<String, String> {
     let folder = Folder::new();
     let trace = folder.word("trace");

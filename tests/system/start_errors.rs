@@ -204,7 +204,7 @@ fn a_full_process_table_is_tried_again_until_there_is_room() {
 
 #[test]
 fn a_line_without_shell_syntax_whose_program_is_not_there_is_a_failed_start_and_no_shells() {
-    // No shell would be there to say it either.
+    // Without foster, no shell would report it either.
     let empty = Folder::new();
     let long = format!("/{} x", "x".repeat(5000));
     for (line, code, why) in [

@@ -25,7 +25,7 @@ fn count(output: &Output, line: &str) -> usize {
     output.stdout.lines().filter(|one| *one == line).count()
 }
 
-/// A program that takes a moment to clean up when it is told to end.
+/// A program that takes a moment to clean up when it is asked to end.
 fn app() -> String {
     probe_line("block=TERM say=app await=TERM sleep=50 say=cleaned")
 }
@@ -67,7 +67,7 @@ fn a_shell_that_waits_with_a_trap_is_not_stuck() {
             [("leader-first", "3s", 1500), ("group", "20s", 0), ("leader", "200ms", 200)]
         {
             let (output, took) = stopped(to, timeout, &[shell, "-c", &line], &["app"]);
-            // A shell comes to its trap when the app that it waits for has ended.
+            // A shell runs its trap when the app that it waits for has ended.
             let told = to != "leader";
             let (code, lines) = if told { (3, 1) } else { (137, 0) };
             let said = (count(&output, "cleaned"), count(&output, "trapped"));
@@ -93,7 +93,7 @@ fn a_shell_that_waits_for_its_app_in_the_background_passes_the_stop_on() {
 
 #[test]
 fn all_of_a_pipeline_is_stopped() {
-    // The shell ends at once, and both of the others are told.
+    // The shell ends at once, and both of the others get the signal.
     let part =
         |name: &str| probe_line(&format!("block=TERM say={name} await=TERM say={name}-done"));
     let line = format!("{} >&2 | {}; exit 5", part("first"), part("second"));

@@ -1,5 +1,5 @@
-//! "In a storm, orphans of whom nobody reads are reaped in a row", at one system call each, and
-//! whatever else happens behind it or in its midst is seen to as ever.
+//! "In a storm, orphans that the log does not show are reaped in a row", at one system call each,
+//! and everything else that happens after or during it is handled as usual.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -157,8 +157,8 @@ fn a_command_that_ends_during_a_storm_gives_its_status() {
 #[test]
 fn a_signal_that_comes_over_and_over_does_not_keep_another_from_foster() {
     let folder = Folder::new();
-    // Each time foster has passed one on, the next is there: the kernel gives the lowest number
-    // first, as long as it is asked for one alone.
+    // Each time foster has forwarded one, the next is pending: the kernel returns the lowest number
+    // first, as long as one is requested alone.
     let slow = ["-qq", "-o", "/dev/null", "-e", "inject=kill:delay_exit=2000"];
     let flood = "trap '' HUP; echo up; while :; do kill -HUP $PPID; done";
     let app = folder.script("app", format!("#!/bin/sh\n{flood}\n"));
@@ -330,7 +330,7 @@ fn signals_after_a_storm_to_a_group_that_is_gone_are_no_errors() {
     assert!(!output.stderr.contains("cannot"), "{output:?}");
 }
 
-/// Starts it with a child that makes a storm, and does more behind it.
+/// Starts it with a child that makes a storm, and does more afterwards.
 fn in_storm(launch: Launch, more: &str, place: Place) -> Running {
     let mut run = launch.probe(&format!("{STORM} {more}")).place(place).start();
     run.expect("ready");

@@ -80,7 +80,7 @@ fn a_background_job_that_reads_is_stopped_until_fg_and_then_has_the_terminal() {
 fn a_key_on_the_terminal_arrives_once() {
     for place in [Place::TerminalLeader, Place::Foreground] {
         let launch = foster().arg("--").probe("trap").place(place);
-        // Where the child has not been given the terminal, it is by way of foster.
+        // If the child does not have the terminal, foster forwards it.
         for launch in [launch.clone().in_front(), launch] {
             let mut run = launch.start();
             run.expect("trapping");
@@ -324,7 +324,7 @@ fn a_child_whose_output_is_not_the_terminal_is_given_it_when_it_reads() {
 #[test]
 fn foster_dies_of_the_key_that_its_child_died_of_and_leaves_the_terminal_and_no_core() {
     for (key, name) in [(INTERRUPT, "INT"), (QUIT, "QUIT")] {
-        // By way of foster too, where the child has not been given the terminal.
+        // Forwarded by foster, too, if the child does not have the terminal.
         let launch = foster().arg("--").probe("say=up pause").place(Place::Foreground);
         for launch in [launch.clone().in_front(), launch] {
             let mut run = launch.start();
@@ -388,7 +388,7 @@ fn a_terminal_that_is_hung_up_stops_services_by_term() {
             let foster = run.pid();
             run.hang_up();
             if place == Place::Foreground {
-                // As a shell does that the kernel told of it.
+                // Like a shell that the kernel has notified.
                 run.signal("HUP");
             }
             assert_eq!(run.line(), "got TERM", "{place:?} {before}");
@@ -442,7 +442,7 @@ fn ctrl_z_suspends_a_supervisor_with_a_line_and_its_services_keep_running() {
 
 #[test]
 fn ctrl_z_does_no_harm_to_a_supervisor_that_nobody_could_resume() {
-    // As PID 1 and leader of the session; and as a job whose shell is gone.
+    // As PID 1 and leader of the session, and as a job whose shell is gone.
     let mut run = wrapped("trap").place(Place::TerminalLeader).start();
     run.expect("trapping");
     run.terminal().type_text(SUSPEND);

@@ -59,7 +59,7 @@ fn an_interactive_bash_has_ctrl_z_fg_and_bg_as_without_foster() {
         run.expect("read: hello");
         run.terminal().type_text(SUSPEND);
         await_state(job, "T");
-        // It goes on in the background, until it gets its signal.
+        // It keeps running in the background until it gets its signal.
         tell(&mut run, "bg; wait; echo all done");
         await_state(job, "S");
         send(job, "USR1");
@@ -203,7 +203,7 @@ fn ctrl_c_ends_a_loop_a_make_and_an_xargs_with_a_foster_in_it() {
     for shell in SHELLS {
         let each = format!("{foster} -- {probe} say=up$i pause");
         lines.push(format!("{shell} -c 'for i in one two; do {each}; done; echo not ended'"));
-        // By way of foster: the child has not been given the terminal.
+        // Forwarded by foster, because the child does not have the terminal.
         let each = format!("{each} > /dev/null");
         lines.push(format!("{shell} -c 'for i in one two; do {each}; done; echo not ended'"));
         lines.push(format!("{shell} -c '{lone}; echo not ended'"));

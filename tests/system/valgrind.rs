@@ -9,7 +9,7 @@ use crate::support::{Launch, Output};
 
 /// foster under valgrind; none where there is no valgrind.
 fn watched() -> Option<Launch> {
-    // A static build, which has no names, has not been made silent under it.
+    // The static build, which has no symbol names, is not silent under it.
     if std::env::var_os("FOSTER_UNDER_TEST").is_some() {
         skip("it is for the build of this package");
         return None;

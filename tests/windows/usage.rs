@@ -1,4 +1,4 @@
-//! Bad usage, and what is said to who asks.
+//! Bad usage, help and version.
 
 use super::harness::{foster_with, run};
 
@@ -6,17 +6,17 @@ use super::harness::{foster_with, run};
 fn bad_input_is_one_clear_line_and_125_and_nothing_is_started() {
     let cases: [(&[&str], &str); 12] = [
         (&[], "no command"),
-        (&["--wrap", "cmd /c exit", "--", "cmd"], "give one of the two"),
+        (&["--wrap", "cmd /c exit", "--", "cmd"], "remove one of them"),
         (&["--no-such-option"], "unknown option --no-such-option"),
         (&["--warp", "x"], "did you mean --wrap?"),
         (&["--restart", "sometimes", "cmd"], "sometimes"),
         (&["--backoff", "soon", "cmd"], "soon"),
-        (&["--backoff", "11s", "cmd"], "is above"),
+        (&["--backoff", "11s", "cmd"], "exceeds"),
         (&["--app-port", "65536", "--wrap", "cmd"], "65536"),
         (&["--max-restarts", "-1", "cmd"], "-1"),
         (&["--wrap", ""], "is empty"),
-        (&["--success", "TERM", "cmd"], "write a code from 0 to 4294967295"),
-        (&["--wrap"], "its value is missing"),
+        (&["--success", "TERM", "cmd"], "use a code from 0 to 4294967295"),
+        (&["--wrap"], "requires a value"),
     ];
     for (args, why) in cases {
         let end = run(args.iter().copied());
@@ -26,7 +26,7 @@ fn bad_input_is_one_clear_line_and_125_and_nothing_is_started() {
 }
 
 #[test]
-fn options_without_meaning_on_windows_are_refused() {
+fn options_that_windows_lacks_are_refused() {
     for option in [
         "--rewrite=TERM:INT",
         "--parent-death-signal=TERM",
@@ -40,17 +40,17 @@ fn options_without_meaning_on_windows_are_refused() {
         let end = run([option, "cmd", "/c", "echo", "it", "ran"]);
         assert_eq!((end.code, end.out.len()), (125, 0), "{option}: {end:?}");
         let (name, _) = option.split_once('=').unwrap_or((option, ""));
-        assert!(end.says(&format!("{name}: it has no meaning on Windows")), "{end:?}");
+        assert!(end.says(&format!("{name}: not available on Windows")), "{end:?}");
     }
     let end = run(["--leftovers", "term", "cmd", "/c", "echo", "it", "ran"]);
     assert!(
-        end.code == 125 && end.says("--leftovers: 'term' has no meaning on Windows"),
+        end.code == 125 && end.says("--leftovers: 'term' is not available on Windows"),
         "{end:?}"
     );
     let end = run(["--leftovers", "kill", "cmd", "/c", "exit 3"]);
     assert_eq!(end.code, 3, "{end:?}");
     let end = foster_with(&[("FOSTER_REWRITE", "TERM:INT")], ["cmd"]).end();
-    assert!(end.code == 125 && end.says("FOSTER_REWRITE: it has no meaning"), "{end:?}");
+    assert!(end.code == 125 && end.says("FOSTER_REWRITE: not available"), "{end:?}");
 }
 
 #[test]

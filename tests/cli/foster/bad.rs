@@ -103,7 +103,7 @@ fn an_option_of_another_init() {
     }
     let joined = "unknown option -e143: use --success CODE, or --as tini before it";
     refused(&World::new(), &["foster", "-e143", "app"], joined);
-    // There they mean nothing, nor do most of foster's own.
+    // Windows has neither these nor most of foster's own.
     let line = "unknown option -g: foster -h lists the options";
     refused(&World::windows(), &["foster", "-g", "app"], line);
 }

@@ -1,4 +1,4 @@
-//! The log for machines: each line is one object, and its keys stay as they are.
+//! The log in JSON: each line is one object, and its keys do not change.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tinyjson::JsonValue;
 
 use crate::world::World;
 
-/// The line that is said of a report.
+/// The line for a report.
 fn line(config: &Config, report: Report) -> String {
     let style = Style::of(config);
     let (now, level) = (Timestamp(Duration::from_millis(1_500)), report.level());
@@ -126,7 +126,7 @@ fn every_line_has_a_time_a_level_an_event_and_a_message() {
         for key in ["time", "level", "event", "message"] {
             assert!(!text(&line, key).is_empty(), "{line}");
         }
-        // A parser takes the last of two; these are in one order, each once.
+        // A parser would take the last of two equal keys, so each must appear once.
         let keys = object(&line).len();
         assert_eq!(line.matches("\":").count(), keys, "{line}");
     }
@@ -204,7 +204,7 @@ fn any_bytes_come_through_as_text_on_one_line() {
     }
 }
 
-/// What is said of a command line that is refused, which is JSON.
+/// Checks the JSON line for a refused command line.
 #[track_caller]
 fn refused(world: &World, args: &[&str], message: &str) {
     let say = world.say(args);
@@ -256,7 +256,7 @@ fn a_refused_command_line_is_text_where_json_was_not_asked_for() {
         (&World::new(), &["foster", "--yolo", "--", "app", "--log-format=json"]),
         (&World::new(), &["foster", "--log-format=json", "--yolo", "--log-format=text"]),
         (&inherited, &["foster", "--yolo", "--log-format", "text"]),
-        // What stands behind the command is the command's.
+        // Everything after the command belongs to the command.
         (&World::new(), &["foster", "--wrap", "x", "app", "--log-format=json"]),
     ] {
         assert!(world.say(args).text.starts_with("foster: "), "{args:?}");

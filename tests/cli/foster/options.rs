@@ -11,7 +11,7 @@ use foster::signal::{Signal, SignalSet};
 
 use crate::world::World;
 
-/// What `--NAME VALUE` and `VARIABLE=VALUE` come to, before a COMMAND: both the same.
+/// The setting from `--NAME VALUE` and from `VARIABLE=VALUE`, before a COMMAND: they must agree.
 #[track_caller]
 fn by_both<T: PartialEq + std::fmt::Debug>(
     option: &str,
@@ -27,7 +27,7 @@ fn by_both<T: PartialEq + std::fmt::Debug>(
     by_option
 }
 
-/// That the command line wins over the environment, even over a value that is none.
+/// Checks that the command line overrides the environment, even an invalid value there.
 #[track_caller]
 fn command_line_wins(option: &str, value: &str, variable: &str, other: &str) {
     let args = ["foster", option, value, "app"];
@@ -139,13 +139,13 @@ fn the_command_of_the_environment_yields_to_one_on_the_command_line() {
 fn the_variable_for_wraps_gives_one_in_each_line() {
     let text = "app 1\n\n  api \\\n 2\ncd / && app\n";
     let config = World::new().with("WRAP_CMD", text).config(&["foster"]);
-    // A line that goes on is a shell's, which knows how to read it.
+    // A continued line goes to a shell, which can read it.
     let shell = |line: &str| vec!["sh".to_owned(), "-c".to_owned(), line.to_owned()];
     let first = vec!["app".to_owned(), "1".to_owned()];
     assert_eq!(argv(&config), [first, shell("  api \\\n 2"), shell("cd / && app")]);
     let ports = config.services.iter().map(|service| service.port).collect::<Vec<_>>();
     assert_eq!(ports, [Some(3000), Some(3001), Some(3002)]);
-    // On the command line each has an option of its own.
+    // On the command line each has its own option.
     let config = World::new().config(&["foster", "--wrap", "app\napi"]);
     assert_eq!(argv(&config), [shell("app\napi")]);
     let windows =
@@ -160,7 +160,7 @@ fn app_port() {
     assert_eq!(port(World::new().with("APP_PORT", "8080").config(&wrap)), Some(8080));
     let both = ["foster", "--app-port", "65535", "--wrap", "app"];
     assert_eq!(port(World::new().with("APP_PORT", "x").config(&both)), Some(65535));
-    // It is the business of a supervisor only: a COMMAND may have its own use for the name.
+    // It is for supervision only: a COMMAND may have its own use for the name.
     assert_eq!(port(World::new().with("APP_PORT", "x").config(&["foster", "app"])), None);
     assert_eq!(port(World::new().config(&["foster", "--app-port", "1", "app"])), None);
     let none = World::new().with("APP_PORT", "none").config(&wrap);
@@ -308,7 +308,7 @@ fn a_command_is_stopped_leader_first_and_services_as_groups() {
     assert_eq!(stop(&["foster", "--restart", "always", "app"]), StopTo::LeaderFirst);
     assert_eq!(stop(&["foster", "--wrap", "app"]), StopTo::Group);
     assert_eq!(stop(&["foster", "--restart", "never", "--wrap", "app"]), StopTo::Group);
-    // On Windows a console event is for a group, and there is nobody to send it to but that.
+    // On Windows a console event can only be sent to a group.
     assert_eq!(World::windows().config(&["foster", "app"]).stop.to, StopTo::Group);
 }
 
@@ -355,7 +355,8 @@ fn leftovers() {
     assert_eq!(given(variable("1"), &[]), keep);
     assert_eq!(given(variable("0"), &[]), kill);
     assert_eq!(given(variable("0"), &["--keep-orphans"]), keep);
-    // The last one counts, options more than variables, and the longer word more than the switch.
+    // The last one counts; options override variables, and the variable with a word overrides the
+    // switch.
     assert_eq!(given(World::new(), &["--keep-orphans", "--leftovers=term"]), term);
     assert_eq!(given(World::new(), &["--leftovers=term", "--keep-orphans"]), keep);
     assert_eq!(given(variable("1"), &["--leftovers=term"]), term);
@@ -466,10 +467,10 @@ fn kubernetes_variables_for_a_service_of_that_name_are_ignored() {
         let config = world.with("WRAP_CMD", value).config(&["foster", "--wrap", "app"]);
         let plain = World::new().config(&["foster", "--wrap", "app"]);
         assert_eq!(config.services, plain.services, "{value}");
-        // Nor is it a command line to keep running, where there is none.
+        // Nor is it a command line for a service, if there is no other.
         let world = World::new().with("WRAP_CMD", value);
         assert!(world.say(&["foster"]).text.starts_with("foster: no command: "), "{value}");
-        // What bears our name is ours.
+        // Variables with foster's name are foster's.
         let told = World::new().with("FOSTER_BACKOFF", value).say(&["foster", "app"]);
         assert_eq!(told.code, 125, "{value}");
     }

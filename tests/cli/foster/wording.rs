@@ -1,4 +1,4 @@
-//! foster's help, version, and the words it has for what happens.
+//! foster's help, version, and messages.
 
 use std::time::Duration;
 
@@ -171,7 +171,7 @@ fn every_report_has_a_line() {
     assert!(said(&config, report).starts_with("cannot send SIGTERM to process 12: "));
 }
 
-/// What each service is called.
+/// The name of each service.
 fn names(world: &World, args: &[&str]) -> Vec<String> {
     let config = world.config(args);
     let ids = (0..config.services.len()).map(|index| ServiceId(index as u32));
@@ -198,7 +198,7 @@ fn a_name_is_for_the_next_service_and_is_kept_as_it_was_given() {
     let args = ["foster", "--name", "We.b_1-x", "--wrap", "app 1", "--wrap", "api"];
     assert_eq!(names(&world, &args), ["We.b_1-x", "api"]);
     assert_eq!(names(&world, &["foster", "--name=web", "-v", "--", "app", "--name"]), ["web"]);
-    // A name of one's own is no number's.
+    // A given name is never numbered.
     let args = ["foster", "--name", "api", "--wrap", "app", "--wrap", "api", "--wrap", "app"];
     assert_eq!(names(&world, &args), ["api", "api#2", "app"]);
     let args = ["foster", "--wrap", "api", "--name", "web", "--wrap", "app", "--wrap", "app"];

@@ -24,7 +24,7 @@ fn a_line_without_shell_syntax_is_split_and_run_directly_even_if_its_program_is_
         ("/no/such/app --port 80", &["/no/such/app", "--port", "80"]),
         ("./cd", &["./cd"]),
         ("'it''s' none", &["its", "none"]),
-        // What a shell knows itself is a program too.
+        // Some builtins are programs as well.
         ("echo hi", &["echo", "hi"]),
     ] {
         let (words, in_shell) = words(&world, line);
