@@ -1,5 +1,5 @@
-//! Nothing is allocated once foster runs: not for a signal, a death, a restart or a stop. A full
-//! machine cannot bring it down then, and its memory is on the last day what it was on the first.
+//! Once foster runs, nothing is allocated for a signal, a death, a restart or a stop. So a lack of
+//! memory cannot end it, and it never grows.
 //!
 //! A test program of its own, because it counts what its global allocator is asked for.
 
@@ -118,7 +118,7 @@ fn nothing_is_allocated_once_foster_runs() {
 
     let before = COUNT.get();
     for round in 0..1000 {
-        // A full read of signals, all of which go on to all services.
+        // A full read of signals, all of which are forwarded to all services.
         world.news = Some(News::Signals(Signal::RTMIN, SIGNALS_AT_ONCE));
         turn(&mut driver, &mut machine, &mut world);
         // An orphan comes and goes.

@@ -31,7 +31,7 @@ fn disks_are_put_away_before_the_end_and_those_in_use_as_far_as_can_be() {
     let [unmounted, read_only, written] = &disks;
     assert_clean(unmounted);
     assert_clean(read_only);
-    // What was written is there all the same.
+    // The written data is there nevertheless.
     replay_journal(written);
     for (disk, place) in disks.iter().zip(["/a b", "/mnt", "/mnt2"]) {
         assert_eq!(file_on(disk), format!("kept {place}\n"));

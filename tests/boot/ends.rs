@@ -209,8 +209,8 @@ fn file_systems_that_hang_do_not_prevent_the_power_off() {
     assert_eq!(machine.ending(), Ending::PowerOff);
 }
 
-/// A machine whose console is held back, and whose service has said its last word: what is left
-/// to say is foster's.
+/// A machine whose console is stopped, and whose service has printed its last line: the remaining
+/// output is foster's.
 fn with_a_console_held_back_at_the_end() -> Booted {
     // By way of the kernel, which nothing holds back.
     let last = "echo \"<1>console: done\" >/dev/kmsg";

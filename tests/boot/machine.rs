@@ -139,14 +139,14 @@ impl Machine {
             emulator.arg("-drive").arg(disk);
         }
         emulator.arg("-kernel").arg(first_in(&kernel().join("boot"))).args(devices);
-        // The kernel's test of its timer is a matter of milliseconds, which a busy host has not.
+        // The kernel tests its timer within milliseconds, which a busy host may not have.
         let options = "console=ttyS0 panic=-1 quiet no_timer_check NO_COLOR=1";
         emulator.arg("-append").arg(format!("{options} {command_line}"));
         emulator.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         // SAFETY: between fork and exec there is one system call.
         unsafe {
             emulator.pre_exec(|| {
-                // Should the test be killed, the machine does not stay.
+                // The machine ends even if the test is killed.
                 libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL);
                 Ok(())
             });
@@ -197,7 +197,7 @@ impl Booted {
         self.type_keys("\x13");
     }
 
-    /// Lets it go on by Ctrl-Q.
+    /// Resumes it by Ctrl-Q.
     pub fn release_console(&mut self) {
         self.type_keys("\x11");
     }
@@ -236,7 +236,7 @@ impl Booted {
         }
     }
 
-    /// Looks for a while whether the kernel says how the machine ends.
+    /// Waits a while for the kernel to say how the machine ends.
     #[track_caller]
     pub fn ends_within(&mut self, time: Duration) -> bool {
         let end = Instant::now() + time;

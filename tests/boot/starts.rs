@@ -1,4 +1,4 @@
-//! What the machine is like when its command runs.
+//! The state of the machine when its command runs.
 
 use crate::machine::{Ending, Machine};
 

@@ -23,8 +23,8 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Judges the system calls of a process, and lets pass those of all that it starts. Until it
-    /// is told to be harsh it refuses nothing.
+    /// Filters the system calls of a process and of everything that it starts. It refuses nothing
+    /// until it is asked to be strict.
     pub fn of(process: i32, board: Board, seed: u64) -> Judge {
         let descriptor = until("there is nothing to judge", || {
             Some(board[board::JUDGE].load(Relaxed)).filter(|descriptor| *descriptor != 0)

@@ -120,7 +120,7 @@ impl Situation {
         }
     }
 
-    /// Whether what runs wild may not be startable again, for want of processes.
+    /// Whether a restart may fail because there are too many processes.
     pub fn may_lack_starts(&self) -> bool {
         let World { user_limit, group_limit, judged, .. } = self.world;
         let lacks = judged || user_limit.is_some() || group_limit.is_some();

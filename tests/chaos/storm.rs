@@ -45,7 +45,7 @@ fn whatever_happens_nothing_is_left_and_nothing_is_lost() {
     let lane = || {
         loop {
             let seed = next.fetch_add(1, Relaxed);
-            // A slow machine takes longer to have been everywhere and to have seen everything.
+            // A slow machine takes longer to reach and see everything.
             let rounds = (seed - first) / WORLDS;
             let is_over = Instant::now() > end && rounds > 0;
             if is_over && (so_far().is_enough() || rounds >= ROUNDS) {
@@ -364,7 +364,7 @@ impl Weather {
         let names: Vec<_> = stats.filter(|stat| !"ZX".contains(stat.state)).collect();
         assert!(names.is_empty(), "left behind: {names:?}: {}", self.run.errors());
         let ends_well = status == Status::Code(self.situation.code());
-        // A service that could not be started at the last try has not ended well.
+        // A service that could not be started at the last try has not succeeded.
         let lacks_start = self.situation.may_lack_starts() && status == Status::Code(125);
         assert!(ends_well || lacks_start, "{status:?}: {}", self.run.errors());
     }

@@ -146,7 +146,7 @@ pub fn words<'a>(program: &'a str, script: &'a str) -> Vec<&'a str> {
 
 #[test]
 fn in_gvisor_the_environment_alone_tells_whose_a_process_is() {
-    // Those that have it, and those that have not, or of whom nobody sees it.
+    // Processes with a mark, without one, and those whose mark cannot be read.
     let known = ["setsid", "setsid undumpable", "setenv=A=1 setsid exec /probe"];
     let unknown = ["unsetenv=FOSTER_RUN setsid exec /probe", "setsid mainless"];
     let mut service = String::from("/probe ");
@@ -174,7 +174,7 @@ fn in_gvisor_the_environment_alone_tells_whose_a_process_is() {
     let begin = Instant::now();
     container.kill("USR1");
     expect_all(&mut container, &lines[2..]);
-    // Of the first run there is nobody but those of whom it is not known.
+    // Only processes without a mark are left of the first run.
     container.await_only(all + unknown.len());
     assert!(begin.elapsed() < Duration::from_secs(8), "{}", container.errors());
     container.kill("TERM");

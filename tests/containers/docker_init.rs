@@ -52,7 +52,7 @@ fn docker_run_init_on_a_terminal_passes_keys_on_and_is_not_frozen() {
     let (mut container, mut terminal) = with_init().start_on_terminal(&words("/probe", "trap"));
     container.expect("trapping\r");
     terminal.type_text(INTERRUPT);
-    // The terminal sends the signal first and echoes the key then, ^C, wherever that comes to stand.
+    // The terminal sends the signal before it echoes the key, ^C, wherever that appears.
     while !container.expect_prefix("").contains("got INT") {}
     let script = words("/probe", "say=up read exit=9");
     let (mut container, mut terminal) = with_init().start_on_terminal(&script);

@@ -29,7 +29,7 @@ pub fn come_and_go_twice() {
     println!("{rounds} pieces came and went as in C");
 }
 
-/// The same by malloc(3) and its like, where nobody says what layout a piece has.
+/// The same by malloc(3) and related functions, which are not told a piece's layout.
 fn come_and_go_as_in_c(rounds: u32) {
     let mut numbers = Numbers(11);
     let mut pieces: Vec<Piece> = Vec::new();

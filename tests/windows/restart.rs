@@ -21,7 +21,7 @@ fn a_service_is_started_again_with_the_real_backoff_times() {
         assert!((delay - 20..delay + 10_000).contains(gap), "{delay} ms took {gap} ms");
         in_time += usize::from(*gap < delay + 2000);
     }
-    // On a busy machine one of them may take more than that.
+    // On a busy machine one of them may take longer.
     assert!(in_time + 1 >= delays.len(), "{delays:?} ms took {gaps:?} ms");
     foster.interrupt();
     let end = foster.end();

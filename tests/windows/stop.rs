@@ -88,7 +88,7 @@ fn a_service_is_not_down_before_its_job_has_no_live_process() {
     foster.expect("up");
     foster.interrupt();
     foster.logged("SIGINT: stopping");
-    // The first process ends, and the other one has not yet tidied up.
+    // The first process ends before the other one has cleaned up.
     foster.close_stdin();
     foster.logged("exited with status 0, as requested");
     fs::remove_file(&file).expect("the file is there until now");

@@ -168,7 +168,7 @@ fn all_seen(options: &Options, tables: &[Table]) -> io::Result<()> {
     }
 }
 
-/// Each measure gets a few tries: what disturbs the machine passes, what is lost stays lost.
+/// Each measure gets a few tries: a disturbance passes, a real loss stays.
 fn check(options: &Options, bed: &Bed) -> io::Result<ExitCode> {
     let mut lost = Vec::new();
     let mut all = Vec::new();
@@ -197,7 +197,7 @@ const TRIES: usize = 4;
 /// Which of the TARGETS was lost, and how in words.
 type Loss = (usize, String);
 
-/// Tries until each target was reached once. What was not is told as the last try saw it.
+/// Tries until each target was reached once, and reports the last try of the others.
 fn lost_in_each_try(mut once: impl FnMut() -> io::Result<Vec<Loss>>) -> io::Result<Vec<Loss>> {
     let mut lost: Option<Vec<Loss>> = None;
     for _ in 0..TRIES {
@@ -357,7 +357,7 @@ mod tests {
             (lost.unwrap(), tries.len())
         };
         assert_eq!(outcome([&[], &[1], &[1], &[1]]), (vec![], 3));
-        // Each was lost, but none of them each time.
+        // Each of these was lost, but none of them every time.
         assert_eq!(outcome([&[1], &[2], &[1, 2], &[3]]), (vec![], 2));
         let last = vec![(2, "try 3".to_string())];
         assert_eq!(outcome([&[1, 2], &[2, 3], &[2], &[2, 1]]), (last, 0));

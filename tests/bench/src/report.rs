@@ -106,7 +106,7 @@ fn missed(tables: &[Table], goal: impl Fn(&Target) -> Option<Goal>) -> (Vec<Stri
     (goals.into_iter().flatten().collect(), count)
 }
 
-/// What the table of targets comes to, so that nobody has to count.
+/// The sum of the table of targets, so that nobody has to count.
 fn verdict(tables: &[Table]) -> String {
     let (targets, targets_in_all) = missed(tables, |target| Some(target.must));
     let (aims, aims_in_all) = missed(tables, |target| target.aim);

@@ -16,7 +16,7 @@ use foster::supervisor::{Facts, Supervisor};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|input: &[u8]| {
-    // What the kernel passes on holds no NUL.
+    // Texts from the kernel contain no NUL.
     if input.contains(&0) {
         return;
     }
@@ -96,7 +96,7 @@ fn check(config: &Config, world: &World) {
         assert_eq!(world.platform, Platform::Linux, "only a pause container runs nothing");
     }
     if config.setup.boot {
-        // Without these nobody could end the machine.
+        // Without these, nothing could end the machine.
         let asks = |signal| config.stop.requests.contains(signal);
         assert!([Signal::INT, Signal::TERM, Signal::PWR].into_iter().all(asks), "{config:?}");
         assert_eq!(world.platform, Platform::Linux, "there is no other machine");

@@ -20,7 +20,7 @@ fuzz_target!(|input: &str| {
         let number = shown.strip_prefix("signal ").unwrap_or(&shown);
         assert_eq!(number.parse(), Ok(signal), "{input:?} is {shown}");
     }
-    // What the kernel passes on holds no NUL.
+    // Texts from the kernel contain no NUL.
     if input.contains('\0') {
         return;
     }

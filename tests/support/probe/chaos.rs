@@ -1,7 +1,7 @@
 //! Instructions for a storm (`tests/chaos`): a service that counts, services that run wild, and
 //! the worlds in which they do.
 //!
-//! What happens is told on the board, the page behind descriptor 3; nothing is printed.
+//! Events are written to the board, the page behind descriptor 3; nothing is printed.
 //!
 //! | instruction | what it does |
 //! | --- | --- |
@@ -184,7 +184,7 @@ fn deed(dice: &mut Dice, board: Board, spell: Duration) -> Option<i32> {
             reap(middle);
             None
         }
-        // One of whom it is hard to tell whose it is.
+        // A process whose owner is hard to find out.
         9 => {
             let way = dice.between(0, 6);
             orphan(&mut || {

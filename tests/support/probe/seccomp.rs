@@ -15,7 +15,7 @@ pub fn deny(rule: &str) {
         "ENOMEM" => libc::ENOMEM,
         "EMFILE" => libc::EMFILE,
         "ESRCH" => libc::ESRCH,
-        // The call says that it has done what it has not.
+        // The call reports success without doing anything.
         "0" => 0,
         _ => script::fail(&format!("no such error here: {error}")),
     };

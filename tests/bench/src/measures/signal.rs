@@ -17,7 +17,7 @@ pub fn run(bed: &Bed) -> io::Result<Vec<Table>> {
     let mut signals = vec![0; subjects.len()];
     let all = bed.rounds(&subjects, 20, rounds, |subject| {
         let index = subjects.iter().position(|one| one.name == subject.name).expect("it is ours");
-        // From time to time a new one: where a program comes to lie in memory is luck.
+        // A new process now and then, because a program's place in memory is random.
         signals[index] += 1;
         if signals[index] % PER_START == 1 {
             all_running[index] = None;
