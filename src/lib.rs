@@ -1,11 +1,11 @@
 //! foster: a PID 1 that adopts your orphans.
 //!
-//! This library is the part of foster that thinks: it reads a command line into a
-//! [`config::Config`], and runs a [`supervisor::Supervisor`] on it, a state machine that is told
-//! what happened ([`supervisor::Event`]) and when ([`time::Instant`]), and answers with what to
-//! do ([`supervisor::Action`]) and when it wants to be woken. It has no clock, makes no system
-//! call, starts no thread and contains no `unsafe`; so a year of restarts is a millisecond of
-//! simulation, and every bug is a list of events that can be replayed.
+//! This library is the part of foster that decides. It reads a command line into a
+//! [`config::Config`], and runs a [`supervisor::Supervisor`] on it: a state machine that is given
+//! events ([`supervisor::Event`]) with their time ([`time::Instant`]), and answers with actions
+//! ([`supervisor::Action`]) and the time at which it wants to be woken. It has no clock, makes no
+//! system call, starts no thread and contains no `unsafe`. So a year of restarts is a millisecond
+//! of simulation, and every bug is a list of events that can be replayed.
 //!
 //! ```
 //! use foster::config::{Argv, Config, ServiceConfig};
@@ -26,7 +26,7 @@
 //! assert_eq!(last, Some(Action::Exit { code: 3 }));
 //! ```
 //!
-//! The program around it, with the system calls, is the binary of the same package: its `sys`
+//! The binary of the same package is the program around it, with the system calls: its `sys`
 //! implements [`driver::Backend`] for Linux and for Windows.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, missing_debug_implementations)]
