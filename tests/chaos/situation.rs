@@ -43,6 +43,8 @@ pub struct World {
     pub group_limit: Option<u64>,
     /// System calls fail with ENOMEM, EAGAIN, EMFILE and ENFILE.
     pub judged: bool,
+    /// One system call fails for good, with EPERM or ENOSYS.
+    pub refused: Option<(&'static str, &'static str)>,
     pub closed: bool,
     pub stderr: Stderr,
 }
@@ -112,12 +114,21 @@ impl Situation {
 
     /// Whether foster can tell what a run left outside its group, and so promises to kill it.
     pub fn finds_leftovers(&self) -> bool {
-        let blind = self.world.without_proc || self.world.eight_descriptors || self.world.judged;
         match self.cast {
             Cast::Command => false,
-            Cast::Services(_) => !blind,
+            Cast::Services(_) => !self.is_blind(),
             Cast::Wild => true,
         }
+    }
+
+    /// Whether it can tell that one is nobody's, and so promises to leave it alone.
+    pub fn knows_strangers(&self) -> bool {
+        self.cast != Cast::Command && !self.is_blind()
+    }
+
+    /// Whether there is something that foster does not see of others.
+    pub fn is_blind(&self) -> bool {
+        self.world.without_proc || self.world.eight_descriptors || self.world.judged
     }
 
     /// Whether a restart may fail because there are too many processes.
@@ -151,6 +162,7 @@ impl World {
             user_limit: has(5).then_some(0),
             group_limit: has(6).then_some(0),
             judged: has(7),
+            refused: has(0).then_some(REFUSED[0]),
             closed: has(8),
             stderr: if has(9) { Stderr::Stuck } else { Stderr::Read },
         };
@@ -171,9 +183,26 @@ impl World {
         if world.closed {
             world.stderr = Stderr::Closed;
         }
+        // Who is blind besides does not do all in time without these.
+        let is_whole = !(world.without_proc || world.eight_descriptors || world.judged);
+        world.refused = world.refused.filter(|_| is_whole).map(|_| dice.pick(&REFUSED));
         world
     }
 }
+
+/// Calls that foster does without, and no probe needs.
+const REFUSED: [(&str, &str); 10] = [
+    ("epoll_create1", "EPERM"),
+    ("epoll_create1", "ENOSYS"),
+    ("timerfd_create", "EPERM"),
+    ("pidfd_open", "EPERM"),
+    ("pidfd_open", "ENOSYS"),
+    ("pidfd_send_signal", "ENOSYS"),
+    ("shared-clone", "EPERM"),
+    ("shared-clone", "ENOSYS"),
+    ("pwritev2", "EPERM"),
+    ("pwritev2", "ENOSYS"),
+];
 
 /// How many seeds in a row it takes to have been everywhere.
 pub const WORLDS: u64 = 10;

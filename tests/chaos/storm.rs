@@ -95,7 +95,10 @@ struct Tally {
     refused_calls: u64,
     /// By how much foster's memory was above that of the start at the most, in kB.
     memory: u64,
-    deeds: [u64; 11],
+    /// How many without a mark were left alone behind a crash and a stop.
+    strangers: u64,
+    refusals: u64,
+    deeds: [u64; 14],
 }
 
 /// A situation under way.
@@ -112,6 +115,8 @@ struct Weather {
     /// Real-time signals that foster got, by number, and the sum of their values.
     sent: [u64; 65],
     values: u64,
+    /// Who was killed or stopped here, by their ids in the namespace.
+    hit: Vec<i32>,
     done: Tally,
     /// Gone behind the processes in them.
     _folder: Folder,
@@ -134,6 +139,10 @@ impl Weather {
         file.set_len(board::SIZE as u64).expect("it can have a length");
         let file = fs::File::options().read(true).write(true).open(&board).expect("it is ours");
         let board = Board::of(file.as_raw_fd()).expect("a file can be mapped");
+        let limited = situation.world.user_limit.or(situation.world.group_limit).is_some();
+        let limited = u64::from(limited) * if situation.is_blind() { 2 } else { 1 };
+        board[board::LIMITED].store(limited, Relaxed);
+        board[board::STRANGERS].store(situation.knows_strangers().into(), Relaxed);
         let mut run = launch(&situation, &folder.0, cgroup.as_ref()).start();
         if situation.world.stderr == Stderr::Broken {
             run.close_errors();
@@ -150,7 +159,7 @@ impl Weather {
             until("nobody runs", || (board[board::RUNS].load(Relaxed) > 0).then_some(()));
         }
         let dice = Dice::new(!seed);
-        let (sent, values, done) = ([0; 65], 0, Tally::default());
+        let (sent, values, hit, done) = ([0; 65], 0, Vec::new(), Tally::default());
         Ok(Weather {
             situation,
             spell,
@@ -162,6 +171,7 @@ impl Weather {
             judge,
             sent,
             values,
+            hit,
             done,
             _folder: folder,
             _cgroup: cgroup,
@@ -203,6 +213,7 @@ impl Weather {
             *deeds = self.board[board::DEEDS + place].load(Relaxed);
         }
         self.done.situations = 1;
+        self.done.refusals = u64::from(self.situation.world.refused.is_some());
         self.done.runs = self.board[board::RUNS].load(Relaxed);
         self.done.refused_forks = self.board[board::REFUSED].load(Relaxed);
         drop(self.run);
@@ -288,7 +299,10 @@ impl Weather {
     /// Kills, stops or wakes one of the processes below foster.
     fn hit_somebody(&mut self) {
         let mut all = procfs::descendants(self.foster);
-        all.retain(|pid| !self.spared.contains(pid));
+        let stranger = self.board[board::CANDIDATE].load(Relaxed) as i32;
+        all.retain(|pid| {
+            !self.spared.contains(pid) && procfs::inner_pid(*pid).is_some_and(|own| own != stranger)
+        });
         if all.is_empty() {
             return;
         }
@@ -300,6 +314,7 @@ impl Weather {
             signals.push(libc::SIGSTOP);
         }
         let (pid, number) = (self.dice.pick(&all), self.dice.pick(&signals));
+        self.hit.extend(procfs::inner_pid(pid));
         // It may be gone by now, but its id is nobody else's so soon.
         // SAFETY: these are numbers.
         unsafe { libc::kill(pid, number) };
@@ -340,8 +355,34 @@ impl Weather {
         self.done.signals = self.sent.iter().sum();
     }
 
+    /// The process whose id in its namespace stands at this place of the board, if it is there.
+    fn by_board(&self, place: usize) -> Option<i32> {
+        let inner = self.board[place].load(Relaxed);
+        let is_it = |pid: &i32| procfs::inner_pid(*pid).is_some_and(|own| own as u64 == inner);
+        // 1 is foster, or who is to be one. A list of children may lack some while others end.
+        let tries = if inner > 1 { 20 } else { 0 };
+        (0..tries).find_map(|_| procfs::descendants(self.foster).into_iter().find(is_it))
+    }
+
+    /// Has nobody change his mark any more; one that was killed amid that counts for ever.
+    fn end_copying(&self) {
+        self.board[board::ENDING].store(1, Relaxed);
+        let end = Instant::now() + Duration::from_millis(300);
+        while self.board[board::COPYING].load(Relaxed) > 0 && Instant::now() < end {
+            thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Stops foster, and looks at what it ends with and what it leaves behind.
     fn check_end(&mut self) {
+        self.end_copying();
+        let candidate = self.by_board(board::CANDIDATE);
+        // It has outlived a crash when it says so.
+        let says = self.board[board::STRANGER].load(Relaxed);
+        let stranger = self.by_board(board::STRANGER);
+        let was_hit = self.hit.iter().any(|pid| *pid as u64 == says);
+        let is_there = says == 0 || was_hit || stranger.is_some();
+        assert!(is_there, "a stranger ({says}) was killed: {}", self.run.errors());
         if let End::ByItself(_) = self.situation.end {
             self.board[board::OVER].store(1, Relaxed);
             // SAFETY: these are numbers.
@@ -360,9 +401,17 @@ impl Weather {
             }
         }
         // A zombie is about to be reaped by the namespace's PID 1.
-        let stats = left.iter().skip(1).filter_map(|pid| procfs::stat(*pid));
+        let others = left.iter().skip(1).filter(|pid| Some(**pid) != candidate);
+        let stats = others.filter_map(|pid| procfs::stat(*pid));
         let names: Vec<_> = stats.filter(|stat| !"ZX".contains(stat.state)).collect();
         assert!(names.is_empty(), "left behind: {names:?}: {}", self.run.errors());
+        if let Some(stranger) = stranger
+            && !self.situation.is_pid_1
+        {
+            let lives = procfs::stat(stranger).is_some_and(|stat| !"ZX".contains(stat.state));
+            assert!(lives, "a stranger was killed in the stop: {}", self.run.errors());
+            self.done.strangers = 1;
+        }
         let ends_well = status == Status::Code(self.situation.code());
         // A service that could not be started at the last try has not succeeded.
         let lacks_start = self.situation.may_lack_starts() && status == Status::Code(125);
@@ -395,8 +444,10 @@ impl Tally {
         self.signals > 1000
             && self.kills > 100
             && self.runs > 10
-            && self.deeds.iter().all(|count| *count > 0)
-            // Limits and judges take root.
+            && self.strangers > 0
+            && self.refusals > 0
+            // Limits and judges take root, and the last deed takes limits.
+            && self.deeds.iter().take(if is_root() { 14 } else { 13 }).all(|count| *count > 0)
             && (!is_root() || refused.iter().all(|count| *count > 0))
     }
 
@@ -407,6 +458,8 @@ impl Tally {
         self.runs += other.runs;
         self.refused_forks += other.refused_forks;
         self.refused_calls += other.refused_calls;
+        self.strangers += other.strangers;
+        self.refusals += other.refusals;
         self.memory = self.memory.max(other.memory);
         self.deeds.iter_mut().zip(other.deeds).for_each(|(all, more)| *all += more);
     }
@@ -442,6 +495,9 @@ fn launch(situation: &Situation, folder: &Path, cgroup: Option<&Cgroup>) -> Laun
     }
     if world.judged {
         odd.push("judged".into());
+    }
+    if let Some((call, error)) = world.refused {
+        odd.push(format!("deny={call}:{error}"));
     }
     if world.closed {
         odd.push("close=0 close=1".into());

@@ -56,5 +56,25 @@ pub const REFUSED: usize = 69;
 pub const JUDGE: usize = 70;
 /// Not 0: the test has it.
 pub const JUDGED: usize = 71;
+/// Not 0: who has no mark at all is left alone here, and the test looks after one of these.
+pub const STRANGERS: usize = 72;
+/// The one that is about to be a stranger, by its pid in its namespace, or 1 before it has one.
+pub const CANDIDATE: usize = 73;
+/// The same one, when foster has left it alone behind a crash.
+pub const STRANGER: usize = 74;
+/// Not 0: there is a limit of processes; 2 where foster does not see all.
+pub const LIMITED: usize = 75;
+/// How many are changing their marks.
+pub const COPYING: usize = 76;
+/// Not 0: the mark of the counting service is copied.
+pub const COPIED: usize = 77;
+/// Not 0: all is about to end, and nobody is to change his mark any more.
+pub const ENDING: usize = 78;
 /// From here on: how often each kind of deed was done.
 pub const DEEDS: usize = 80;
+/// From here on: how often each of the wild services has begun.
+pub const RUNS_OF: usize = 100;
+/// From here on: the mark of each, and behind these that of the counting service.
+pub const MARKS: usize = 104;
+/// The most wild services that there are.
+pub const MOST: u64 = 4;

@@ -65,6 +65,7 @@ fn number(text: &str) -> u64 {
 fn count(end: &str) -> ! {
     let board = board();
     change_mask(libc::SIG_SETMASK, u64::MAX);
+    board[board::MARKS + board::MOST as usize].store(locks().rlim_cur, Relaxed);
     board[board::COUNTERS].fetch_add(1, Relaxed);
     while let Some((number, value)) = next_signal(u64::MAX) {
         board[board::VALUES].fetch_add(value.unwrap_or(0) as u64, Relaxed);
@@ -84,9 +85,15 @@ fn count(end: &str) -> ! {
 fn wild(seed: u64, spell: Duration) -> ! {
     let board = board();
     let run = board[board::RUNS].fetch_add(1, Relaxed);
+    let own = (seed % board::MOST) as usize;
+    board[board::MARKS + own].store(locks().rlim_cur, Relaxed);
+    board[board::RUNS_OF + own].fetch_add(1, Relaxed);
     let mut dice = Dice::new(seed ^ (run << 32));
+    if run > 0 && board[board::CANDIDATE].load(Relaxed) == 0 {
+        act(STRANGER, &mut dice, board, own, spell);
+    }
     for _ in 0..dice.between(0, 5) {
-        deed(&mut dice, board, spell);
+        deed(&mut dice, board, own, spell);
     }
     sleep(Duration::from_micros(dice.between(0, 30_000)));
     match dice.between(0, 5) {
@@ -109,7 +116,7 @@ fn busy(seed: u64) -> ! {
     let mut children = VecDeque::new();
     loop {
         let spell = Duration::from_millis(dice.between(0, 200));
-        children.extend(deed(&mut dice, board, spell));
+        children.extend(deed(&mut dice, board, 0, spell));
         if children.len() > 8
             && let Some(oldest) = children.pop_front()
         {
@@ -121,9 +128,19 @@ fn busy(seed: u64) -> ! {
     }
 }
 
-/// Does something that an init has to put up with; gives the child that is left to be reaped.
-fn deed(dice: &mut Dice, board: Board, spell: Duration) -> Option<i32> {
-    let kind = dice.between(0, DEEDS - 1);
+/// Does something that an init has to put up with, in the service at this place; gives the child
+/// that is left to be reaped.
+fn deed(dice: &mut Dice, board: Board, own: usize, spell: Duration) -> Option<i32> {
+    let kind = match dice.between(0, DEEDS - 1) {
+        // Without a limit nothing would hold it.
+        BOMB if board[board::LIMITED].load(Relaxed) == 0 => BOMB - 1,
+        kind => kind,
+    };
+    act(kind, dice, board, own, spell)
+}
+
+/// Does what is of this kind.
+fn act(kind: u64, dice: &mut Dice, board: Board, own: usize, spell: Duration) -> Option<i32> {
     board[board::DEEDS + kind as usize].fetch_add(1, Relaxed);
     let short = Duration::from_micros(dice.between(0, 20_000));
     let orphan = |body: &mut dyn FnMut()| {
@@ -195,6 +212,25 @@ fn deed(dice: &mut Dice, board: Board, spell: Duration) -> Option<i32> {
                 escape(spell);
             })
         }
+        // One that passes itself off as another service's.
+        11 => {
+            let whose = dice.between(0, board::MOST) as usize;
+            orphan(&mut || {
+                copy_mark(board, whose);
+                escape(spell);
+            })
+        }
+        // One that is nobody's.
+        STRANGER => orphan(&mut || {
+            let _ = unistd::setsid();
+            become_stranger(board, own);
+            sleep(spell);
+        }),
+        BOMB => {
+            let sees_all = board[board::LIMITED].load(Relaxed) == 1;
+            let time = if sees_all { spell } else { spell.min(Duration::from_millis(200)) };
+            orphan(&mut || explode(board, time))
+        }
         // As many as there is room for.
         _ => orphan(&mut || {
             for _ in 0..40 {
@@ -209,18 +245,10 @@ fn deed(dice: &mut Dice, board: Board, spell: Duration) -> Option<i32> {
 
 /// Takes away one of the marks, or has them hard to read.
 fn hide(way: u64) {
-    // SAFETY: the environment is a list of strings of this process's own, which it does not ask for
-    // any more; the rest takes numbers and a live record.
+    // SAFETY: these take numbers and strings; nobody asks for the environment any more.
     unsafe {
         match way {
-            // As a program does that writes a title over it.
-            0 => {
-                let mut entry = environ.cast_const();
-                while !(*entry).is_null() {
-                    ptr::write_bytes(*entry, 0, libc::strlen(*entry));
-                    entry = entry.add(1);
-                }
-            }
+            0 => wipe_environment(),
             1 => drop(unistd::setuid(unistd::Uid::from_raw(65_534))),
             2 => assert_eq!(libc::prctl(libc::PR_SET_DUMPABLE, 0), 0),
             // A gigabyte of nothing to read: who does not see /proc cannot move there.
@@ -229,14 +257,92 @@ fn hide(way: u64) {
                 let name = c"somebody else".as_ptr();
                 assert_eq!(libc::prctl(libc::PR_SET_NAME, name), 0);
             }
-            5 => {
-                let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-                libc::getrlimit(libc::RLIMIT_LOCKS, &raw mut limit);
-                limit.rlim_cur = limit.rlim_max;
-                libc::setrlimit(libc::RLIMIT_LOCKS, &raw const limit);
-            }
+            5 => set_locks(locks().rlim_max),
             // The other way is for a process as a whole.
             _ => {}
+        }
+    }
+}
+
+/// As a program does that writes a title over it. It does not ask for its environment any more.
+fn wipe_environment() {
+    // SAFETY: it is a list of strings of this process's own, which has one thread.
+    unsafe {
+        let mut entry = environ.cast_const();
+        while !(*entry).is_null() {
+            ptr::write_bytes(*entry, 0, libc::strlen(*entry));
+            entry = entry.add(1);
+        }
+    }
+}
+
+/// The limit that marks a process.
+fn locks() -> libc::rlimit {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: it gets a pointer to a live record.
+    unsafe { libc::getrlimit(libc::RLIMIT_LOCKS, &raw mut limit) };
+    limit
+}
+
+fn set_locks(soft: u64) {
+    let limit = libc::rlimit { rlim_cur: soft, ..locks() };
+    // SAFETY: as above.
+    unsafe { libc::setrlimit(libc::RLIMIT_LOCKS, &raw const limit) };
+}
+
+/// Takes on the mark of the service at this place, in place of its own. That of the one that counts,
+/// which does not end before all does, only one process has.
+fn copy_mark(board: Board, whose: usize) {
+    let counts = whose == board::MOST as usize;
+    board[board::COPYING].fetch_add(1, Relaxed);
+    let mark = board[board::MARKS + whose].load(Relaxed);
+    // When all ends, nobody may look any more for what has the mark of one that has ended.
+    let may = mark != 0 && board[board::ENDING].load(Relaxed) == 0;
+    if may && !(counts && board[board::COPIED].swap(1, Relaxed) == 1) {
+        wipe_environment();
+        set_locks(mark);
+    }
+    board[board::COPYING].fetch_sub(1, Relaxed);
+}
+
+/// Gives up all marks, and says who it is when its service has ended behind that: what foster knew
+/// of it before is of no use any more then. One process does.
+fn become_stranger(board: Board, own: usize) {
+    board[board::COPYING].fetch_add(1, Relaxed);
+    let has = |place: usize| board[place].load(Relaxed) != 0;
+    let may = has(board::STRANGERS) && !has(board::ENDING);
+    let claim = || board[board::CANDIDATE].compare_exchange(0, 1, Relaxed, Relaxed);
+    let is_one = may && claim().is_ok();
+    let pid = u64::from(std::process::id());
+    if is_one {
+        board[board::CANDIDATE].store(pid, Relaxed);
+        wipe_environment();
+        set_locks(locks().rlim_max);
+    }
+    board[board::COPYING].fetch_sub(1, Relaxed);
+    if !is_one {
+        return;
+    }
+    let runs = || board[board::RUNS_OF + own].load(Relaxed);
+    let before = runs();
+    while runs() == before {
+        sleep(Duration::from_millis(1));
+    }
+    board[board::STRANGER].store(pid, Relaxed);
+    // The test ends it, with all that it has started.
+    sleep(LIFETIME);
+}
+
+/// A fork bomb, for so long: it and all that stems from it make children wherever there is room, each
+/// in a session of its own.
+fn explode(board: Board, time: Duration) {
+    let end = std::time::Instant::now() + time;
+    while std::time::Instant::now() < end {
+        let _ = unistd::setsid();
+        // SAFETY: there is one thread, so that everything works in the child as before.
+        if unsafe { libc::fork() } < 0 {
+            board[board::REFUSED].fetch_add(1, Relaxed);
+            sleep(Duration::from_millis(5));
         }
     }
 }
@@ -347,7 +453,11 @@ fn be_judged() {
 }
 
 /// How many kinds of deeds there are.
-const DEEDS: u64 = 11;
+const DEEDS: u64 = 14;
+
+/// Which of them are the stranger and the fork bomb.
+const STRANGER: u64 = 12;
+const BOMB: u64 = 13;
 
 /// The board, as the harness opens it: the first descriptor behind the standard ones.
 const BOARD: i32 = 3;
