@@ -8,13 +8,13 @@
 //! of simulation, and every bug is a list of events that can be replayed.
 //!
 //! ```
-//! use foster::config::{Argv, Config, ServiceConfig};
+//! use foster::config::{Argv, Config, Program};
 //! use foster::process::{Pid, RunId, ServiceId};
 //! use foster::exit::ExitStatus;
 //! use foster::supervisor::{Action, Event, Facts, Supervisor};
 //! use foster::time::Instant;
 //!
-//! let app = ServiceConfig::new(Argv::new(["app"]));
+//! let app = Program::new(Argv::new(["app"]));
 //! let mut machine = Supervisor::new(Config::init(app), Facts::default());
 //! let service = ServiceId(0);
 //! assert_eq!(machine.poll_action(), Some(Action::Spawn { service, terminal: false }));

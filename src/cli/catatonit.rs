@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 
-use crate::config::{Config, ForwardTo, Level, StartFailure, StopTo};
+use crate::config::{Config, ForwardTo, Level, Policy, StartFailure, StopTo};
 use crate::exit::ExitStatus;
 use crate::process::{OsError, Pid};
 use crate::signal::{Signal, SignalSet};
@@ -18,6 +18,7 @@ pub(super) fn parse<'a>(
     args: &'a [OsString],
     surroundings: &impl Surroundings,
     config: &mut Config,
+    policy: &mut Policy,
 ) -> Result<&'a [OsString], Say> {
     let own_pid = surroundings.own_pid();
     if surroundings.variable("CATATONIT_LOG").is_some() {
@@ -31,19 +32,19 @@ pub(super) fn parse<'a>(
             b'h' => return Err(Say::new(Stream::Err, &[USAGE, HELP].concat(), 0)),
             b'L' => return Err(Say::new(Stream::Out, super::LICENCE, 0)),
             b'V' => return Err(Say::new(Stream::Out, VERSION, 0)),
-            b'g' => (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group),
+            b'g' => (policy.forward, policy.stop.to) = (ForwardTo::Group, StopTo::Group),
             _ => pauses = true,
         }
     }
     let mut command = getopt.operands();
     if pauses {
         command = &[];
-        config.stop.requests = SignalSet::of(&[Signal::TERM, Signal::INT]);
+        config.signals.requests = SignalSet::of(&[Signal::TERM, Signal::INT]);
     } else if command.is_empty() {
         return Err(error(own_pid, &["missing program name\n", USAGE].concat()));
     }
     for signal in [Signal::TSTP, Signal::TTIN, Signal::TTOU] {
-        config.forward.rewrites.set(signal, None);
+        config.signals.rewrites.set(signal, None);
     }
     config.start_failure = StartFailure::all(1);
     config.setup.subreaper = true;

@@ -5,7 +5,8 @@ use std::ffi::OsString;
 use std::fmt;
 
 use crate::config::{
-    Config, ForwardTo, JobControl, Leftovers, Level, Session, StartFailure, StopTo,
+    Config, ForwardTo, JobControl, Leftovers, Level, Policy, ServiceConfig, Session, StartFailure,
+    StopTo,
 };
 use crate::exit::ExitStatus;
 use crate::process::{OsError, Pid, SpawnErrorKind};
@@ -21,13 +22,14 @@ pub(super) fn parse<'a>(
     args: &'a [OsString],
     surroundings: &impl Surroundings,
     config: &mut Config,
+    policy: &mut Policy,
 ) -> Result<&'a [OsString], Say> {
     let is = |name, value| surroundings.variable(name).is_some_and(|given| given == value);
     let no_setsid = is("DUMB_INIT_SETSID", "0");
     let debug = is("DUMB_INIT_DEBUG", "1");
     let (mut verbose, mut single_child) = (debug, no_setsid);
     let mut rewritten = SignalSet::EMPTY;
-    let rewrites = &mut config.forward.rewrites;
+    let rewrites = &mut config.signals.rewrites;
     let mut getopt = Getopt::new(args, b"hvVcr:", &LONGS);
     while let Some((letter, value)) = getopt.next() {
         match letter {
@@ -60,18 +62,18 @@ pub(super) fn parse<'a>(
         (false, false) => &[],
     };
     if single_child {
-        config.session = Session::Shared;
+        policy.session = Session::Shared;
     } else {
-        config.session = Session::OwnWithTerminal;
-        (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group);
+        policy.session = Session::OwnWithTerminal;
+        (policy.forward, policy.stop.to) = (ForwardTo::Group, StopTo::Group);
         config.setup.detach_terminal = true;
         // A group without a shell above it ignores the softer stop signals.
         for signal in TTY_STOPS.into_iter().filter(|signal| !rewritten.contains(*signal)) {
             rewrites.set(signal, Some(Signal::STOP));
         }
     }
-    config.leftovers = rewrites.get(Signal::TERM).map_or(Leftovers::Leave, Leftovers::Signal);
-    config.job_control = JobControl::OnSignals(SignalSet::of(&TTY_STOPS));
+    policy.leftovers = rewrites.get(Signal::TERM).map_or(Leftovers::Leave, Leftovers::Signal);
+    config.signals.job_control = JobControl::OnSignals(SignalSet::of(&TTY_STOPS));
     config.start_failure = StartFailure { no_process: 1, ..StartFailure::all(2) };
     config.setup.unblock_signals = true;
     config.setup.leave_directory = true;
@@ -125,7 +127,7 @@ pub(super) fn render(config: &Config, report: &Report, out: &mut Sink<'_>) {
         Report::Rewritten { from, to } => lines.translated(from, to),
         Report::Forwarded { signal, .. } => lines.forwarded(signal),
         Report::StopRequested { signal: Some(signal) } => {
-            if let Some(sent) = config.forward.rewrites.get(signal) {
+            if let Some(sent) = config.signals.rewrites.get(signal) {
                 lines.forwarded(sent);
             }
         }
@@ -183,7 +185,8 @@ impl Lines<'_, '_> {
     }
 
     fn has_session(&mut self) {
-        if self.config.session == Session::OwnWithTerminal {
+        let own = |it: &ServiceConfig| it.policy.session == Session::OwnWithTerminal;
+        if self.config.only().is_some_and(own) {
             self.say(format_args!("setsid complete."));
         }
     }
@@ -203,7 +206,7 @@ impl Lines<'_, '_> {
 
     fn ended(&mut self, pid: Pid, status: ExitStatus) {
         self.exited(pid, status);
-        let sent = self.config.forward.rewrites.get(Signal::TERM);
+        let sent = self.config.signals.rewrites.get(Signal::TERM);
         if sent != Some(Signal::TERM) {
             self.translated(Signal::TERM, sent);
         }

@@ -14,7 +14,9 @@ use std::rc::Rc;
 
 use lexopt::{Arg, Parser};
 
-use crate::config::{Argv, Config, Level, LogFormat, Restart, ServiceConfig, StopTo};
+use crate::config::{
+    Argv, Config, Level, LogFormat, Policy, Program, Restart, ServiceConfig, StopTo,
+};
 use crate::signal::Signal;
 
 use super::options::{HELP, Id, OPTIONS, row};
@@ -105,6 +107,8 @@ struct Draft<'a, S> {
     has_command: bool,
     /// The services, and every setting that does not depend on whether there are any.
     config: Config,
+    /// How all services are kept.
+    policy: Policy,
     /// None where services get no port.
     app_port: Option<u16>,
     restart: Option<Restart>,
@@ -122,7 +126,8 @@ impl<'a, S: Surroundings> Draft<'a, S> {
             origins: [Origin::Unset; OPTIONS.len()],
             name: Box::default(),
             has_command: false,
-            config: Config::of(Vec::new()),
+            config: Config::of([], Policy::once()),
+            policy: Policy::once(),
             app_port: Some(APP_PORT),
             restart: None,
             stop_to: None,
@@ -141,6 +146,12 @@ impl<'a, S: Surroundings> Draft<'a, S> {
         Ok(())
     }
 
+    /// Adds a service, under the name that was given for it.
+    fn add(&mut self, program: Program) {
+        let (name, policy) = (std::mem::take(&mut self.name), Rc::default());
+        self.config.services.push(ServiceConfig { name, program, policy });
+    }
+
     /// Reads the options up to the command, or up to one that only prints something.
     fn read_arguments(&mut self, parser: &mut Parser) -> Result<(), End> {
         let platform = self.surroundings.platform();
@@ -150,9 +161,7 @@ impl<'a, S: Surroundings> Draft<'a, S> {
                     let rest = parser.raw_args().map_err(misused)?;
                     let words = std::iter::once(&program).chain(rest.as_slice());
                     let argv = Argv::new(words.map(|word| word.as_encoded_bytes()));
-                    let name = std::mem::take(&mut self.name);
-                    let command = ServiceConfig { name, ..ServiceConfig::new(argv) };
-                    self.config.services.push(command);
+                    self.add(Program::new(argv));
                     self.has_command = true;
                     return Ok(());
                 }

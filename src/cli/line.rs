@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::config::{Config, Level, Log, LogFormat};
+use crate::config::{Config, Level, LogConfig, LogFormat};
 use crate::supervisor::Report;
 use crate::time::Timestamp;
 
@@ -27,7 +27,7 @@ impl Style {
     /// The style that is configured, without colours.
     #[must_use]
     pub fn of(config: &Config) -> Style {
-        let Log { format, time, verbose: words, .. } = config.log;
+        let LogConfig { format, time, verbose: words, .. } = config.log;
         Style { format, time, colour: false, words }
     }
 }

@@ -29,7 +29,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use crate::config::{
-    Argv, Config, ForwardTo, Leftovers, LogFormat, STOP_TIMEOUT, ServiceConfig, Setup, Stop,
+    Argv, Config, Leftovers, LogFormat, Policy, Program, STOP_TIMEOUT, ServiceConfig, Setup, Stop,
     StopTo, Voice,
 };
 use crate::process::Pid;
@@ -166,23 +166,25 @@ fn parse_own(mut args: Vec<OsString>, surroundings: &impl Surroundings) -> Outco
     if voice == Voice::Foster {
         return foster::parse(args, surroundings);
     }
-    let mut config = drop_in(voice);
+    let (mut config, mut policy) = drop_in(voice);
+    let (it, how) = (&mut config, &mut policy);
     let command = match voice {
-        Voice::Foster | Voice::Tini => tini::parse(&args, surroundings, &mut config),
-        Voice::DumbInit => dumb_init::parse(&args, surroundings, &mut config),
-        Voice::Catatonit => catatonit::parse(&args, surroundings, &mut config),
+        Voice::Foster | Voice::Tini => tini::parse(&args, surroundings, it, how),
+        Voice::DumbInit => dumb_init::parse(&args, surroundings, it, how),
+        Voice::Catatonit => catatonit::parse(&args, surroundings, it, how),
     };
     let command = match command {
         Ok(command) => command,
         Err(say) => return Outcome::Say(say),
     };
-    if !command.is_empty() {
-        let argv = Argv::new(command.iter().map(|word| word.as_encoded_bytes()));
-        config.services.push(ServiceConfig::new(argv));
-    }
-    if let Err(refusal) = limit_stop(&mut config, surroundings) {
+    if let Err(refusal) = limit_stop(&mut config, &mut policy, surroundings) {
         // The inits that foster emulates have no JSON log.
         return refusal.say(LogFormat::Text, surroundings).into();
+    }
+    if !command.is_empty() {
+        let argv = Argv::new(command.iter().map(|word| word.as_encoded_bytes()));
+        let (name, program) = (Box::default(), Program::new(argv));
+        config.services.push(ServiceConfig { name, program, policy: Rc::new(policy) });
     }
     Outcome::Run(Rc::new(config))
 }
@@ -225,23 +227,27 @@ fn take_name(args: &mut Vec<OsString>) -> Result<Voice, Refusal> {
 
 /// What all inits that foster emulates have in common: a command that runs once, and none of the
 /// things that only foster does.
-fn drop_in(voice: Voice) -> Config {
-    let mut config = Config::of(Vec::new());
-    config.leftovers = Leftovers::Leave;
-    config.forward.to = ForwardTo::Child;
+fn drop_in(voice: Voice) -> (Config, Policy) {
+    let mut policy = Policy::once();
+    policy.leftovers = Leftovers::Leave;
+    policy.stop = Stop { signal: None, timeout: None, to: StopTo::Leader };
+    let mut config = Config::of([], Policy::once());
+    config.signals.requests = SignalSet::EMPTY;
     config.setup = Setup { script_fallback: true, ..Setup::default() };
-    config.stop =
-        Stop { requests: SignalSet::EMPTY, signal: None, timeout: None, to: StopTo::Leader };
     config.log.voice = voice;
-    config
+    (config, policy)
 }
 
 /// Applies `FOSTER_STOP_TIMEOUT` to their stops. As PID 1 of a whole system, which none of them could
 /// end without a kernel panic, foster is the init under any name.
-fn limit_stop(config: &mut Config, surroundings: &impl Surroundings) -> Result<(), Refusal> {
+fn limit_stop(
+    config: &mut Config,
+    policy: &mut Policy,
+    surroundings: &impl Surroundings,
+) -> Result<(), Refusal> {
     let name = "FOSTER_STOP_TIMEOUT";
     let given = surroundings.variable(name).filter(|text| !text.is_empty());
-    config.stop.timeout = match &given {
+    policy.stop.timeout = match &given {
         Some(text) => {
             let read = text
                 .to_str()
@@ -252,8 +258,9 @@ fn limit_stop(config: &mut Config, surroundings: &impl Surroundings) -> Result<(
         None if surroundings.is_machine() => Some(STOP_TIMEOUT),
         None => None,
     };
-    if config.stop.timeout.is_some() {
-        config.stop.requests.insert(Signal::TERM);
+    config.stop_timeout = policy.stop.timeout;
+    if policy.stop.timeout.is_some() {
+        config.signals.requests.insert(Signal::TERM);
     }
     if surroundings.is_machine() {
         config.boot();

@@ -39,16 +39,16 @@ pub(super) fn name_all(services: &mut [ServiceConfig], platform: Platform) {
 
 /// The name of a service from its words.
 fn name_of(service: &ServiceConfig, platform: Platform) -> Box<str> {
-    let found = if service.in_shell {
+    let found = if service.program.in_shell {
         // On every platform it is the last word.
-        let rest = service.argv.words().last().unwrap_or_default();
+        let rest = service.program.argv.words().last().unwrap_or_default();
         program(&mut Words { rest, platform }, platform)
     } else {
-        program(&mut service.argv.words(), platform)
+        program(&mut service.program.argv.words(), platform)
     };
     let path = found.unwrap_or(match platform {
-        Platform::Linux if service.in_shell => b"sh",
-        Platform::Windows if service.in_shell => b"cmd",
+        Platform::Linux if service.program.in_shell => b"sh",
+        Platform::Windows if service.program.in_shell => b"cmd",
         Platform::Linux | Platform::Windows => b"",
     });
     let path = path.strip_suffix(b"\"").unwrap_or(path);
@@ -56,7 +56,7 @@ fn name_of(service: &ServiceConfig, platform: Platform) -> Box<str> {
     let name = path.rsplit(separates).next().filter(|name| !name.is_empty()).unwrap_or(path);
     let mut plain = Vec::new();
     for byte in name {
-        if !(service.in_shell && b"'\"\\$(){}`@^%".contains(byte)) {
+        if !(service.program.in_shell && b"'\"\\$(){}`@^%".contains(byte)) {
             plain.push(*byte);
         }
     }
@@ -208,15 +208,21 @@ const ENDS: &[u8] = b" \t\r<>;&|()\n";
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
 
-    use crate::config::Argv;
+    use crate::config::{Argv, Program};
+
+    fn service_of(program: Program) -> ServiceConfig {
+        ServiceConfig { name: Box::default(), program, policy: Rc::default() }
+    }
 
     #[track_caller]
     fn expect(platform: Platform, lines: &[(&str, &str)]) {
         for (line, name) in lines {
             let argv = Argv::new(["sh", "-c", line]);
-            let service = ServiceConfig { in_shell: true, ..ServiceConfig::new(argv) };
+            let service = service_of(Program { in_shell: true, ..Program::new(argv) });
             assert_eq!(&*name_of(&service, platform), *name, "{line}");
         }
     }
@@ -317,7 +323,7 @@ mod tests {
             (&[""], "?"),
             (&["/"], "/"),
         ] {
-            let service = ServiceConfig::new(Argv::new(words));
+            let service = service_of(Program::new(Argv::new(words)));
             assert_eq!(&*name_of(&service, Platform::Linux), name, "{words:?}");
         }
     }

@@ -11,7 +11,7 @@ pub(super) struct BaseName<'a>(pub(super) Option<&'a ServiceConfig>);
 
 impl fmt::Display for BaseName<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let program = self.0.map_or(&b""[..], |service| service.argv.program());
+        let program = self.0.map_or(&b""[..], |service| service.program.argv.program());
         OneLine(program.rsplit(|byte| b"/\\".contains(byte)).next().unwrap_or(program)).fmt(f)
     }
 }
@@ -54,11 +54,11 @@ pub(super) struct Words<'a>(pub(super) &'a ServiceConfig);
 
 impl fmt::Display for Words<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0.in_shell {
+        if self.0.program.in_shell {
             return write!(f, " by a shell: {}", OneLine(line(self.0)));
         }
         f.write_char(':')?;
-        for word in self.0.argv.words() {
+        for word in self.0.program.argv.words() {
             let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_./:=@%+,".contains(byte);
             let quote = if !word.is_empty() && word.iter().all(plain) { "" } else { "'" };
             write!(f, " {quote}{}{quote}", OneLine(word))?;
@@ -76,7 +76,7 @@ pub(super) struct Program<'a> {
 impl fmt::Display for Program<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.config.services.get(self.id.index()) {
-            Some(service) => OneLine(service.argv.program()).fmt(f),
+            Some(service) => OneLine(service.program.argv.program()).fmt(f),
             None => Ok(()),
         }
     }
@@ -88,7 +88,8 @@ pub(super) struct Command<'a>(pub(super) Option<&'a ServiceConfig>);
 impl fmt::Display for Command<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(service) = self.0 else { return Ok(()) };
-        let what = if service.in_shell { line(service) } else { service.argv.program() };
+        let what =
+            if service.program.in_shell { line(service) } else { service.program.argv.program() };
         write!(f, "'{}'", OneLine(what))
     }
 }
@@ -108,7 +109,7 @@ impl fmt::Display for Whom {
 
 /// The line that a shell reads. On every platform it is the last word.
 fn line(service: &ServiceConfig) -> &[u8] {
-    service.argv.words().last().unwrap_or_default()
+    service.program.argv.words().last().unwrap_or_default()
 }
 
 /// Bytes from outside as text, on one line.

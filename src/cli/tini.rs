@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 
-use crate::config::{Config, ForwardTo, Level, StartFailure, StopTo};
+use crate::config::{Config, ForwardTo, Level, Policy, StartFailure, StopTo};
 use crate::exit::ExitStatus;
 use crate::process::{OsError, Pid};
 use crate::signal::Signal;
@@ -18,6 +18,7 @@ pub(super) fn parse<'a>(
     args: &'a [OsString],
     surroundings: &impl Surroundings,
     config: &mut Config,
+    policy: &mut Policy,
 ) -> Result<&'a [OsString], Say> {
     if let [_, only] = args
         && only == "--version"
@@ -45,7 +46,7 @@ pub(super) fn parse<'a>(
                 None => return Err(not_valid('p', value, surroundings.own_pid())),
             },
             _ => match exit_code(value) {
-                Some(code) => config.success.insert(code),
+                Some(code) => policy.success.insert(code),
                 None => return Err(not_valid('e', value, surroundings.own_pid())),
             },
         }
@@ -59,10 +60,10 @@ pub(super) fn parse<'a>(
         verbosity = number as u32;
     }
     if group {
-        (config.forward.to, config.stop.to) = (ForwardTo::Group, StopTo::Group);
+        (policy.forward, policy.stop.to) = (ForwardTo::Group, StopTo::Group);
     }
     for signal in [Signal::TTIN, Signal::TTOU] {
-        config.forward.rewrites.set(signal, None);
+        config.signals.rewrites.set(signal, None);
     }
     config.start_failure =
         StartFailure { not_found: 127, bad_interpreter: 127, denied: 126, ..StartFailure::all(1) };

@@ -7,16 +7,16 @@ use std::ffi::OsStr;
 
 use shlex::Shlex;
 
-use crate::config::{Argv, ServiceConfig};
+use crate::config::{Argv, Program};
 
 use super::{Platform, Surroundings};
 
 /// Makes a service from a line. The error says what is wrong with a line that is empty or cannot be
 /// split.
-pub(super) fn service(
+pub(super) fn program(
     line: &str,
     surroundings: &impl Surroundings,
-) -> Result<ServiceConfig, &'static str> {
+) -> Result<Program, &'static str> {
     if line.trim_ascii().is_empty() {
         return Err("is empty: give the command line to run");
     }
@@ -59,32 +59,32 @@ pub(super) fn is_command(line: &str, platform: Platform) -> bool {
     !line.is_empty() && !is_comment
 }
 
-fn posix(line: &str, surroundings: &impl Surroundings) -> Result<ServiceConfig, &'static str> {
+fn posix(line: &str, surroundings: &impl Surroundings) -> Result<Program, &'static str> {
     if !needs_posix_shell(line) {
         let mut words = Shlex::new(line);
         let argv = Argv::new(&mut words);
         if words.had_error {
             return Err("has an unclosed quote or ends with a backslash: complete it");
         }
-        let program = str::from_utf8(argv.program()).unwrap_or_default();
-        if program.is_empty() {
+        let first = str::from_utf8(argv.program()).unwrap_or_default();
+        if first.is_empty() {
             return Err("begins with an empty word: put a program there");
         }
         // Some builtins are programs as well, and those take precedence.
-        let is_builtin = SHELL_WORDS.split(' ').any(|word| word == program);
-        if !is_builtin || surroundings.is_program(OsStr::new(program)) {
-            return Ok(ServiceConfig::new(argv));
+        let is_builtin = SHELL_WORDS.split(' ').any(|word| word == first);
+        if !is_builtin || surroundings.is_program(OsStr::new(first)) {
+            return Ok(Program::new(argv));
         }
     }
-    Ok(ServiceConfig { in_shell: true, ..ServiceConfig::new(Argv::new(["sh", "-c", line])) })
+    Ok(Program { in_shell: true, ..Program::new(Argv::new(["sh", "-c", line])) })
 }
 
-fn windows(line: &str) -> ServiceConfig {
+fn windows(line: &str) -> Program {
     if needs_cmd(line) {
-        ServiceConfig { in_shell: true, ..ServiceConfig::new(Argv::new([line])) }
+        Program { in_shell: true, ..Program::new(Argv::new([line])) }
     } else {
         let words = line.split_ascii_whitespace();
-        ServiceConfig::new(Argv::new(words))
+        Program::new(Argv::new(words))
     }
 }
 

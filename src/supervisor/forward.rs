@@ -1,6 +1,6 @@
 //! Signals that foster gets: which of them ask it to stop, which go on, to whom and as what.
 
-use crate::config::{Config, ForwardTo, JobControl, Session};
+use crate::config::{Config, ForwardTo, JobControl};
 use crate::signal::SignalSet;
 
 use super::{Action, Facts, Instant, Report, Signal, Signalled, State, Supervisor, Target};
@@ -28,7 +28,7 @@ impl Supervisor {
         }
         let [service] = self.services.as_slice() else { return None };
         let State::Up { pid, .. } = service.state() else { return None };
-        let target = match self.config.forward.to {
+        let target = match self.config.only()?.policy.forward {
             ForwardTo::Group => Target::Group(pid),
             ForwardTo::Child => Target::Process(pid),
         };
@@ -48,7 +48,7 @@ impl Supervisor {
         if self.facts.terminal && self.told_by_terminal(signalled, now) {
             return;
         }
-        let sent = match self.config.forward.rewrites.get(signal) {
+        let sent = match self.config.signals.rewrites.get(signal) {
             // Ctrl-Z is for the child, whose group the terminal would have stopped.
             None if signal == Signal::TSTP && self.is_for_all(signalled) => Some(signal),
             sent => sent,
@@ -79,7 +79,7 @@ impl Supervisor {
 
     /// Whether a signal that comes asks foster to stop.
     pub(super) fn is_request(&self, signal: Signal) -> bool {
-        let sent = self.config.forward.rewrites.get(signal);
+        let sent = self.config.signals.rewrites.get(signal);
         sent.is_some_and(|sent| self.asks_to_stop(signal, sent))
     }
 
@@ -87,7 +87,7 @@ impl Supervisor {
     /// counts even where the first was only passed on, once a stop is under way, or what is left of
     /// the command is waited for.
     fn asks_to_stop(&self, signal: Signal, sent: Signal) -> bool {
-        let requests = self.config.stop.requests;
+        let requests = self.config.signals.requests;
         requests.contains(signal)
             || requests.contains(sent)
             || (signal == Signal::INT && self.slow.deadline().is_some())
@@ -102,13 +102,14 @@ impl Supervisor {
         for index in 0..self.services.len() {
             let service = &mut self.services[index];
             let Some((pid, alive)) = service.group() else { continue };
-            let shared = self.config.session == Session::Shared;
+            let policy = &self.config.services[index].policy;
+            let shared = !policy.leads_group();
             // The terminal has sent it to foster's whole group, in which the child still is.
             if shared && signalled.by_kernel && KEYS.contains(signalled.signal) {
                 continue;
             }
             let whole = for_all
-                || match self.config.forward.to {
+                || match policy.forward {
                     ForwardTo::Group => !shared,
                     // The terminal stopped all of the group, and nobody else lets it go on.
                     ForwardTo::Child => follows && sent == Signal::CONT,
@@ -149,20 +150,20 @@ impl Supervisor {
 
 /// The signals that do nothing but go on as they are, to the only service.
 pub(super) fn passing(config: &Config, facts: Facts) -> SignalSet {
-    if config.services.len() != 1 || config.session == Session::Shared {
+    if !config.only().is_some_and(|service| service.policy.leads_group()) {
         return SignalSet::EMPTY;
     }
     let kept = (1..=64).filter_map(Signal::new);
-    let kept = kept.filter(|signal| config.forward.rewrites.get(*signal) == Some(*signal));
+    let kept = kept.filter(|signal| config.signals.rewrites.get(*signal) == Some(*signal));
     let mut passing = SignalSet::EMPTY;
     kept.for_each(|signal| passing.insert(signal));
-    let suspending = match config.job_control {
+    let suspending = match config.signals.job_control {
         JobControl::OnSignals(signals) => signals,
         JobControl::FollowChild => SignalSet::EMPTY,
     };
     // A HUP may tell that the terminal is gone.
     let hang_up = if facts.terminal { SignalSet::of(&[Signal::HUP]) } else { SignalSet::EMPTY };
-    passing.without(config.stop.requests).without(suspending).without(SPECIAL).without(hang_up)
+    passing.without(config.signals.requests).without(suspending).without(SPECIAL).without(hang_up)
 }
 
 /// Signals that may mean more to foster than that they go on: children's, those that stop a job and
@@ -197,7 +198,7 @@ const KEYS: SignalSet = SignalSet::of(&[Signal::INT, Signal::QUIT, Signal::WINCH
 mod tests {
     use super::*;
 
-    use crate::config::{Argv, Config, ServiceConfig};
+    use crate::config::{Argv, Config, Program, Session};
     use crate::process::{Pid, RunId, ServiceId};
     use crate::supervisor::{Event, Facts};
 
@@ -208,9 +209,8 @@ mod tests {
 
     #[test]
     fn a_key_on_the_terminal_is_passed_on_to_a_child_that_has_left_the_group() {
-        let app = ServiceConfig::new(Argv::new(["app"]));
-        let mut config = Config::init(app);
-        config.session = Session::Shared;
+        let mut config = Config::init(Program::new(Argv::new(["app"])));
+        config.adjust(|policy| policy.session = Session::Shared);
         let mut machine = Supervisor::new(config, Facts::default());
         let started = Event::Spawned { service: ServiceId(0), pid: Pid(7), run: RunId::default() };
         told(&mut machine, started);
@@ -231,7 +231,7 @@ mod tests {
 
     #[test]
     fn the_signals_of_giving_up_the_terminal_are_overlooked_once_and_told() {
-        let app = ServiceConfig::new(Argv::new(["app"]));
+        let app = Program::new(Argv::new(["app"]));
         let mut machine = Supervisor::new(Config::init(app), Facts::default());
         let started = Event::Spawned { service: ServiceId(0), pid: Pid(7), run: RunId::default() };
         told(&mut machine, started);

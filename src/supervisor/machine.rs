@@ -142,7 +142,7 @@ impl Supervisor {
     fn ask_all(&mut self, now: Instant) -> Phase {
         self.signal_all(Signal::TERM);
         self.outbox.push(Action::KillAll { signal: Signal::CONT });
-        Phase::Asked { kill_at: self.config.stop.timeout.map(|timeout| now + timeout) }
+        Phase::Asked { kill_at: self.config.stop_timeout.map(|timeout| now + timeout) }
     }
 
     fn kill_all(&mut self, now: Instant) -> Phase {
@@ -168,7 +168,7 @@ impl Supervisor {
 mod tests {
     use std::time::Duration;
 
-    use crate::config::{Argv, MACHINE_STOP_REQUESTS, STOP_TIMEOUT, ServiceConfig};
+    use crate::config::{Argv, MACHINE_STOP_REQUESTS, Program, STOP_TIMEOUT};
     use crate::exit::ExitStatus;
     use crate::process::{Comm, Mark, Pid, RunId, ServiceId};
 
@@ -178,9 +178,9 @@ mod tests {
     /// A machine whose init runs one command, as process 7.
     fn booted(boot: bool) -> Supervisor {
         let argv = Argv::new(["app"]);
-        let mut config = Config::init(ServiceConfig::new(argv));
+        let mut config = Config::init(Program::new(argv));
         config.setup.boot = boot;
-        config.stop.requests = config.stop.requests.union(MACHINE_STOP_REQUESTS);
+        config.signals.requests = config.signals.requests.union(MACHINE_STOP_REQUESTS);
         let mut machine = Supervisor::new(config, Facts::default());
         drain(&mut machine);
         let (service, run) = (ServiceId(0), RunId::default());

@@ -323,12 +323,14 @@ impl Supervisor {
         if service.is_down() {
             return;
         }
+        let policy = &self.config.services[id.index()].policy;
         let waited = service.awaits_survey();
         service.handle(
             input,
             &mut Context {
                 now,
                 config: &self.config,
+                policy,
                 facts: self.facts,
                 shutdown: &self.shutdown,
                 outbox: &mut self.outbox,
@@ -356,22 +358,24 @@ impl Supervisor {
     // Not in the midst of what every signal comes by, which fits into few lines of a cache so.
     #[inline(never)]
     fn stop(&mut self, signal: Option<Signal>, sent: Signal, now: Instant) {
-        let input = match self.shutdown.request(signal, sent, &self.config) {
+        // At the beginning each gets its own stop signal.
+        let input = match self.shutdown.request(signal, sent) {
             Request::Begin => {
                 self.slow.begin(&self.config, now);
                 self.report(Report::StopRequested { signal });
-                Input::Stop(self.shutdown.signal(&self.config))
+                None
             }
             // One more service that gave up has nothing to add to a stop that is under way.
             Request::Repeat if signal.is_none() => return,
-            Request::Repeat => Input::Stop(sent),
+            Request::Repeat => Some(Input::Stop(sent)),
             Request::Kill => {
                 self.clear_machine(machine::Input::Hurry, now);
-                Input::Kill
+                Some(Input::Kill)
             }
         };
         for index in 0..self.services.len() {
-            self.step(ServiceId(index as u32), input, now);
+            let own = self.shutdown.signal(&self.config.services[index].policy.stop);
+            self.step(ServiceId(index as u32), input.unwrap_or(Input::Stop(own)), now);
         }
     }
 
@@ -379,11 +383,13 @@ impl Supervisor {
     fn start_survey(&mut self) -> Action {
         self.outbox.survey_due = false;
         let mut marks = false;
-        for service in self.services.iter_mut().filter(|service| service.awaits_survey()) {
-            (service.survey, service.found, service.crowd) = (Some(Remains::None), None, 0);
-            marks |= service.is_cleaning(&self.config);
+        for (service, config) in self.services.iter_mut().zip(&self.config.services) {
+            if service.awaits_survey() {
+                (service.survey, service.found, service.crowd) = (Some(Remains::None), None, 0);
+                marks |= config.policy.kept && service.is_cleaning(&config.policy);
+            }
         }
-        self.reads_marks = marks && self.config.supervised;
+        self.reads_marks = marks;
         Action::Survey { marks: self.reads_marks }
     }
 
@@ -419,7 +425,8 @@ impl Supervisor {
             return;
         };
         let service = &mut self.services[id.index()];
-        if service.survey.is_none() || !service.is_cleaning(&self.config) {
+        let policy = Rc::clone(&self.config.services[id.index()].policy);
+        if service.survey.is_none() || !service.is_cleaning(&policy) {
             return;
         }
         if !in_reach {
@@ -443,7 +450,7 @@ impl Supervisor {
         }
         match asks {
             None => {}
-            Some(true) => self.outbox.ask(target, self.shutdown.signal(&self.config)),
+            Some(true) => self.outbox.ask(target, self.shutdown.signal(&policy.stop)),
             Some(false) => {
                 if signal == Signal::KILL {
                     self.report(Report::KillingOrphan { service: id, run, pid });
@@ -497,8 +504,8 @@ impl Supervisor {
     /// Takes in that one is on its way out of whom nobody can tell whose it was: what it leaves
     /// behind may be anyone's, and its end will be told.
     fn await_lost(&mut self) {
-        for service in &mut self.services {
-            if service.is_cleaning(&self.config) {
+        for (service, config) in self.services.iter_mut().zip(&self.config.services) {
+            if service.is_cleaning(&config.policy) {
                 service.survey = service.survey.map(|found| found.max(Remains::Adopted));
             }
         }
@@ -506,10 +513,10 @@ impl Supervisor {
 
     /// The service to which an adopted process with this mark belongs.
     fn owner(&self, mark: Mark) -> Option<ServiceId> {
-        let only = || (self.services.len() == 1).then_some(ServiceId(0));
+        let only = || self.config.only().map(|_| ServiceId(0));
         match mark {
             // Who runs a command once marks nothing: all that foster adopts stems from it.
-            _ if !self.config.supervised => only(),
+            _ if !self.config.keeps_any() => only(),
             Mark::Run(run) => {
                 let service = self.services.get(run.service.index())?;
                 (service.run() == run).then_some(run.service)
@@ -525,12 +532,14 @@ impl Supervisor {
         for index in 0..self.services.len() {
             let service = &mut self.services[index];
             if let Some(found) = service.survey.take() {
-                let all = if service.is_cleaning(&self.config) { whole } else { groups };
+                let policy = &self.config.services[index].policy;
+                let all = if service.is_cleaning(policy) { whole } else { groups };
                 let remains = if all { found } else { found.max(Remains::Others) };
                 self.step(ServiceId(index as u32), Input::Surveyed(remains), now);
             }
         }
-        let looks_for_all = self.services.iter().any(|service| service.is_cleaning(&self.config));
+        let mut all = self.services.iter().zip(&self.config.services);
+        let looks_for_all = all.any(|(service, config)| service.is_cleaning(&config.policy));
         self.outbox.survey_due |= !whole && (looks_for_all || self.machine.awaits_survey());
         if whole || self.machine.has_found() {
             self.clear_machine(machine::Input::Surveyed, now);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Backoff, Config, Restart};
+use crate::config::{Backoff, Policy, Restart};
 
 /// The restarts of one service in a row, none of which was followed by a healthy run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,19 +26,19 @@ impl Restarts {
     }
 
     /// Judges a run that took `ran` and ended, unasked, with `code`.
-    pub(super) fn judge(&mut self, code: u32, ran: Duration, config: &Config) -> Verdict {
-        match config.restart {
+    pub(super) fn judge(&mut self, code: u32, ran: Duration, policy: &Policy) -> Verdict {
+        match policy.restart {
             Restart::Never => return Verdict::Done,
-            Restart::OnFailure if config.success.contains(code) => return Verdict::Done,
+            Restart::OnFailure if policy.success.contains(code) => return Verdict::Done,
             Restart::OnFailure | Restart::Always => {}
         }
-        if ran >= config.backoff.healthy_after {
+        if ran >= policy.backoff.healthy_after {
             self.0 = 0;
         }
-        if config.backoff.max_restarts.is_some_and(|max| self.0 >= max) {
+        if policy.backoff.max_restarts.is_some_and(|max| self.0 >= max) {
             return Verdict::GiveUp;
         }
-        let mut delay = delay(&config.backoff, self.0);
+        let mut delay = delay(&policy.backoff, self.0);
         if ran < HASTY {
             delay = delay.max(BREATH);
         }
@@ -49,8 +49,8 @@ impl Restarts {
 
 /// Whether a run that ended unasked with this code failed where failures are followed by restarts.
 /// With a command that runs once it is for that one's parent to say.
-pub(super) fn is_crash(code: u32, config: &Config) -> bool {
-    config.restart != Restart::Never && !config.success.contains(code)
+pub(super) fn is_crash(code: u32, policy: &Policy) -> bool {
+    policy.restart != Restart::Never && !policy.success.contains(code)
 }
 
 /// The delay before the restart that follows `earlier` others in a row: it doubles each time.
@@ -70,8 +70,6 @@ const BREATH: Duration = Duration::from_millis(10);
 mod tests {
     use super::*;
 
-    use crate::config::{Argv, ServiceConfig};
-
     fn delays(backoff: Backoff, count: u32) -> Vec<u128> {
         (0..count).map(|earlier| delay(&backoff, earlier).as_millis()).collect()
     }
@@ -84,12 +82,11 @@ mod tests {
 
     #[test]
     fn a_run_that_hardly_was_one_is_followed_by_some_delay_in_any_case() {
-        let app = ServiceConfig::new(Argv::new(["app"]));
-        let mut config = Config::supervisor(vec![app]);
+        let mut policy = Policy::kept_up();
         let mut judge = |first, ran| {
-            config.backoff.first = Duration::from_millis(first);
-            config.backoff.max = config.backoff.first;
-            match Restarts::default().judge(1, Duration::from_micros(ran), &config) {
+            policy.backoff.first = Duration::from_millis(first);
+            policy.backoff.max = policy.backoff.first;
+            match Restarts::default().judge(1, Duration::from_micros(ran), &policy) {
                 Verdict::Again(delay) => delay.as_millis(),
                 Verdict::Done | Verdict::GiveUp => panic!("it is to be started again"),
             }

@@ -29,7 +29,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, Leftovers, Session, StopTo};
+use crate::config::{After, Config, Leftovers, Policy, STOPPING, StopTo};
 use crate::exit::ExitStatus;
 use crate::process::{Comm, Pid, RunId, RunNumber, ServiceId, SpawnError, SpawnErrorKind, Target};
 use crate::signal::{Signal, SignalSet};
@@ -193,6 +193,8 @@ pub(super) enum Input {
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
     pub(super) config: &'a Config,
+    /// How this service is kept.
+    pub(super) policy: &'a Policy,
     pub(super) facts: Facts,
     pub(super) shutdown: &'a Shutdown,
     pub(super) outbox: &'a mut Outbox,
@@ -220,6 +222,8 @@ pub(super) struct Service {
     /// The key on the terminal that its last run died of, unasked.
     pub(super) died_of: Option<Signal>,
     background: Background,
+    /// The signals that it got to stop it.
+    asked_by: SignalSet,
     /// Whether it was told in this stop that a signal to it was refused.
     refused: bool,
     /// How many that escaped its group were found by the survey under way, or the last one.
@@ -244,6 +248,7 @@ impl Service {
             tie: Tie::default(),
             died_of: None,
             background: Background::No,
+            asked_by: SignalSet::EMPTY,
             refused: false,
             crowd: 0,
             round: 0,
@@ -272,9 +277,9 @@ impl Service {
     }
 
     /// Whether what escaped its group is looked for.
-    pub(super) fn is_cleaning(&self, config: &Config) -> bool {
+    pub(super) fn is_cleaning(&self, policy: &Policy) -> bool {
         let left = matches!(self.state, State::Stopping { rest: Rest::Left { .. }, .. });
-        left && config.clears_orphans() || matches!(self.state, State::Cleaning { .. })
+        left && policy.kills_orphans(false) || matches!(self.state, State::Cleaning { .. })
     }
 
     /// Whether an orphan of this group is to get the stop signal now, rather than SIGKILL; none
@@ -398,6 +403,9 @@ impl Service {
     // As a part of its caller, each state would have a copy of what follows there.
     #[inline(never)]
     pub(super) fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
+        if let Input::Stop(signal) = input {
+            self.asked_by.insert(signal);
+        }
         self.state = match self.state {
             State::Down => self.settled(State::Down, input),
             State::Failed => self.settled(State::Failed, input),
@@ -480,7 +488,7 @@ impl Service {
             Input::Stop(_) => self.stop(pid, cx),
             Input::Kill => self.kill(pid, Leader::Alive, KillCause::Hurried, Next::Down, cx),
             Input::Exited(status) => {
-                let crash = restart::is_crash(status.code(), cx.config);
+                let crash = restart::is_crash(status.code(), cx.policy);
                 let cause = EndCause::Unasked { crash };
                 cx.report(Report::Ended { service: self.id, run: self.number, pid, status, cause });
                 let ran = cx.now.since(since);
@@ -489,17 +497,20 @@ impl Service {
                     ExitStatus::Signal(signal) if self.tie.explains(signal) => Some(signal),
                     ExitStatus::Signal(_) | ExitStatus::Code(_) => None,
                 };
-                let asks = cx.asks_rest(pid, status);
-                self.part(pid, asks, cx);
+                let after = cx.policy.after_leader(status);
+                self.part(pid, after, cx);
                 if self.tie.claim == Claim::Has {
                     // From here on its keys are for foster, or the next run.
                     cx.outbox.push(Action::TakeTerminal { resume: false });
                 }
                 let next = self.after_run(status.code(), ran, cx);
-                if !asks {
-                    return self.clean(next, false, cx);
+                match after {
+                    After::Wait => {}
+                    After::Leave | After::Signal(_) | After::Clean => {
+                        return self.clean(next, false, cx);
+                    }
                 }
-                cx.ask(cx.group_of(pid));
+                cx.ask(cx.policy.reach(pid));
                 let kill_at = match next {
                     Next::Retry { at } => Some(at.max(cx.now + LEAST_TIME)),
                     Next::Down | Next::Failed => cx.stop_deadline(),
@@ -529,7 +540,7 @@ impl Service {
             Input::Stop(signal) => {
                 let is_left = matches!(rest, Rest::Left { .. });
                 // What is left has got it, and may take a second one for more than it is.
-                let has_it = is_left && signal == cx.config.stop.unasked();
+                let has_it = is_left && signal == cx.policy.stop.unasked();
                 if let Some(target) = cx.stop_target(pid, leader).filter(|_| !has_it) {
                     cx.send(target, signal);
                 }
@@ -564,13 +575,12 @@ impl Service {
                 }
             }
             Input::Exited(status) => {
-                let hup = self.tie.got_hup;
-                self.code = cx.shutdown.code_after_stop(status, hup, cx.config);
-                if !self.outlives_leader(pid, status, cx.cause_in_stop(status, hup), cx) {
+                self.code = self.code_after_stop(status, cx.policy);
+                if !self.outlives_leader(pid, status, self.cause_in_stop(status), cx) {
                     return State::Down;
                 }
                 if let Rest::Spared { .. } = rest {
-                    cx.ask(cx.group_of(pid));
+                    cx.ask(cx.policy.reach(pid));
                 }
                 let (leader, rest) = (Leader::Dead(status), Rest::Waited);
                 State::Stopping { pid, leader, rest, kill_at, look_at, next }
@@ -603,13 +613,11 @@ impl Service {
     ) -> State {
         match input {
             Input::Exited(status) => {
-                if !cx.config.supervised {
-                    self.code = cx.config.success.fold(status.code());
+                if !cx.policy.kept {
+                    self.code = cx.policy.success.fold(status.code());
                 }
                 let killed = status == ExitStatus::Signal(Signal::KILL);
-                let hup = self.tie.got_hup;
-                let cause =
-                    if killed { EndCause::Killed(why) } else { cx.cause_in_stop(status, hup) };
+                let cause = if killed { EndCause::Killed(why) } else { self.cause_in_stop(status) };
                 if self.outlives_leader(pid, status, cause, cx) {
                     let leader = Leader::Dead(status);
                     State::Killing { pid, leader, why, give_up_at, look_at, next }
@@ -711,18 +719,16 @@ impl Service {
         if let Some(target) = cx.stop_target(pid, leader) {
             cx.ask(target);
         }
-        if self.tie.claim == Claim::Has && cx.shutdown.signal(cx.config) == Signal::TERM {
+        if self.tie.claim == Claim::Has && cx.shutdown.signal(&cx.policy.stop) == Signal::TERM {
             self.tie.got_hup = true;
             cx.send(Target::Process(pid), Signal::HUP);
         }
-        let timeout = cx.config.stop.timeout;
-        let rest = match (cx.config.stop.to, cx.config.session) {
-            (StopTo::LeaderFirst, Session::Group | Session::Own | Session::OwnWithTerminal) => {
+        let timeout = cx.policy.stop.timeout;
+        let rest = match cx.policy.stop.to {
+            StopTo::LeaderFirst if cx.policy.leads_group() => {
                 Rest::Spared { until: timeout.map(|timeout| cx.now + timeout / 2) }
             }
-            (StopTo::LeaderFirst, Session::Shared) | (StopTo::Group | StopTo::Leader, _) => {
-                Rest::Waited
-            }
+            StopTo::LeaderFirst | StopTo::Group | StopTo::Leader => Rest::Waited,
         };
         let kill_at = cx.stop_deadline();
         State::Stopping { pid, leader, rest, kill_at, look_at: None, next: Next::Down }
@@ -743,7 +749,7 @@ impl Service {
     /// The same of one that is nothing but to be started again.
     fn stopped_waiting(&mut self, cx: &Context<'_>) -> State {
         let status = ExitStatus::Code(self.code);
-        self.code = cx.shutdown.code_after_stop(status, false, cx.config);
+        self.code = self.code_after_stop(status, cx.policy);
         State::Down
     }
 
@@ -757,13 +763,13 @@ impl Service {
         cx: &mut Context<'_>,
     ) -> State {
         cx.report(Report::Killing { service: self.id, run: self.number });
-        let target = cx.group_of(pid);
+        let target = cx.policy.reach(pid);
         if matches!(target, Target::Group(_)) || leader == Leader::Alive {
             cx.send(target, Signal::KILL);
         }
         // One that ran as init passes on its leader's own end, where there was one; and so does one
         // that was not to stop.
-        let own_end = !cx.config.supervised || !cx.shutdown.is_requested();
+        let own_end = !cx.policy.kept || !cx.shutdown.is_requested();
         if leader == Leader::Alive || !own_end {
             self.code = ExitStatus::Signal(Signal::KILL).code();
         }
@@ -782,31 +788,34 @@ impl Service {
         cx: &mut Context<'_>,
     ) -> bool {
         cx.report(Report::Ended { service: self.id, run: self.number, pid, status, cause });
-        let waits = match cx.config.leftovers {
-            Leftovers::Kill { .. } => true,
-            Leftovers::Leave | Leftovers::Signal(_) => false,
+        let after = cx.policy.after_leader_in_stop();
+        self.part(pid, after, cx);
+        after == After::Wait
+    }
+
+    /// Does what follows the end of a leader: holds it until its group is gone, or ends that first, as
+    /// its id is taken as long as the leader is a zombie.
+    fn part(&mut self, pid: Pid, after: After, cx: &mut Context<'_>) {
+        let signal = match after {
+            After::Wait => {
+                cx.outbox.push(Action::Hold { pid });
+                cx.outbox.survey_due = true;
+                return;
+            }
+            After::Leave => None,
+            After::Signal(signal) => Some(signal),
+            After::Clean => Some(Signal::KILL),
         };
-        self.part(pid, waits, cx);
-        waits
-    }
-
-    /// Holds a leader that ended, until its group is gone; or ends that first, as its id is taken
-    /// as long as the leader is a zombie.
-    fn part(&mut self, pid: Pid, holds: bool, cx: &mut Context<'_>) {
-        if holds {
-            cx.outbox.push(Action::Hold { pid });
-            cx.outbox.survey_due = true;
-        } else {
-            self.end_group(pid, cx);
-            cx.reap(pid);
+        let target = cx.policy.reach(pid);
+        if let (Some(signal), Target::Group(_)) = (signal, target) {
+            cx.send(target, signal);
         }
+        cx.reap(pid);
     }
 
-    /// Goes on when its group is gone. Where services are kept up, what escaped it carries their
-    /// marks, and is killed. Who runs a command once marks nothing, and clears away all that it
-    /// adopted only where that has not stopped in time.
+    /// Goes on when its group is gone: what escaped that may still have to be killed.
     fn clean(&mut self, next: Next, killed: bool, cx: &mut Context<'_>) -> State {
-        if cx.config.clears_orphans() || killed && cx.config.kills_orphans() {
+        if cx.policy.kills_orphans(killed) {
             cx.outbox.survey_due = true;
             State::Cleaning { give_up_at: None, next }
         } else {
@@ -814,45 +823,32 @@ impl Service {
         }
     }
 
-    /// Does to the rest of the group what is to be done when the leader has ended by itself.
-    fn end_group(&mut self, pid: Pid, cx: &mut Context<'_>) {
-        let signal = match cx.config.leftovers {
-            Leftovers::Kill { .. } => Some(Signal::KILL),
-            Leftovers::Signal(signal) => Some(signal),
-            Leftovers::Leave => None,
-        };
-        let target = cx.group_of(pid);
-        if let (Some(signal), Target::Group(_)) = (signal, target) {
-            cx.send(target, signal);
-        }
-    }
-
     /// Asks whom a run left behind that may have gone to the background, before foster ends them.
     fn look_behind(&mut self, pid: Pid, status: ExitStatus, ran: Duration, cx: &mut Context<'_>) {
-        let follows = matches!(cx.config.leftovers, Leftovers::Kill { .. });
-        let succeeded = cx.config.success.contains(status.code()) && !status.is_death_by(STOPPING);
+        let follows = matches!(cx.policy.leftovers, Leftovers::Kill { .. });
+        let succeeded = cx.policy.success.contains(status.code()) && !status.is_death_by(STOPPING);
         if !follows || ran >= AT_ONCE || !succeeded {
             self.background = Background::No;
             return;
         }
         self.background = Background::Suspected { told: self.background == Background::Told };
-        let group = match cx.group_of(pid) {
+        let group = match cx.policy.reach(pid) {
             // What escaped the group is found by its mark, or else is foster's only child.
-            Target::Group(group) if cx.config.supervised => Some(group),
+            Target::Group(group) if cx.policy.kept => Some(group),
             Target::Group(_) | Target::Rest(_) | Target::Process(_) | Target::Marked(..) => None,
         };
-        if group.is_some() || !cx.config.supervised {
+        if group.is_some() || !cx.policy.kept {
             cx.outbox.push(Action::Look { service: self.id, group });
         }
     }
 
     /// Judges a run that ended unasked, or a start that failed.
     fn after_run(&mut self, code: u32, ran: Duration, cx: &mut Context<'_>) -> Next {
-        self.code = cx.config.success.fold(code);
+        self.code = cx.policy.success.fold(code);
         if cx.shutdown.is_requested() {
             return Next::Down;
         }
-        match self.restarts.judge(code, ran, cx.config) {
+        match self.restarts.judge(code, ran, cx.policy) {
             Verdict::Done => Next::Down,
             Verdict::GiveUp => {
                 let restarts = self.restarts.count();
@@ -864,6 +860,31 @@ impl Service {
                 cx.report(Report::RestartDue { service: self.id, delay, restarts });
                 Next::Retry { at: cx.now + delay }
             }
+        }
+    }
+
+    /// Whether it ended by one of the signals that it got to stop it.
+    fn ended_as_asked(&self, status: ExitStatus) -> bool {
+        let hup = if self.tie.got_hup { SignalSet::of(&[Signal::HUP]) } else { SignalSet::EMPTY };
+        status.is_death_by(self.asked_by.union(hup))
+    }
+
+    /// Its code when it is down after having been asked to stop.
+    fn code_after_stop(&self, status: ExitStatus, policy: &Policy) -> u32 {
+        if policy.kept && self.ended_as_asked(status) {
+            return 0;
+        }
+        policy.success.fold(status.code())
+    }
+
+    /// Why it ended though it was asked to: a signal that foster did not send is somebody else's
+    /// doing.
+    fn cause_in_stop(&self, status: ExitStatus) -> EndCause {
+        match status {
+            ExitStatus::Signal(_) if !self.ended_as_asked(status) => {
+                EndCause::Unasked { crash: false }
+            }
+            ExitStatus::Signal(_) | ExitStatus::Code(_) => EndCause::Asked,
         }
     }
 
@@ -889,35 +910,14 @@ impl Context<'_> {
 
     /// Sends the stop signal.
     fn ask(&mut self, target: Target) {
-        self.outbox.ask(target, self.shutdown.signal(self.config));
-    }
-
-    /// Whether what a leader left that ended unasked gets the stop signal before SIGKILL: where
-    /// that is wanted, and where the leader died of a signal that stops. Who sends that to all in a
-    /// cgroup, as systemd does, means a stop, and foster's own is still to come.
-    fn asks_rest(&self, pid: Pid, status: ExitStatus) -> bool {
-        let asks = match self.config.leftovers {
-            Leftovers::Kill { asked, .. } => asked || status.is_death_by(STOPPING),
-            Leftovers::Leave | Leftovers::Signal(_) => false,
-        };
-        asks && matches!(self.group_of(pid), Target::Group(_))
-    }
-
-    /// Why one ended that was asked to: a signal that foster did not send is somebody else's doing.
-    fn cause_in_stop(&self, status: ExitStatus, hup: bool) -> EndCause {
-        match status {
-            ExitStatus::Signal(_) if !self.shutdown.has_ended(status, hup) => {
-                EndCause::Unasked { crash: false }
-            }
-            ExitStatus::Signal(_) | ExitStatus::Code(_) => EndCause::Asked,
-        }
+        self.outbox.ask(target, self.shutdown.signal(&self.policy.stop));
     }
 
     /// Who gets a request to stop, if anyone does.
     fn stop_target(&self, pid: Pid, leader: Leader) -> Option<Target> {
-        let target = match (self.config.stop.to, leader) {
+        let target = match (self.policy.stop.to, leader) {
             (StopTo::LeaderFirst | StopTo::Leader, Leader::Alive) => Target::Process(pid),
-            (StopTo::LeaderFirst, Leader::Dead(_)) | (StopTo::Group, _) => self.group_of(pid),
+            (StopTo::LeaderFirst, Leader::Dead(_)) | (StopTo::Group, _) => self.policy.reach(pid),
             (StopTo::Leader, Leader::Dead(_)) => return None,
         };
         let alone = matches!(target, Target::Process(_)) && leader != Leader::Alive;
@@ -926,7 +926,7 @@ impl Context<'_> {
 
     /// When the time of a stop that begins now is up.
     fn stop_deadline(&self) -> Option<Instant> {
-        self.config.stop.timeout.map(|timeout| self.now + timeout)
+        self.policy.stop.timeout.map(|timeout| self.now + timeout)
     }
 
     /// Whether half of a stop's time is gone and nobody has asked the rest of the group.
@@ -934,14 +934,6 @@ impl Context<'_> {
         match rest {
             Rest::Spared { until } => until.is_some_and(|at| at <= self.now),
             Rest::Waited | Rest::Left { .. } => false,
-        }
-    }
-
-    /// The group that a leader leads; the leader alone where its group is foster's own.
-    fn group_of(&self, pid: Pid) -> Target {
-        match self.config.session {
-            Session::Group | Session::Own | Session::OwnWithTerminal => Target::Group(pid),
-            Session::Shared => Target::Process(pid),
         }
     }
 
@@ -959,9 +951,6 @@ impl Context<'_> {
         }
     }
 }
-
-/// Signals that stop a program, and so may be for all of a stop.
-const STOPPING: SignalSet = SignalSet::of(&[Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP]);
 
 /// The least time from the stop signal to SIGKILL for what is left of a run that another follows:
 /// whoever signals a whole cgroup has come to foster by then, and nobody notices a start that waits

@@ -1,15 +1,12 @@
 //! The stop of foster as a whole: who asked for it, how hard, and the code it ends with.
 
-use crate::config::Config;
-use crate::exit::ExitStatus;
-use crate::signal::{Signal, SignalSet};
+use crate::config::Stop;
+use crate::signal::Signal;
 
 /// How far the stop of foster has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shutdown {
     phase: Phase,
-    /// The signals that services got to stop them.
-    sent: SignalSet,
     /// How many SIGINTs asked for it: the second one kills.
     interrupts: u32,
     /// The code of the first service that did not end well.
@@ -23,7 +20,7 @@ enum Phase {
     /// Nobody asked.
     #[default]
     Running,
-    /// Services get this signal, and then some time.
+    /// Services get this signal, unless they have one of their own, and then some time.
     Stopping(Signal),
     /// Services get SIGKILL.
     Killing(Signal),
@@ -42,17 +39,10 @@ pub(super) enum Request {
 
 impl Shutdown {
     /// Takes in a request to stop, made by `signal`, that goes on as `sent`.
-    pub(super) fn request(
-        &mut self,
-        signal: Option<Signal>,
-        sent: Signal,
-        config: &Config,
-    ) -> Request {
+    pub(super) fn request(&mut self, signal: Option<Signal>, sent: Signal) -> Request {
         self.interrupts += u32::from(signal == Some(Signal::INT));
         match self.phase {
             Phase::Running => {
-                let sent = config.stop.signal.unwrap_or(sent);
-                self.sent.insert(sent);
                 self.phase = Phase::Stopping(sent);
                 Request::Begin
             }
@@ -60,14 +50,7 @@ impl Shutdown {
                 self.phase = Phase::Killing(sent);
                 Request::Kill
             }
-            Phase::Stopping(_) => {
-                // One more service that gave up sends nothing.
-                if signal.is_some() {
-                    self.sent.insert(sent);
-                }
-                Request::Repeat
-            }
-            Phase::Killing(_) => Request::Repeat,
+            Phase::Stopping(_) | Phase::Killing(_) => Request::Repeat,
         }
     }
 
@@ -91,11 +74,11 @@ impl Shutdown {
         }
     }
 
-    /// What services get to stop them.
-    pub(super) fn signal(&self, config: &Config) -> Signal {
+    /// What a service that is stopped like this gets.
+    pub(super) fn signal(&self, stop: &Stop) -> Signal {
         match self.phase {
-            Phase::Running => config.stop.unasked(),
-            Phase::Stopping(signal) | Phase::Killing(signal) => signal,
+            Phase::Running => stop.unasked(),
+            Phase::Stopping(signal) | Phase::Killing(signal) => stop.signal.unwrap_or(signal),
         }
     }
 
@@ -117,20 +100,5 @@ impl Shutdown {
     /// The code that foster ends with.
     pub(super) fn code(&self) -> u32 {
         self.code.unwrap_or(0)
-    }
-
-    /// Whether a service ended by one of the signals that were sent to stop it; `hup` says whether
-    /// HUP was among these, for the terminal that it had.
-    pub(super) fn has_ended(&self, status: ExitStatus, hup: bool) -> bool {
-        let hup = if hup { SignalSet::of(&[Signal::HUP]) } else { SignalSet::EMPTY };
-        status.is_death_by(self.sent.union(hup))
-    }
-
-    /// The code of a service that is down after having been asked to stop.
-    pub(super) fn code_after_stop(&self, status: ExitStatus, hup: bool, config: &Config) -> u32 {
-        if config.supervised && self.has_ended(status, hup) {
-            return 0;
-        }
-        config.success.fold(status.code())
     }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::config::{Config, JobControl, Session};
+use crate::config::{Config, JobControl, ServiceConfig, Session};
 use crate::process::{Comm, Pid, ServiceId};
 use crate::signal::Signal;
 use crate::time::Instant;
@@ -71,7 +71,8 @@ impl Slow {
     /// Takes in that a stop begins.
     pub(super) fn begin(&mut self, config: &Config, now: Instant) {
         // Whoever is killed by then is not told to be waited for just before.
-        let killed = config.stop.timeout.filter(|timeout| *timeout <= FIRST).unwrap_or_default();
+        let timeouts = config.services.iter().filter_map(|service| service.policy.stop.timeout);
+        let killed = timeouts.filter(|timeout| *timeout <= FIRST).max().unwrap_or_default();
         *self = Slow { began: now, tell_at: Some(now + killed + FIRST) };
     }
 
@@ -147,10 +148,11 @@ impl Supervisor {
     fn hurry(&self) -> Option<Hurry> {
         let interrupts = self.shutdown.interrupts_to_kill()?;
         // One that is dropped counts as none.
-        self.config.forward.rewrites.get(Signal::INT)?;
+        self.config.signals.rewrites.get(Signal::INT)?;
+        let shares = |service: &ServiceConfig| service.policy.session == Session::Group;
         let child_may_have_it = self.facts.terminal
-            && self.config.session == Session::Group
-            && self.config.job_control == JobControl::FollowChild;
+            && self.config.services.iter().any(shares)
+            && self.config.signals.job_control == JobControl::FollowChild;
         Some(Hurry { interrupts, by_key: !child_may_have_it })
     }
 }

@@ -54,9 +54,8 @@ impl Tie {
 /// Whether the child leads a group on foster's terminal, where the user may stop it.
 pub(super) fn follows_child(config: &Config, facts: Facts) -> bool {
     facts.terminal
-        && config.services.len() == 1
-        && config.job_control == JobControl::FollowChild
-        && config.session == Session::Group
+        && config.signals.job_control == JobControl::FollowChild
+        && config.only().is_some_and(|service| service.policy.session == Session::Group)
 }
 
 /// Whether the child is to have the terminal from the start. Where its input or output is something
@@ -76,7 +75,7 @@ impl Supervisor {
     pub(super) fn told_by_terminal(&mut self, signalled: Signalled, now: Instant) -> bool {
         let signal = signalled.signal;
         let wanted = |signal| {
-            self.config.forward.rewrites.get(signal).is_some()
+            self.config.signals.rewrites.get(signal).is_some()
                 && !self.facts.ignored.contains(signal)
         };
         match signal {
@@ -117,8 +116,8 @@ impl Supervisor {
     /// where a HUP of anybody else's is for the services, and nobody has HUP ignored (nohup).
     pub(super) fn is_end_of_terminal(&self, signalled: Signalled) -> bool {
         signalled.hung_up
-            && self.config.supervised
-            && self.config.forward.rewrites.get(Signal::HUP).is_some()
+            && self.config.keeps_any()
+            && self.config.signals.rewrites.get(Signal::HUP).is_some()
             && !self.facts.ignored.contains(Signal::HUP)
     }
 
@@ -145,7 +144,7 @@ impl Supervisor {
 
     /// Stops foster itself after a signal that says so.
     pub(super) fn suspend_on(&mut self, signal: Signal) {
-        match self.config.job_control {
+        match self.config.signals.job_control {
             JobControl::OnSignals(signals) if signals.contains(signal) => {
                 self.report(Report::Suspending);
                 self.outbox.push(Action::Suspend { group: None, job: None });
@@ -239,7 +238,7 @@ impl Supervisor {
         let [service] = self.services.as_slice() else { return None };
         let signal = service.died_of?;
         let code = 128 + u32::from(signal.number());
-        let dies = self.config.dies_with_child
+        let dies = self.config.signals.dies_with_child
             && !self.facts.init
             && !self.config.setup.boot
             && !self.shutdown.is_requested()
@@ -250,8 +249,8 @@ impl Supervisor {
     /// Whether services are in sessions of their own, where no key reaches them.
     fn runs_apart(&self) -> bool {
         self.facts.terminal
-            && self.config.job_control == JobControl::FollowChild
-            && self.config.session == Session::Own
+            && self.config.signals.job_control == JobControl::FollowChild
+            && self.config.services.iter().any(|it| it.policy.session == Session::Own)
     }
 }
 

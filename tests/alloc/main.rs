@@ -7,7 +7,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::time::Duration;
 
-use foster::config::{Argv, Config, ServiceConfig};
+use foster::config::{Argv, Config, Program};
 use foster::driver::{Backend, Driver, SIGNALS_AT_ONCE};
 use foster::exit::ExitStatus;
 use foster::process::{Comm, Mark, Pid, RunId, ServiceId};
@@ -110,7 +110,7 @@ impl Backend for World {
 #[test]
 fn nothing_is_allocated_once_foster_runs() {
     let services = SERVICES as u32;
-    let app = ServiceConfig::new(Argv::new(["app"]));
+    let app = Program::new(Argv::new(["app"]));
     let mut machine = Supervisor::new(Config::supervisor(vec![app; SERVICES]), Facts::default());
     let mut world = World { now: Instant::ZERO, news: None, pids: 1, survivor: None, orphan: None };
     let mut driver = Driver::new();

@@ -26,12 +26,12 @@ fn fails(world: &World, args: &[&str], text: &str) {
 fn a_command_alone_is_catatonits_defaults() {
     let config = config(&["app", "-g", "--", "y"]);
     assert_eq!(words(&config), ["app", "-g", "--", "y"]);
-    assert_eq!(config.forward.to, ForwardTo::Child);
+    assert_eq!(config.services[0].policy.forward, ForwardTo::Child);
     let dropped = "{SIGTSTP: None, SIGTTIN: None, SIGTTOU: None}";
-    assert_eq!(format!("{:?}", config.forward.rewrites), dropped);
-    assert_eq!(config.leftovers, Leftovers::Leave);
-    assert_eq!(config.session, Session::Group);
-    assert_eq!(config.job_control, JobControl::FollowChild);
+    assert_eq!(format!("{:?}", config.signals.rewrites), dropped);
+    assert_eq!(config.services[0].policy.leftovers, Leftovers::Leave);
+    assert_eq!(config.services[0].policy.session, Session::Group);
+    assert_eq!(config.signals.job_control, JobControl::FollowChild);
     let expected = StartFailure {
         not_found: 1,
         bad_interpreter: 1,
@@ -66,7 +66,10 @@ fn listen_pid_names_the_child_where_it_names_foster_in_any_way_of_strtol() {
 fn g_is_the_group() {
     for args in [&["-g", "app"][..], &["-gg", "--", "app"]] {
         let config = config(args);
-        assert_eq!((config.forward.to, words(&config)), (ForwardTo::Group, vec!["app".into()]));
+        assert_eq!(
+            (config.services[0].policy.forward, words(&config)),
+            (ForwardTo::Group, vec!["app".into()])
+        );
     }
 }
 
@@ -130,7 +133,7 @@ fn pause_runs_nothing_and_ends_with_0_on_term_or_int() {
         for signal in [Signal::TERM, Signal::INT] {
             let config = config(args);
             assert!(config.services.is_empty() && config.setup.subreaper);
-            assert_eq!(config.stop.requests, SignalSet::of(&[Signal::TERM, Signal::INT]));
+            assert_eq!(config.signals.requests, SignalSet::of(&[Signal::TERM, Signal::INT]));
             let mut machine = Supervisor::new(config, Facts::default());
             let mut told = |event: Event| {
                 machine.handle_event(event, Instant::ZERO);

@@ -94,32 +94,34 @@ fn under_their_names_nothing_is_stopped_restarted_or_killed_that_they_would_not(
             .with("WRAP_CMD", "api");
         let config = world.config(&[name, "app"]);
         assert_eq!(words(&config), ["app"]);
-        assert!(!config.supervised);
-        assert_eq!(config.stop.timeout, None);
+        assert!(!config.services[0].policy.kept);
+        assert_eq!(config.services[0].policy.stop.timeout, None);
         for number in 1..=64 {
             let signal = foster::signal::Signal::new(number).expect("1 to 64 are signals");
-            assert!(!config.stop.requests.contains(signal), "{name} {signal}");
+            assert!(!config.signals.requests.contains(signal), "{name} {signal}");
         }
-        assert!(!matches!(config.leftovers, Leftovers::Kill { .. }), "{name}");
-        assert!(!config.success.contains(3));
+        assert!(!matches!(config.services[0].policy.leftovers, Leftovers::Kill { .. }), "{name}");
+        assert!(!config.services[0].policy.success.contains(3));
         assert!(!config.log.verbose);
-        assert_ne!(config.session, Session::Own);
+        assert_ne!(config.services[0].policy.session, Session::Own);
     }
 }
 
 #[test]
 fn a_stop_timeout_adds_a_deadline() {
-    use foster::config::INIT_STOP_REQUESTS;
+    use foster::config::{INIT_STOP_REQUESTS, Stop};
     use std::time::Duration;
 
     for name in ["tini", "dumb-init", "catatonit"] {
-        let stop = |value: &str| {
-            World::new().with("FOSTER_STOP_TIMEOUT", value).config(&[name, "app"]).stop
+        let told = |value: &str| {
+            let config = World::new().with("FOSTER_STOP_TIMEOUT", value).config(&[name, "app"]);
+            (config.services[0].policy.stop, config.signals.requests)
         };
-        assert_eq!(stop("3s").timeout, Some(Duration::from_secs(3)));
-        assert_eq!(stop("3s").requests, INIT_STOP_REQUESTS);
-        assert_eq!(stop("infinity"), World::new().config(&[name, "app"]).stop);
-        assert_eq!(stop(""), World::new().config(&[name, "app"]).stop);
+        let usual = World::new().config(&[name, "app"]);
+        let usual = (usual.services[0].policy.stop, usual.signals.requests);
+        let limited = Stop { timeout: Some(Duration::from_secs(3)), ..usual.0 };
+        assert_eq!(told("3s"), (limited, INIT_STOP_REQUESTS));
+        assert_eq!((told("infinity"), told("")), (usual, usual));
         let said = World::new().with("FOSTER_STOP_TIMEOUT", "3").say(&[name, "app"]);
         let line = "foster: FOSTER_STOP_TIMEOUT: invalid duration '3': missing unit (try 3s)\n";
         assert_eq!((said.text.as_str(), said.code), (line, 125));
@@ -138,8 +140,12 @@ fn their_stops_have_the_targets_of_their_signals() {
     ] {
         let world = World::new().with("FOSTER_STOP_TIMEOUT", "3s").with("FOSTER_STOP_TO", "x");
         let config = world.config(args);
-        assert_eq!(config.stop.to, to, "{args:?}");
-        assert_eq!(config.forward.to == ForwardTo::Group, to == StopTo::Group, "{args:?}");
+        assert_eq!(config.services[0].policy.stop.to, to, "{args:?}");
+        assert_eq!(
+            config.services[0].policy.forward == ForwardTo::Group,
+            to == StopTo::Group,
+            "{args:?}"
+        );
     }
 }
 
@@ -152,12 +158,12 @@ fn foster_is_the_init_of_a_system_under_any_name() {
         assert!(!World::new().config(args).setup.boot, "{args:?}");
         let config = World::machine().config(args);
         assert!(config.setup.boot, "{args:?}");
-        let requests = config.stop.requests;
+        let requests = config.signals.requests;
         assert_eq!(requests.union(MACHINE_STOP_REQUESTS), requests, "{args:?}");
-        assert_eq!(config.stop.timeout, Some(STOP_TIMEOUT), "{args:?}");
+        assert_eq!(config.stop_timeout, Some(STOP_TIMEOUT), "{args:?}");
         for (text, timeout) in [("3s", Some(Duration::from_secs(3))), ("infinity", None)] {
             let world = World::machine().with("FOSTER_STOP_TIMEOUT", text);
-            assert_eq!(world.config(args).stop.timeout, timeout, "{args:?}");
+            assert_eq!(world.config(args).stop_timeout, timeout, "{args:?}");
         }
     }
 }

@@ -16,7 +16,7 @@ fn config(args: &[&str]) -> Config {
 }
 
 fn rewrites(args: &[&str]) -> String {
-    format!("{:?}", config(args).forward.rewrites)
+    format!("{:?}", config(args).signals.rewrites)
 }
 
 #[track_caller]
@@ -29,11 +29,11 @@ fn fails(args: &[&str], text: &str) {
 fn a_command_alone_gets_a_session_with_the_terminal() {
     let config = config(&["app", "-v", "--", "y"]);
     assert_eq!(words(&config), ["app", "-v", "--", "y"]);
-    assert_eq!(config.session, Session::OwnWithTerminal);
-    assert_eq!(config.forward.to, ForwardTo::Group);
-    assert_eq!(config.leftovers, Leftovers::Signal(Signal::TERM));
+    assert_eq!(config.services[0].policy.session, Session::OwnWithTerminal);
+    assert_eq!(config.services[0].policy.forward, ForwardTo::Group);
+    assert_eq!(config.services[0].policy.leftovers, Leftovers::Signal(Signal::TERM));
     let stops = SignalSet::of(&[Signal::TSTP, Signal::TTIN, Signal::TTOU]);
-    assert_eq!(config.job_control, JobControl::OnSignals(stops));
+    assert_eq!(config.signals.job_control, JobControl::OnSignals(stops));
     let expected = StartFailure {
         not_found: 2,
         bad_interpreter: 2,
@@ -63,10 +63,10 @@ fn single_child_stays_in_the_group_and_gets_its_signals_alone() {
         config(&["--s", "app"]),
         by_variable,
     ] {
-        assert_eq!(config.session, Session::Shared);
-        assert_eq!(config.forward.to, ForwardTo::Child);
+        assert_eq!(config.services[0].policy.session, Session::Shared);
+        assert_eq!(config.services[0].policy.forward, ForwardTo::Child);
         assert!(!config.setup.detach_terminal);
-        assert_eq!(format!("{:?}", config.forward.rewrites), "{}");
+        assert_eq!(format!("{:?}", config.signals.rewrites), "{}");
     }
 }
 
@@ -74,7 +74,10 @@ fn single_child_stays_in_the_group_and_gets_its_signals_alone() {
 fn only_the_exact_values_of_the_variables_count() {
     for value in ["", "1", "00", " 0", "no"] {
         let world = World::new().with("DUMB_INIT_SETSID", value);
-        assert_eq!(world.config(&["dumb-init", "app"]).session, Session::OwnWithTerminal);
+        assert_eq!(
+            world.config(&["dumb-init", "app"]).services[0].policy.session,
+            Session::OwnWithTerminal
+        );
     }
     for value in ["", "0", "11", " 1", "yes"] {
         let world = World::new().with("DUMB_INIT_DEBUG", value);
@@ -135,8 +138,11 @@ fn rewrites_are_read_by_sscanf_and_the_last_one_wins() {
 
 #[test]
 fn what_is_left_gets_term_as_it_is_rewritten() {
-    assert_eq!(config(&["-r15:2", "app"]).leftovers, Leftovers::Signal(Signal::INT));
-    assert_eq!(config(&["-r15:0", "app"]).leftovers, Leftovers::Leave);
+    assert_eq!(
+        config(&["-r15:2", "app"]).services[0].policy.leftovers,
+        Leftovers::Signal(Signal::INT)
+    );
+    assert_eq!(config(&["-r15:0", "app"]).services[0].policy.leftovers, Leftovers::Leave);
 }
 
 #[test]

@@ -6,11 +6,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::Path;
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::{env, fs};
 
 use foster::cli::Platform;
-use foster::config::{Argv, Config, JobControl, ServiceConfig};
+use foster::config::{Argv, Config, JobControl, Program, ServiceConfig};
 use foster::signal::{Signal, SignalSet};
 
 use crate::world::World;
@@ -49,7 +50,7 @@ fn case(args: &[OsString], world: &World) -> String {
 
 /// The settings that differ from those of a plain command.
 fn differences(config: &Config) -> String {
-    let usual = settings(&Config::init(ServiceConfig::new(Argv::default())));
+    let usual = settings(&Config::init(Program::new(Argv::default())));
     let differ = settings(config).into_iter().filter(|setting| !usual.contains(setting));
     let differ = differ.map(|(name, value)| format!("{name} {value}"));
     differ.collect::<Vec<_>>().join("; ")
@@ -57,36 +58,42 @@ fn differences(config: &Config) -> String {
 
 /// Each setting by its name, those of services in their order.
 fn settings(config: &Config) -> Vec<(String, String)> {
+    let policy = config.services.first().map(|service| Rc::clone(&service.policy));
+    let policy = policy.unwrap_or_default();
+    let alike = |other: &ServiceConfig| {
+        other.policy == policy && other.policy.stop.timeout == config.stop_timeout
+    };
+    assert!(config.services.iter().all(alike), "{config:?}");
     let mut all = Vec::new();
     let mut add = |name: &str, value: &dyn std::fmt::Debug| {
         all.push((name.to_owned(), format!("{value:?}")));
     };
     for service in &config.services {
-        let words: Vec<_> = service.argv.words().map(String::from_utf8_lossy).collect();
-        add("run", &(&service.name, words, service.port, service.in_shell));
+        let words: Vec<_> = service.program.argv.words().map(String::from_utf8_lossy).collect();
+        add("run", &(&service.name, words, service.program.port, service.program.in_shell));
     }
     add("app host", &config.app_host);
-    add("supervised", &config.supervised);
-    add("restart", &config.restart);
-    add("backoff", &config.backoff.first);
-    add("backoff max", &config.backoff.max);
-    add("healthy after", &config.backoff.healthy_after);
-    add("max restarts", &config.backoff.max_restarts);
-    add("stop requests", &signals(config.stop.requests));
-    add("stop signal", &config.stop.signal);
-    add("stop timeout", &config.stop.timeout);
-    add("stop to", &config.stop.to);
-    add("forward to", &config.forward.to);
-    add("rewrites", &config.forward.rewrites);
-    add("success", &config.success);
+    add("supervised", &policy.kept);
+    add("restart", &policy.restart);
+    add("backoff", &policy.backoff.first);
+    add("backoff max", &policy.backoff.max);
+    add("healthy after", &policy.backoff.healthy_after);
+    add("max restarts", &policy.backoff.max_restarts);
+    add("stop requests", &signals(config.signals.requests));
+    add("stop signal", &policy.stop.signal);
+    add("stop timeout", &config.stop_timeout);
+    add("stop to", &policy.stop.to);
+    add("forward to", &policy.forward);
+    add("rewrites", &config.signals.rewrites);
+    add("success", &policy.success);
     add("start failure", &config.start_failure);
-    add("leftovers", &config.leftovers);
-    add("session", &config.session);
-    match config.job_control {
+    add("leftovers", &policy.leftovers);
+    add("session", &policy.session);
+    match config.signals.job_control {
         JobControl::FollowChild => add("job control", &"follows child"),
         JobControl::OnSignals(set) => add("job control", &signals(set)),
     }
-    add("dies with child", &config.dies_with_child);
+    add("dies with child", &config.signals.dies_with_child);
     let setup = &config.setup;
     add("subreaper", &(setup.subreaper, setup.needs_subreaper));
     add("parent death signal", &setup.parent_death_signal);
@@ -119,11 +126,9 @@ fn write_down(case: &str, settings: &str) {
     let _guard = ONE_AT_A_TIME.lock();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cli/frozen.txt");
     let text = fs::read_to_string(&path).expect("it is there");
-    let line = format!("{case}{ARROW}{settings}");
-    let mut lines: BTreeSet<&str> = text.lines().collect();
-    lines.insert(&line);
-    let lines: BTreeMap<_, _> =
-        lines.into_iter().filter_map(|line| line.split_once(ARROW)).collect();
+    let mut lines: BTreeMap<_, _> =
+        text.lines().filter_map(|line| line.split_once(ARROW)).collect();
+    lines.insert(case, settings);
     let text: String = lines.iter().map(|(a, b)| format!("{a}{ARROW}{b}\n")).collect();
     fs::write(&path, text).expect("it can be written");
 }

@@ -16,21 +16,21 @@ fn config(args: &[&str]) -> Config {
 }
 
 fn codes(config: &Config) -> Vec<u32> {
-    (0..256).filter(|code| config.success.contains(*code)).collect()
+    (0..256).filter(|code| config.services[0].policy.success.contains(*code)).collect()
 }
 
 #[test]
 fn a_command_alone_is_tinis_defaults() {
     let config = config(&["app", "-x", "--", "y"]);
     assert_eq!(words(&config), ["app", "-x", "--", "y"]);
-    assert_eq!(config.forward.to, ForwardTo::Child);
+    assert_eq!(config.services[0].policy.forward, ForwardTo::Child);
     let mut rewrites = Rewrites::default();
     rewrites.set(Signal::TTIN, None);
     rewrites.set(Signal::TTOU, None);
-    assert_eq!(config.forward.rewrites, rewrites);
-    assert_eq!(config.leftovers, Leftovers::Leave);
-    assert_eq!(config.session, Session::Group);
-    assert_eq!(config.job_control, JobControl::FollowChild);
+    assert_eq!(config.signals.rewrites, rewrites);
+    assert_eq!(config.services[0].policy.leftovers, Leftovers::Leave);
+    assert_eq!(config.services[0].policy.session, Session::Group);
+    assert_eq!(config.signals.job_control, JobControl::FollowChild);
     let expected = StartFailure {
         not_found: 127,
         bad_interpreter: 127,
@@ -52,7 +52,7 @@ fn options_cluster_and_take_their_values_attached_or_apart() {
     let config = config(&["-sgwvp", "SIGUSR1", "-e1", "-e", "143", "--", "--", "app"]);
     assert_eq!(words(&config), ["--", "app"]);
     assert!(config.setup.subreaper);
-    assert_eq!(config.forward.to, ForwardTo::Group);
+    assert_eq!(config.services[0].policy.forward, ForwardTo::Group);
     assert!(config.log.warn_of_orphans);
     assert_eq!(config.log.level, Level::Info);
     assert_eq!(config.setup.parent_death_signal, Some(Signal::USR1));
@@ -63,7 +63,7 @@ fn options_cluster_and_take_their_values_attached_or_apart() {
 fn options_end_at_the_first_operand() {
     let config = config(&["-v", "sh", "-c", "x", "-g"]);
     assert_eq!(words(&config), ["sh", "-c", "x", "-g"]);
-    assert_eq!(config.forward.to, ForwardTo::Child);
+    assert_eq!(config.services[0].policy.forward, ForwardTo::Child);
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn tini_subreaper_and_kill_process_group_count_as_soon_as_they_are_set() {
         let world = World::new().with("TINI_SUBREAPER", value);
         assert!(world.config(&["tini", "app"]).setup.subreaper);
         let world = World::new().with("TINI_KILL_PROCESS_GROUP", value);
-        assert_eq!(world.config(&["tini", "app"]).forward.to, ForwardTo::Group);
+        assert_eq!(world.config(&["tini", "app"]).services[0].policy.forward, ForwardTo::Group);
     }
 }
 

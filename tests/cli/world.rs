@@ -107,7 +107,7 @@ impl Surroundings for World {
 /// The words of the one command.
 pub fn words(config: &Config) -> Vec<String> {
     let [service] = &config.services[..] else { panic!("{:?}", config.services) };
-    service.argv.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
+    service.program.argv.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect()
 }
 
 /// The lines for a report, logged by process 7.

@@ -175,7 +175,7 @@ pub fn ending(sim: &Sim) -> Vec<Op> {
     all.extend((0..crowd).rev().flat_map(|who| [Op::Unstick(who), Op::Finish(who)]));
     all.extend([Op::Signal(Signal::QUIT, None, false), Op::Signal(Signal::TERM, None, false)]);
     // INT may be rewritten or dropped, and then only the patient get anywhere.
-    let patient = sim.machine.config().stop.timeout.is_none();
+    let patient = sim.machine.config().services[0].policy.stop.timeout.is_none();
     let times = if patient { 2 } else { 0 };
     all.extend([Op::Signal(Signal::INT, None, false)].repeat(times));
     // More than once, as whoever comes meanwhile takes someone's place.
@@ -196,7 +196,7 @@ pub fn ending(sim: &Sim) -> Vec<Op> {
 /// Whether this names the one command that foster runs.
 fn is_command(sim: &Sim, who: usize) -> bool {
     let crowd = sim.world.crowd();
-    !sim.machine.config().supervised
+    !sim.machine.config().services[0].policy.kept
         && !sim.machine.is_stopping()
         && crowd > 0
         && sim.world.insiders().nth(who % crowd).is_some_and(|process| process.leader)

@@ -3,43 +3,15 @@
 //! purpose writes it anew, by `FOSTER_FREEZE=1 cargo test --test model`, and says why.
 
 use std::collections::BTreeMap;
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::path::Path;
 use std::sync::Mutex;
 use std::{env, fs, thread};
 
-use foster::supervisor::Action;
-use foster::time::Instant;
-
 use crate::chance::{Dice, init, step, supervised};
+use crate::digest::Digest;
 use crate::trace::Setup;
 use crate::world::World;
-
-/// A number that stands for all that foster did and said, and when: FNV-1a over its text, which, as
-/// opposed to the numbers of variants, stays when others join.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Digest(u64);
-
-impl Default for Digest {
-    fn default() -> Digest {
-        Digest(0xcbf2_9ce4_8422_2325)
-    }
-}
-
-impl Write for Digest {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        for byte in text.bytes() {
-            self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-        }
-        Ok(())
-    }
-}
-
-impl Digest {
-    pub fn take_in(&mut self, at: Instant, action: &Action) {
-        let _ = writeln!(self, "{} {action:?}", at.as_nanos());
-    }
-}
 
 /// The worlds of a scenario, one after the other in each test.
 impl Drop for World {
@@ -94,7 +66,7 @@ fn run_worlds(kind: &str, setup: impl Fn(&mut Dice) -> Setup) {
 #[track_caller]
 fn assert_frozen(name: &str, digest: Digest) {
     let known: BTreeMap<_, _> = FROZEN.lines().filter_map(|line| line.rsplit_once(' ')).collect();
-    let now = format!("{:016x}", digest.0);
+    let now = digest.to_string();
     match env::var("FOSTER_FREEZE").as_deref() {
         Ok("1") => write_down(name, &now),
         // A deliberate bug is to be found by somebody who knows that it is one.

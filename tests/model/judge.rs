@@ -9,7 +9,7 @@ use std::fmt::Write;
 use std::rc::Rc;
 use std::time::Duration;
 
-use foster::config::{Config, ForwardTo, JobControl, Leftovers, Restart, Session, StopTo};
+use foster::config::{Config, ForwardTo, JobControl, Leftovers, Policy, Restart, Session, StopTo};
 use foster::exit::{ExitStatus, MachineEnd};
 use foster::process::{Mark, Pid, RunId, ServiceId, Target};
 use foster::signal::{Signal, SignalSet};
@@ -24,6 +24,8 @@ use crate::kernel::{FOSTER, Kernel, Life, NOT_PERMITTED, OUTSIDE, Process};
 #[derive(Clone, Debug)]
 pub struct Judge {
     config: Rc<Config>,
+    /// How all services are kept: by one policy, in these worlds.
+    policy: Rc<Policy>,
     pub services: Vec<Account>,
     /// Since when foster is to come down.
     pub stop: Option<StopOrder>,
@@ -164,8 +166,10 @@ pub struct Machine {
 impl Judge {
     pub fn new(config: Rc<Config>, on_terminal: bool) -> Judge {
         let count = config.services.len();
+        let policy = config.services.first().map(|service| Rc::clone(&service.policy));
         Judge {
             config,
+            policy: policy.unwrap_or_default(),
             services: vec![Account::default(); count],
             stop: None,
             waits: None,
@@ -300,7 +304,7 @@ impl Judge {
                 let own = account.last.is_some()
                     && account.run.is_some_and(|run| match group {
                         Some(group) => group == run.pid,
-                        None => !self.config.supervised,
+                        None => !self.policy.kept,
                     });
                 self.check(hasty && own, || format!("foster looks whom {service:?} left"));
             }
@@ -378,7 +382,7 @@ impl Judge {
 
     /// With mortal children a stop ends in time, and so does what follows it on a machine.
     fn check_bound(&mut self, now: Instant, kernel: &Kernel) {
-        let Some(timeout) = self.config.stop.timeout else { return };
+        let Some(timeout) = self.policy.stop.timeout else { return };
         let Machine { asked, killed, .. } = self.machine;
         // Whoever comes to a machine behind the last SIGKILL is waited for and not killed.
         let last = if self.hung || self.visited { KILL_PATIENCE } else { MOMENTS };
@@ -401,7 +405,7 @@ impl Judge {
         let begun = self.stop.is_some() && !std::mem::replace(&mut self.seen, self.stop.is_some());
         let runs = || self.services.iter().filter_map(|account| account.run);
         let begun = begun || runs().any(|run| run.left && run.kill_at == Some(Some(now)));
-        let hasty = begun && self.config.stop.timeout == Some(Duration::ZERO);
+        let hasty = begun && self.policy.stop.timeout == Some(Duration::ZERO);
         if let Some(at) = machine.poll_timeout().filter(|_| quiet && !hasty) {
             self.check(at > now, || format!("at {now} the next deadline is {at}"));
         }
@@ -428,7 +432,7 @@ impl Judge {
                 }
                 State::Killing { pid, .. } => run.is_some_and(|run| {
                     // A leader that is dead and leads nothing cannot be killed.
-                    let nobody = run.ended.is_some() && self.config.session == Session::Shared;
+                    let nobody = run.ended.is_some() && self.policy.session == Session::Shared;
                     run.pid == pid && (run.killed || nobody)
                 }),
                 State::Backoff { retry_at } => {
@@ -496,7 +500,7 @@ impl Judge {
     }
 
     fn spawned(&mut self, service: ServiceId, pid: Pid, run: RunId, now: Instant) {
-        let timeout = self.config.stop.timeout;
+        let timeout = self.policy.stop.timeout;
         let stop = self.stop;
         let account = &mut self.services[service.index()];
         account.last = Some(run);
@@ -519,8 +523,8 @@ impl Judge {
     /// A service is to get the stop signal, and CONT behind it.
     fn owe_stop(&mut self, service: ServiceId, now: Instant) {
         let Some(stop) = self.stop else { return };
-        let first = self.config.stop.to == StopTo::LeaderFirst;
-        let leads = self.config.session != Session::Shared;
+        let first = self.policy.stop.to == StopTo::LeaderFirst;
+        let leads = self.policy.session != Session::Shared;
         if let Some(run) = &mut self.services[service.index()].run {
             run.spared = (first && leads).then_some(now);
         }
@@ -531,7 +535,7 @@ impl Judge {
     /// A service is to get a request to stop, if there is anyone to get it.
     fn owe_request(&mut self, service: ServiceId, signal: Signal) {
         let Some(run) = self.services[service.index()].run else { return };
-        let group = match self.config.stop.to {
+        let group = match self.policy.stop.to {
             StopTo::Group => true,
             StopTo::LeaderFirst => run.ended.is_some(),
             StopTo::Leader => false,
@@ -541,21 +545,21 @@ impl Judge {
 
     /// Whether half of the time of a stop is gone.
     fn is_half_over(&self, run: Run, now: Instant) -> bool {
-        let half = self.config.stop.timeout.map(|timeout| timeout / 2);
+        let half = self.policy.stop.timeout.map(|timeout| timeout / 2);
         half.zip(run.spared).is_some_and(|(half, since)| since + half <= now)
     }
 
     fn leader_ended(&mut self, service: ServiceId, status: ExitStatus, now: Instant) {
         let stop_signal = self.stop.map(|stop| stop.signal);
         let at_once = self.stop.is_some_and(|stop| stop.at_once);
-        let config = Rc::clone(&self.config);
+        let policy = Rc::clone(&self.policy);
         let account = &mut self.services[service.index()];
         let Some(run) = &mut account.run else { return };
         run.ended = Some(status);
         if run.kill_at.is_none() {
             let since = run.since;
-            let follows = matches!(config.leftovers, Leftovers::Kill { .. });
-            let success = config.success.contains(status.code());
+            let follows = matches!(policy.leftovers, Leftovers::Kill { .. });
+            let success = policy.success.contains(status.code());
             let hasty = follows && success && now.since(since) < Duration::from_secs(3);
             let hasty = hasty && !status.is_death_by(SignalSet::of(&STOPS));
             account.told &= hasty && account.row;
@@ -570,15 +574,15 @@ impl Judge {
         }
         let by_hup = account.got_hup && status.is_death_by(SignalSet::of(&[Signal::HUP]));
         let by_request = status.is_death_by(self.sent) || by_hup;
-        account.code = match config.supervised {
+        account.code = match policy.kept {
             true if run.killed => 128 + 9,
             // It could not be killed, and was given up: it ends like any orphan.
             false if run.killed && account.unkillable => 128 + 9,
             true if by_request => 0,
-            true | false => config.success.fold(status.code()),
+            true | false => policy.success.fold(status.code()),
         };
         // Now the rest of its group is on its own, where it is waited for.
-        let waited = matches!(config.leftovers, Leftovers::Kill { .. });
+        let waited = matches!(policy.leftovers, Leftovers::Kill { .. });
         if run.spared.take().is_some() && waited && !run.killed && !at_once {
             let signal = stop_signal.expect("it is asked to come down");
             self.owe(service, true, signal, None);
@@ -589,16 +593,16 @@ impl Judge {
     /// What a run left that ended unasked is asked to end first where that is wanted, or where the
     /// leader died of what stops programs; until the restart, or for as long as a stop takes.
     fn leaves(&mut self, service: ServiceId, status: ExitStatus, now: Instant) {
-        let config = Rc::clone(&self.config);
-        let Leftovers::Kill { asked, .. } = config.leftovers else { return };
+        let policy = Rc::clone(&self.policy);
+        let Leftovers::Kill { asked, .. } = policy.leftovers else { return };
         let stopped = status.is_death_by(SignalSet::of(&STOPS));
-        if config.session == Session::Shared || !(asked || stopped) {
+        if policy.session == Session::Shared || !(asked || stopped) {
             return;
         }
         let account = &mut self.services[service.index()];
         let until = match account.due {
             Some(due) => Some(due.max(now + Duration::from_millis(100))),
-            None => config.stop.timeout.map(|timeout| now + timeout),
+            None => policy.stop.timeout.map(|timeout| now + timeout),
         };
         account.asked_orphans.clear();
         // No HUP goes behind that.
@@ -616,52 +620,52 @@ impl Judge {
 
     /// What is left of a run gets this.
     fn left_signal(&self) -> Signal {
-        self.config.stop.signal.unwrap_or(Signal::TERM)
+        self.policy.stop.signal.unwrap_or(Signal::TERM)
     }
 
     /// Who is waited for from now on is told of after a second.
     fn tell_from(&mut self, now: Instant) {
         // Whoever is killed by then is not told of before.
         let second = Duration::from_secs(1);
-        let killed = self.config.stop.timeout.filter(|timeout| *timeout <= second);
+        let killed = self.policy.stop.timeout.filter(|timeout| *timeout <= second);
         self.tell_by = Some(now + killed.unwrap_or_default() + second);
     }
 
     /// A run ended that was not asked to, or a start failed.
     fn ended(&mut self, service: ServiceId, code: u32, since: Instant, now: Instant) {
-        let config = Rc::clone(&self.config);
+        let policy = Rc::clone(&self.policy);
         let stopping = self.stop.is_some();
         let account = &mut self.services[service.index()];
-        account.code = config.success.fold(code);
+        account.code = policy.success.fold(code);
         account.over = stopping
-            || match config.restart {
+            || match policy.restart {
                 Restart::Never => true,
-                Restart::OnFailure => config.success.contains(code),
+                Restart::OnFailure => policy.success.contains(code),
                 Restart::Always => false,
             };
         if account.over {
             return;
         }
         let failed_start = account.run.is_none();
-        if !failed_start && now.since(since) >= config.backoff.healthy_after
-            || failed_start && config.backoff.healthy_after.is_zero()
+        if !failed_start && now.since(since) >= policy.backoff.healthy_after
+            || failed_start && policy.backoff.healthy_after.is_zero()
         {
             account.restarts = 0;
         }
-        if config.backoff.max_restarts == Some(account.restarts) {
+        if policy.backoff.max_restarts == Some(account.restarts) {
             account.over = true;
             // One that gives up stops the others, once nothing of it is left: where there was
             // nothing, at once.
             if failed_start {
-                self.begin_stop(config.stop.signal.unwrap_or(Signal::TERM), now);
+                self.begin_stop(policy.stop.signal.unwrap_or(Signal::TERM), now);
             }
             return;
         }
-        let mut delay = config.backoff.first;
+        let mut delay = policy.backoff.first;
         for _ in 0..account.restarts {
-            delay = delay.saturating_mul(2).min(config.backoff.max);
+            delay = delay.saturating_mul(2).min(policy.backoff.max);
         }
-        delay = delay.min(config.backoff.max);
+        delay = delay.min(policy.backoff.max);
         if failed_start || now.since(since) < Duration::from_millis(100) {
             delay = delay.max(Duration::from_millis(10));
         }
@@ -675,14 +679,14 @@ impl Judge {
             return;
         }
         let follows = self.follows_child();
-        let sent = match self.config.forward.rewrites.get(signal) {
+        let sent = match self.config.signals.rewrites.get(signal) {
             Some(sent) => sent,
             // Ctrl-Z stops the child, whatever becomes of a TSTP.
             None if signal == Signal::TSTP && signalled.by_kernel && follows => signal,
             None => return,
         };
-        if signalled.hung_up && self.config.supervised {
-            return self.begin_stop(self.config.stop.signal.unwrap_or(Signal::TERM), now);
+        if signalled.hung_up && self.policy.kept {
+            return self.begin_stop(self.policy.stop.signal.unwrap_or(Signal::TERM), now);
         }
         let uses = [Signal::TTIN, Signal::TTOU].contains(&signal);
         if signalled.by_kernel && follows && uses {
@@ -699,7 +703,7 @@ impl Judge {
             Signal::CONT => self.halted = false,
             _ => {}
         }
-        let requests = self.config.stop.requests;
+        let requests = self.config.signals.requests;
         let again = (self.stop.is_some() || self.waits.is_some()) && signal == Signal::INT;
         // A window that changes its size asks nobody to stop.
         let resize = signal == Signal::WINCH && signalled.by_kernel;
@@ -721,7 +725,7 @@ impl Judge {
             None => sent,
         };
         match &mut self.stop {
-            None => self.begin_stop(self.config.stop.signal.unwrap_or(sent), now),
+            None => self.begin_stop(self.policy.stop.signal.unwrap_or(sent), now),
             Some(stop) if signal == Signal::INT && self.interrupts >= 2 => stop.at_once = true,
             // There is nothing harder than SIGKILL.
             Some(stop) if stop.at_once => {}
@@ -758,13 +762,13 @@ impl Judge {
         self.stop = Some(StopOrder { at: now, signal, at_once: false });
         self.tell_from(now);
         self.sent.insert(signal);
-        let timeout = self.config.stop.timeout;
+        let timeout = self.policy.stop.timeout;
         for index in 0..self.services.len() {
             let service = ServiceId(index as u32);
             let account = &mut self.services[index];
             // What it died of may have been for all of foster's cgroup, and so may this.
             let by_request = ExitStatus::Code(account.code).is_death_by(self.sent);
-            if account.due.take().is_some() && self.config.supervised && by_request {
+            if account.due.take().is_some() && self.policy.kept && by_request {
                 account.code = 0;
             }
             let Some(run) = account.run.as_mut().filter(|run| !run.killed) else { continue };
@@ -779,23 +783,23 @@ impl Judge {
 
     /// Whether the only child is in foster's session, where the terminal may stop it.
     fn follows_child(&self) -> bool {
-        let leads = self.config.session == Session::Group && self.services.len() == 1;
-        self.on_terminal && leads && self.config.job_control == JobControl::FollowChild
+        let leads = self.policy.session == Session::Group && self.services.len() == 1;
+        self.on_terminal && leads && self.config.signals.job_control == JobControl::FollowChild
     }
 
     /// Whether no key reaches what foster runs.
     fn runs_apart(&self) -> bool {
-        let follows = self.config.job_control == JobControl::FollowChild;
-        self.on_terminal && follows && self.config.session == Session::Own
+        let follows = self.config.signals.job_control == JobControl::FollowChild;
+        self.on_terminal && follows && self.policy.session == Session::Own
     }
 
     fn owe_all(&mut self, signal: Signal, value: Option<u64>, by_key: bool, for_all: bool) {
-        if self.config.session == Session::Shared && by_key {
+        if self.policy.session == Session::Shared && by_key {
             return;
         }
         // On a terminal, which stops all of a group, all of it is to go on.
         let follows = self.follows_child();
-        let group = self.config.forward.to == ForwardTo::Group || follows && signal == Signal::CONT;
+        let group = self.policy.forward == ForwardTo::Group || follows && signal == Signal::CONT;
         for index in 0..self.services.len() {
             let service = ServiceId(index as u32);
             let account = &self.services[index];
@@ -813,7 +817,7 @@ impl Judge {
     /// get it.
     fn owe(&mut self, service: ServiceId, group: bool, signal: Signal, value: Option<u64>) {
         let Some(run) = self.services[service.index()].run else { return };
-        let group = group && self.config.session != Session::Shared;
+        let group = group && self.policy.session != Session::Shared;
         let target = if group { Target::Group(run.pid) } else { Target::Process(run.pid) };
         if (group || run.ended.is_none()) && !self.services[service.index()].unkillable {
             self.owed.push((target, signal, value));
@@ -853,11 +857,11 @@ impl Judge {
 
     /// Whether what escaped a group is killed too, where it is known, and whether it is.
     fn kills_orphans(&self) -> bool {
-        matches!(self.config.leftovers, Leftovers::Kill { orphans: true, .. })
+        matches!(self.policy.leftovers, Leftovers::Kill { orphans: true, .. })
     }
 
     fn clears(&self) -> bool {
-        self.config.supervised && self.kills_orphans()
+        self.policy.kept && self.kills_orphans()
     }
 
     /// Whether a process has an ancestor that foster must leave alone, so that it never became
@@ -919,7 +923,7 @@ impl Judge {
     /// SIGKILL never comes before the deadline, unless the leader ended by itself.
     fn may_kill_run(&mut self, service: ServiceId, target: Target, now: Instant) {
         let at_once = self.stop.is_some_and(|stop| stop.at_once);
-        let stopped = self.config.supervised && self.stop.is_some();
+        let stopped = self.policy.kept && self.stop.is_some();
         let account = &mut self.services[service.index()];
         let Some(run) = &mut account.run else { return };
         let allowed = match run.kill_at {
@@ -958,7 +962,7 @@ impl Judge {
         let only = self.services.len() == 1;
         let unknown = !process.badge && (process.hidden || !self.readable);
         let service = match self.owner(process) {
-            _ if !self.config.supervised => Some(ServiceId(0)),
+            _ if !self.policy.kept => Some(ServiceId(0)),
             _ if unknown => only.then_some(ServiceId(0)),
             owner => owner,
         };
@@ -1040,7 +1044,7 @@ impl Judge {
             }
             None => {
                 let ended = self.services[service.index()].run.is_some_and(|r| r.ended.is_some());
-                let parting = matches!(self.config.leftovers, Leftovers::Signal(s) if s == signal);
+                let parting = matches!(self.policy.leftovers, Leftovers::Signal(s) if s == signal);
                 let place = self.may_go_on.iter().position(|may| *may == signal);
                 if let Some(place) = place {
                     self.may_go_on.remove(place);
@@ -1068,8 +1072,8 @@ impl Judge {
         let Some(service) = self.leads(pid) else { return };
         let account = &mut self.services[service.index()];
         let stopped = account.run.take().is_some_and(|run| run.kill_at.is_some());
-        let waits = matches!(self.config.leftovers, Leftovers::Kill { .. })
-            && self.config.session != Session::Shared
+        let waits = matches!(self.policy.leftovers, Leftovers::Kill { .. })
+            && self.policy.session != Session::Shared
             && !self.services[service.index()].unkillable;
         let member = self.free_member(pid, kernel);
         self.check(!waits || member.is_none(), || {
@@ -1100,7 +1104,7 @@ impl Judge {
 
     /// Whether all who live on a machine have had their time.
     fn may_hurry_all(&self, now: Instant) -> bool {
-        let timeout = self.config.stop.timeout;
+        let timeout = self.policy.stop.timeout;
         let due = |(at, _)| timeout.is_some_and(|timeout| at + timeout <= now);
         self.machine.asked.is_some_and(due) || self.stop.is_some_and(|stop| stop.at_once)
     }
@@ -1205,13 +1209,13 @@ impl Judge {
             Report::StopRequested { signal: Some(_) } => self.stop_told = true,
             Report::StopRequested { signal: None } => {
                 self.stop_told = true;
-                let max = self.config.backoff.max_restarts;
+                let max = self.policy.backoff.max_restarts;
                 let failed = self.services.iter().any(|account| {
                     account.over && account.run.is_none() && Some(account.restarts) == max
                 });
                 self.check(failed, || "a stop that nobody asked for".into());
                 let late = self.take_back_ends();
-                self.begin_stop(self.config.stop.signal.unwrap_or(Signal::TERM), now);
+                self.begin_stop(self.policy.stop.signal.unwrap_or(Signal::TERM), now);
                 for (service, status) in late {
                     self.leader_ended(service, status, now);
                 }
@@ -1244,7 +1248,7 @@ impl Judge {
             self.check(leader, || format!("{who:?} is not who is waited for of {run:?}"));
             let right = match wait {
                 Wait::Stop { left, hurry } => {
-                    let dropped = self.config.forward.rewrites.get(Signal::INT).is_none();
+                    let dropped = self.config.signals.rewrites.get(Signal::INT).is_none();
                     let more = if self.interrupts == 0 { 2 } else { 1 };
                     let wanted = (!dropped).then_some(more);
                     !run.killed

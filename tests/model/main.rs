@@ -8,12 +8,14 @@ use std::fmt::Arguments;
 use std::io::{self, Write};
 
 mod chance;
+mod digest;
 mod exhaustive;
 mod frozen;
 mod judge;
 mod kernel;
 mod mutants;
 mod op;
+mod policies;
 mod random;
 mod scenarios;
 mod states;

@@ -70,7 +70,7 @@ const MUTANTS: [Mutant; 82] = [
     (
         "nobody looks whom a run left behind",
         "service.rs",
-        "if group.is_some() || !cx.config.supervised {",
+        "if group.is_some() || !cx.policy.kept {",
         "if false {",
     ),
     (
@@ -82,8 +82,8 @@ const MUTANTS: [Mutant; 82] = [
     (
         "a run just as long as healthy is not healthy",
         "restart.rs",
-        "if ran >= config.backoff.healthy_after",
-        "if ran > config.backoff.healthy_after",
+        "if ran >= policy.backoff.healthy_after",
+        "if ran > policy.backoff.healthy_after",
     ),
     ("what fails at once is started again at once", "restart.rs", "delay = delay.max(BREATH);", ""),
     ("a run of a moment counts as none", "restart.rs", "if ran < HASTY {", "if ran <= HASTY {"),
@@ -102,7 +102,7 @@ const MUTANTS: [Mutant; 82] = [
     (
         "a request to stop may go on before it is told",
         "forward.rs",
-        "passing.without(config.stop.requests)",
+        "passing.without(config.signals.requests)",
         "passing",
     ),
     (
@@ -114,8 +114,8 @@ const MUTANTS: [Mutant; 82] = [
     (
         "what goes on as another signal may go on before it is told",
         "forward.rs",
-        "config.forward.rewrites.get(*signal) == Some(*signal)",
-        "config.forward.rewrites.get(*signal).is_some()",
+        "config.signals.rewrites.get(*signal) == Some(*signal)",
+        "config.signals.rewrites.get(*signal).is_some()",
     ),
     (
         "what is to be overlooked may go on before it is told",
@@ -144,18 +144,18 @@ const MUTANTS: [Mutant; 82] = [
     (
         "the leader is reaped before its group is killed",
         "service.rs",
-        "self.end_group(pid, cx);\n            cx.reap(pid);\n",
-        "cx.reap(pid);\n            self.end_group(pid, cx);\n",
+        "            cx.send(target, signal);\n        }\n        cx.reap(pid);\n",
+        "            let _ = cx.reap(pid);\n            cx.send(target, signal);\n        } else {\n            cx.reap(pid);\n        }\n",
     ),
     (
         "a service is down when its leader is",
-        "service.rs",
-        "Leftovers::Kill { .. } => true,",
-        "Leftovers::Kill { .. } => false,",
+        "../config/policy.rs",
+        "Leftovers::Kill { .. } => After::Wait,",
+        "Leftovers::Kill { .. } => After::Clean,",
     ),
     (
         "what is left is killed though the leader died of a stop",
-        "service.rs",
+        "../config/policy.rs",
         "asked || status.is_death_by(STOPPING)",
         "asked",
     ),
@@ -174,13 +174,13 @@ const MUTANTS: [Mutant; 82] = [
     (
         "what escaped is killed when the group is gone, before its time is up",
         "service.rs",
-        "left && config.clears_orphans()",
-        "left && config.services.is_empty()",
+        "left && policy.kills_orphans(false)",
+        "left && !policy.kept",
     ),
     (
         "what is left gets the stop signal once more in the stop",
         "service.rs",
-        "is_left && signal == cx.config.stop.unasked()",
+        "is_left && signal == cx.policy.stop.unasked()",
         "is_left && signal == Signal::KILL",
     ),
     (
@@ -192,7 +192,7 @@ const MUTANTS: [Mutant; 82] = [
     (
         "what died of the signal of a stop before that has crashed",
         "service.rs",
-        "        self.code = cx.shutdown.code_after_stop(status, false, cx.config);\n        State::Down",
+        "        self.code = self.code_after_stop(status, cx.policy);\n        State::Down",
         "        let _ = (cx, status);\n        State::Down",
     ),
     (
@@ -204,8 +204,8 @@ const MUTANTS: [Mutant; 82] = [
     (
         "what is left takes its leader's code with it",
         "service.rs",
-        "!cx.config.supervised || !cx.shutdown.is_requested()",
-        "!cx.config.supervised",
+        "!cx.policy.kept || !cx.shutdown.is_requested()",
+        "!cx.policy.kept",
     ),
     (
         "nothing follows where what is left had to be killed",
@@ -228,13 +228,13 @@ const MUTANTS: [Mutant; 82] = [
     (
         "a repeated request still goes to a leader that has ended",
         "service.rs",
-        "(StopTo::LeaderFirst, Leader::Dead(_)) | (StopTo::Group, _) => self.group_of(pid)",
+        "(StopTo::LeaderFirst, Leader::Dead(_)) | (StopTo::Group, _) => self.policy.reach(pid)",
         "(StopTo::LeaderFirst, Leader::Dead(_)) | (StopTo::Group, _) => Target::Process(pid)",
     ),
     (
         "the rest of a group is not asked when its leader has ended",
         "service.rs",
-        "                    cx.ask(cx.group_of(pid));\n",
+        "                    cx.ask(cx.policy.reach(pid));\n",
         "",
     ),
     (
@@ -269,9 +269,9 @@ const MUTANTS: [Mutant; 82] = [
     ),
     (
         "only the first stop signal counts as one",
-        "shutdown.rs",
-        "                if signal.is_some() {\n",
-        "                if false {\n",
+        "service.rs",
+        "            self.asked_by.insert(signal);\n",
+        "            if self.asked_by == SignalSet::EMPTY {\n                self.asked_by.insert(signal);\n            }\n",
     ),
     (
         "a service gets the PWR that is meant for its init",
@@ -342,7 +342,7 @@ const MUTANTS: [Mutant; 82] = [
     (
         "a survey that saw the groups counts as whole",
         "mod.rs",
-        "let all = if service.is_cleaning(&self.config) { whole } else { groups };",
+        "let all = if service.is_cleaning(policy) { whole } else { groups };",
         "let all = groups;",
     ),
     (
@@ -395,9 +395,9 @@ const MUTANTS: [Mutant; 82] = [
     ),
     (
         "init ends with 0 when it was stopped",
-        "shutdown.rs",
-        "if config.supervised && self.has_ended(status, hup)",
-        "if self.has_ended(status, hup)",
+        "service.rs",
+        "if policy.kept && self.ended_as_asked(status)",
+        "if self.ended_as_asked(status)",
     ),
     (
         "the last bad status counts and not the first",
@@ -498,8 +498,8 @@ const MUTANTS: [Mutant; 82] = [
     (
         "all get SIGKILL when half their time is up",
         "machine.rs",
-        "kill_at: self.config.stop.timeout.map(|timeout| now + timeout)",
-        "kill_at: self.config.stop.timeout.map(|timeout| now + timeout / 2)",
+        "kill_at: self.config.stop_timeout.map(|timeout| now + timeout)",
+        "kill_at: self.config.stop_timeout.map(|timeout| now + timeout / 2)",
     ),
     (
         "no CONT goes to all behind the TERM",

@@ -3,7 +3,7 @@
 
 use std::fmt::Write;
 
-use foster::config::{Argv, Config, ServiceConfig};
+use foster::config::{Argv, Config, Program};
 use foster::exit::ExitStatus;
 use foster::process::{Comm, Mark, Pid, RunId, ServiceId, SpawnError, SpawnErrorKind, Target};
 use foster::signal::Signal;
@@ -45,7 +45,7 @@ fn table() -> String {
     let mut out = String::from(HEAD);
     for (mode, config) in [("Supervisor", supervisor()), ("Init", init())] {
         let _ = writeln!(out, "\n## {mode}\n");
-        out.push_str(if config.supervised { SUPERVISOR } else { INIT });
+        out.push_str(if config.services[0].policy.kept { SUPERVISOR } else { INIT });
         for (name, path) in states() {
             let Some(case) = led(&config, &path) else { continue };
             let _ =
@@ -340,8 +340,8 @@ fn init() -> Config {
     Config::init(service())
 }
 
-fn service() -> ServiceConfig {
-    ServiceConfig::new(Argv::new(["app"]))
+fn service() -> Program {
+    Program::new(Argv::new(["app"]))
 }
 
 fn spawned() -> Event {

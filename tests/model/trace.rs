@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::world::Terminal;
 use foster::config::{
-    Argv, Config, ForwardTo, JobControl, Leftovers, MACHINE_STOP_REQUESTS, Restart, ServiceConfig,
-    Session, StopTo,
+    Argv, Config, ForwardTo, JobControl, Leftovers, MACHINE_STOP_REQUESTS, Policy, Program,
+    Restart, Session, StopTo,
 };
 use foster::signal::{Signal, SignalSet};
 
-use crate::frozen::Digest;
+use crate::digest::Digest;
 use crate::op::{Step, duration};
 use crate::world::Sim;
 
@@ -117,21 +117,21 @@ pub fn outcome(sim: &Sim) -> Outcome {
 
 impl Default for Setup {
     fn default() -> Setup {
-        let config = Config::supervisor(Vec::new());
+        let policy = Policy::kept_up();
         Setup {
             services: 1,
             supervised: true,
-            restart: config.restart,
-            backoff: config.backoff.first,
-            backoff_max: config.backoff.max,
-            healthy_after: config.backoff.healthy_after,
+            restart: policy.restart,
+            backoff: policy.backoff.first,
+            backoff_max: policy.backoff.max,
+            healthy_after: policy.backoff.healthy_after,
             max_restarts: None,
             stop_signal: None,
-            stop_timeout: config.stop.timeout,
-            stop_to: config.stop.to,
-            forward_to: config.forward.to,
-            session: config.session,
-            leftovers: config.leftovers,
+            stop_timeout: policy.stop.timeout,
+            stop_to: policy.stop.to,
+            forward_to: policy.forward,
+            session: policy.session,
+            leftovers: policy.leftovers,
             terminal: Terminal::None,
             success: None,
             rewrite: None,
@@ -162,39 +162,42 @@ impl Setup {
     }
 
     fn config(&self) -> Config {
-        let service = ServiceConfig::new(Argv::new(["app"]));
+        let app = Program::new(Argv::new(["app"]));
         let mut config = if self.supervised {
-            Config::supervisor(vec![service; self.services])
+            Config::supervisor(vec![app; self.services])
         } else {
-            Config::init(service)
+            Config::init(app)
         };
-        config.restart = self.restart;
-        config.backoff.first = self.backoff;
-        config.backoff.max = self.backoff_max;
-        config.backoff.healthy_after = self.healthy_after;
-        config.backoff.max_restarts = self.max_restarts;
-        config.stop.signal = self.stop_signal;
+        config.adjust(|policy| {
+            policy.restart = self.restart;
+            policy.backoff.first = self.backoff;
+            policy.backoff.max = self.backoff_max;
+            policy.backoff.healthy_after = self.healthy_after;
+            policy.backoff.max_restarts = self.max_restarts;
+            policy.stop.signal = self.stop_signal;
+            policy.stop.timeout = self.stop_timeout;
+            policy.stop.to = self.stop_to;
+            policy.forward = self.forward_to;
+            policy.session = self.session;
+            policy.leftovers = self.leftovers;
+            if let Some(code) = self.success {
+                policy.success.insert(code);
+            }
+        });
+        config.stop_timeout = self.stop_timeout;
         if let Some(signal) = self.stop_signal {
-            config.stop.requests.insert(signal);
-        }
-        config.stop.timeout = self.stop_timeout;
-        config.stop.to = self.stop_to;
-        config.forward.to = self.forward_to;
-        config.session = self.session;
-        config.leftovers = self.leftovers;
-        if let Some(code) = self.success {
-            config.success.insert(code);
+            config.signals.requests.insert(signal);
         }
         if let Some((from, to)) = self.rewrite {
-            config.forward.rewrites.set(from, to);
+            config.signals.rewrites.set(from, to);
         }
-        config.dies_with_child = true;
+        config.signals.dies_with_child = true;
         if self.halts {
-            config.job_control = JobControl::OnSignals(SignalSet::of(&[Signal::TSTP]));
+            config.signals.job_control = JobControl::OnSignals(SignalSet::of(&[Signal::TSTP]));
         }
         if self.boot {
             config.setup.boot = true;
-            config.stop.requests = config.stop.requests.union(MACHINE_STOP_REQUESTS);
+            config.signals.requests = config.signals.requests.union(MACHINE_STOP_REQUESTS);
         }
         config
     }

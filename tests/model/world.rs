@@ -18,7 +18,7 @@ use foster::supervisor::{
 };
 use foster::time::Instant;
 
-use crate::frozen::Digest;
+use crate::digest::Digest;
 use crate::judge::Judge;
 use crate::kernel::{FOSTER, Kernel, Life, Manner, OUTSIDE, Offspring, Place, Process};
 use crate::op::{Op, Step, When};
@@ -268,6 +268,11 @@ impl World {
         }
     }
 
+    /// What each leader leads.
+    fn session(&self) -> Session {
+        self.config.services.first().map_or(Session::Group, |service| service.policy.session)
+    }
+
     /// Lets something happen.
     pub fn apply(&mut self, op: Op) {
         let now = self.now;
@@ -294,7 +299,7 @@ impl World {
             }
             Op::Use(who) => {
                 let foreground = self.foreground;
-                if self.terminal == Terminal::None || self.config.session != Session::Group {
+                if self.terminal == Terminal::None || self.session() != Session::Group {
                     return;
                 }
                 self.with(who, |kernel, pid| {
@@ -438,8 +443,8 @@ impl World {
             self.say(event, events);
         }
         self.tell_death(events);
-        if self.config.job_control == JobControl::FollowChild
-            && self.config.session == Session::Group
+        if self.config.signals.job_control == JobControl::FollowChild
+            && self.session() == Session::Group
             && let Some((pid, signal)) = self.kernel.take_stopped()
         {
             let foreground = self.foreground;
@@ -494,7 +499,7 @@ impl World {
             let error = SpawnError { kind: SpawnErrorKind::Resources, os: 11, pid: None };
             return self.say_start(Event::SpawnFailed { service, error }, events);
         }
-        let place = match self.config.session {
+        let place = match self.session() {
             Session::Group => Place::OwnGroup { session: FOSTER },
             Session::Own | Session::OwnWithTerminal => Place::OwnSession,
             Session::Shared => Place::In { group: FOSTER, session: FOSTER },

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use crate::config::{Config, Level, Restart, SUPERVISOR_STOP_REQUESTS, StopTo};
+use crate::config::{Level, Restart, SUPERVISOR_STOP_REQUESTS, StopTo};
 
 use super::super::options::Id;
 use super::super::show::Short;
@@ -12,7 +12,7 @@ use super::Draft;
 impl<S: Surroundings> Draft<'_, S> {
     /// Completes the configuration.
     pub(super) fn finish(&mut self) -> Result<(), Refusal> {
-        let Config { backoff, services, .. } = &self.config;
+        let (backoff, services) = (&self.policy.backoff, &self.config.services);
         if backoff.first > backoff.max {
             let (first, max) = (self.source(Id::Backoff), self.source(Id::BackoffMax));
             let (high, low) = (Short(backoff.first), Short(backoff.max));
@@ -26,7 +26,7 @@ impl<S: Surroundings> Draft<'_, S> {
             )));
         };
         if self.wraps() && self.has_command {
-            let program = String::from_utf8_lossy(last.argv.program());
+            let program = String::from_utf8_lossy(last.program.argv.program());
             let command = shown(OsStr::new(&*program));
             return Err(refusal(format_args!(
                 "--wrap cannot be combined with a COMMAND ('{command}'): remove one of them"
@@ -35,33 +35,34 @@ impl<S: Surroundings> Draft<'_, S> {
         if self.wraps() {
             self.number_ports()?;
             self.config.supervise();
+            self.policy.keep_up();
         }
-        let config = &mut self.config;
+        let (config, policy) = (&mut self.config, &mut self.policy);
         if let Some(restart) = self.restart {
-            config.restart = restart;
+            policy.restart = restart;
         }
         let platform = self.surroundings.platform();
-        if config.restart != Restart::Never || platform == Platform::Windows {
+        if policy.restart != Restart::Never || platform == Platform::Windows {
             // Windows has no signals to forward: all that its console can ask for is a stop.
-            config.stop.requests = SUPERVISOR_STOP_REQUESTS;
+            config.signals.requests = SUPERVISOR_STOP_REQUESTS;
         }
-        if config.restart != Restart::Never {
-            config.supervised = true;
+        if policy.restart != Restart::Never {
+            policy.kept = true;
             // Restarts happen unasked, so they are logged, and each start and end with them.
             config.log.level = Level::Info;
         }
         if platform == Platform::Windows {
             // A console event can only be sent to a group.
-            config.stop.to = StopTo::Group;
+            policy.stop.to = StopTo::Group;
         }
-        if let Some(signal) = config.stop.signal {
+        if let Some(signal) = policy.stop.signal {
             // A container engine that is given this signal as STOPSIGNAL sends it to foster.
-            config.stop.requests.insert(signal);
+            config.signals.requests.insert(signal);
         }
         if let Some(to) = self.stop_to {
-            config.stop.to = to;
+            policy.stop.to = to;
         }
-        config.dies_with_child = true;
+        config.signals.dies_with_child = true;
         if self.boot.unwrap_or_else(|| self.surroundings.is_machine()) {
             config.boot();
             // The console is the only log that an init of a system has.
@@ -70,6 +71,8 @@ impl<S: Surroundings> Draft<'_, S> {
         if let Some(level) = self.level {
             config.log.level = level;
         }
+        config.stop_timeout = policy.stop.timeout;
+        config.share(policy.clone());
         name::name_all(&mut config.services, platform);
         Ok(())
     }
@@ -80,7 +83,7 @@ impl<S: Surroundings> Draft<'_, S> {
         let source = self.source(Id::AppPort);
         for (offset, service) in self.config.services.iter_mut().enumerate() {
             let port = u16::try_from(usize::from(first) + offset);
-            service.port = Some(port.map_err(|_| {
+            service.program.port = Some(port.map_err(|_| {
                 let number = offset + 1;
                 refusal(format_args!(
                     "{source}: '{first}' leaves no port up to 65535 for --wrap number {number}: use a \

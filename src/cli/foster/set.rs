@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use crate::config::{Level, ServiceConfig, Session};
+use crate::config::{Level, Session};
 
 use super::super::kind::{Fault, refuse};
 use super::super::options::{Id, Row, Scope};
@@ -32,47 +32,46 @@ impl<S: Surroundings> Draft<'_, S> {
     fn set<'t>(&mut self, row: &Row, raw: &'t str) -> Result<(), Fault<'t>> {
         let text = raw.trim_ascii();
         let platform = self.surroundings.platform();
-        let config = &mut self.config;
+        let (config, policy) = (&mut self.config, &mut self.policy);
         match row.id {
             Id::Name => self.name = self.name(text)?,
             Id::Wrap => {
-                let service = wrap::service(raw, self.surroundings).map_err(Fault::Other)?;
-                let name = std::mem::take(&mut self.name);
-                config.services.push(ServiceConfig { name, ..service });
+                let program = wrap::program(raw, self.surroundings).map_err(Fault::Other)?;
+                self.add(program);
             }
             Id::AppPort => self.app_port = value::app_port(text)?,
             Id::AppHost => config.app_host = value::host(text)?.to_owned().into(),
             Id::Restart => self.restart = Some(RESTART.read(text)?),
-            Id::Backoff => config.backoff.first = duration(text)?,
-            Id::BackoffMax => config.backoff.max = duration(text)?,
-            Id::HealthyAfter => config.backoff.healthy_after = duration(text)?,
-            Id::MaxRestarts => config.backoff.max_restarts = value::max_restarts(text)?,
+            Id::Backoff => policy.backoff.first = duration(text)?,
+            Id::BackoffMax => policy.backoff.max = duration(text)?,
+            Id::HealthyAfter => policy.backoff.healthy_after = duration(text)?,
+            Id::MaxRestarts => policy.backoff.max_restarts = value::max_restarts(text)?,
             Id::Success => {
                 for part in text.split(',') {
-                    config.success.insert(value::success(part, platform)?);
+                    policy.success.insert(value::success(part, platform)?);
                 }
             }
-            Id::StopSignal => config.stop.signal = Some(value::signal(text)?),
-            Id::StopTimeout => config.stop.timeout = value::stop_timeout(text)?,
+            Id::StopSignal => policy.stop.signal = Some(value::signal(text)?),
+            Id::StopTimeout => policy.stop.timeout = value::stop_timeout(text)?,
             Id::StopTo => self.stop_to = Some(STOP_TO.read(text)?),
             Id::Leftovers => {
-                config.leftovers = LEFTOVERS.read(text)?;
-                if platform == Platform::Windows && config.leftovers != KILL_LEFTOVERS {
+                policy.leftovers = LEFTOVERS.read(text)?;
+                if platform == Platform::Windows && policy.leftovers != KILL_LEFTOVERS {
                     return Err(Fault::Other("is not available on Windows: use kill"));
                 }
                 self.supersede(Id::KeepOrphans);
             }
             Id::KeepOrphans => {
                 if value::switch(text)? {
-                    config.leftovers = KEEP_LEFTOVERS;
+                    policy.leftovers = KEEP_LEFTOVERS;
                 }
                 self.supersede(Id::Leftovers);
             }
-            Id::ForwardTo => config.forward.to = FORWARD_TO.read(text)?,
+            Id::ForwardTo => policy.forward = FORWARD_TO.read(text)?,
             Id::Rewrite => {
                 for part in text.split(',') {
                     let (from, to) = value::rewrite(part)?;
-                    config.forward.rewrites.set(from, to);
+                    config.signals.rewrites.set(from, to);
                     self.idle_rewrite = to.filter(|to| *to == from).or(self.idle_rewrite);
                 }
             }
@@ -95,7 +94,7 @@ impl<S: Surroundings> Draft<'_, S> {
                 self.level = Some(Level::Error);
                 self.supersede(Id::Verbose);
             }
-            Id::Session => config.session = Session::Own,
+            Id::Session => policy.session = Session::Own,
             Id::NoSubreaper => config.setup.subreaper = false,
             Id::ParentDeathSignal => config.setup.parent_death_signal = Some(value::signal(text)?),
             Id::Boot => self.boot = Some(true),

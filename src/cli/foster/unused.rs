@@ -45,16 +45,16 @@ impl<S: Surroundings> Draft<'_, S> {
 
     /// Why an option has no effect, and which signal is the reason. None where it has one.
     fn why_idle(&self, id: Id) -> Option<(Option<Signal>, &'static str)> {
-        let config = &self.config;
+        let policy = &self.policy;
         let wraps = self.wraps();
-        let never = config.restart == Restart::Never;
+        let never = policy.restart == Restart::Never;
         let is_one_of = |signal: &Signal, of: &[Signal]| of.contains(signal);
         let why = match id {
             Id::Backoff | Id::BackoffMax | Id::HealthyAfter | Id::MaxRestarts if never => {
                 "no effect without restarts: add --restart on-failure, or remove it"
             }
             Id::Backoff | Id::BackoffMax | Id::HealthyAfter
-                if config.backoff.max_restarts == Some(0) =>
+                if policy.backoff.max_restarts == Some(0) =>
             {
                 "no effect, because --max-restarts 0 allows no restart: remove one of them"
             }
@@ -70,13 +70,13 @@ impl<S: Surroundings> Draft<'_, S> {
             Id::Session if wraps => {
                 "no effect with --wrap, which has its own session anyway: remove it"
             }
-            Id::StopTimeout if config.stop.signal == Some(Signal::KILL) => {
+            Id::StopTimeout if policy.stop.signal == Some(Signal::KILL) => {
                 "no effect, because --stop-signal KILL leaves no time: remove one of them"
             }
             Id::Leftovers
                 if never
-                    && config.stop.timeout == Some(Duration::ZERO)
-                    && config.leftovers == TERM_LEFTOVERS =>
+                    && policy.stop.timeout == Some(Duration::ZERO)
+                    && policy.leftovers == TERM_LEFTOVERS =>
             {
                 "term has no effect, because --stop-timeout 0 leaves no time: remove one of them"
             }
@@ -87,13 +87,13 @@ impl<S: Surroundings> Draft<'_, S> {
             }
             Id::StopSignal => {
                 let idle = [Signal::CHLD, Signal::CONT, Signal::STOP];
-                let signal = config.stop.signal.filter(|signal| is_one_of(signal, &idle))?;
+                let signal = policy.stop.signal.filter(|signal| is_one_of(signal, &idle))?;
                 let why = "does not ask a program to end: use one that does, such as TERM";
                 return Some((Some(signal), why));
             }
             Id::ParentDeathSignal => {
                 let idle = [Signal::CHLD, Signal::STOP];
-                let given = config.setup.parent_death_signal;
+                let given = self.config.setup.parent_death_signal;
                 let signal = given.filter(|signal| is_one_of(signal, &idle))?;
                 let why = "does not end foster: use one that does, such as TERM";
                 return Some((Some(signal), why));

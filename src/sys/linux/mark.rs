@@ -54,7 +54,7 @@ pub struct Issued {
 impl Marks {
     pub fn new(config: &Config) -> Marks {
         let mut marks = Marks { instance: 0, own: None, issued: Vec::new() };
-        if config.supervised {
+        if config.keeps_any() {
             marks.instance = random();
             marks.own = limit_of(Pid(0)).ok().and_then(badge);
             for index in 0..config.services.len() {

@@ -18,7 +18,7 @@ use std::ptr;
 use nix::errno::Errno;
 use nix::libc;
 
-use foster::config::{Config, ServiceConfig};
+use foster::config::{Config, ServiceConfig, Session};
 use foster::process::{Pid, SpawnError, SpawnErrorKind};
 
 use super::World;
@@ -61,9 +61,9 @@ impl Spawner {
         let path = world.path();
         let (mut words, mut program) = (0, 0);
         for service in &config.services {
-            let ends = service.argv.as_bytes().iter().filter(|byte| **byte == 0);
+            let ends = service.program.argv.as_bytes().iter().filter(|byte| **byte == 0);
             words = words.max(ends.count());
-            program = program.max(service.argv.program().len());
+            program = program.max(service.program.argv.program().len());
         }
         let mut spawner = Spawner {
             words: Vec::with_capacity(words + 2),
@@ -74,7 +74,7 @@ impl Spawner {
             listen_pid: Variable::default(),
             outer_mark: b"",
             plan: Plan {
-                session: config.session,
+                session: Session::Group,
                 terminal: -1,
                 badge: None,
                 mask: if config.setup.unblock_signals { 0 } else { world.mask },
@@ -97,18 +97,19 @@ impl Spawner {
 
     /// Makes a list of the environment with places for what foster sets, where it sets anything.
     fn prepare_environment(&mut self, config: &Config, world: World) {
-        let has_ports = config.services.iter().any(|service| service.port.is_some());
+        let has_ports = config.services.iter().any(|service| service.program.port.is_some());
         let names_foster = config.setup.listen_pid;
-        if !has_ports && !config.supervised && !names_foster {
+        let marks = config.keeps_any();
+        if !has_ports && !marks && !names_foster {
             return;
         }
-        let replaced: &[&str] = match (has_ports, config.supervised, names_foster) {
+        let replaced: &[&str] = match (has_ports, marks, names_foster) {
             (_, _, true) => &["LISTEN_PID"],
             (true, true, false) => &["PORT", "HOST", MARK],
             (true, false, false) => &["PORT", "HOST"],
             (false, _, false) => &[MARK],
         };
-        if config.supervised {
+        if marks {
             self.outer_mark = world.value(MARK).unwrap_or_default();
             let mark = "=:4294967295-".len() + 32;
             // The first of all, so that it is found however long the others are.
@@ -146,7 +147,8 @@ impl Spawner {
         terminal: Option<c_int>,
         settle: Option<&mut dyn FnMut([RawFd; 2])>,
     ) -> Result<Pid, SpawnError> {
-        if let Some(port) = service.port {
+        self.plan.session = service.policy.session;
+        if let Some(port) = service.program.port {
             self.port.write(&[b"PORT=", Short::new().add_number(port.into()).as_bytes()]);
         }
         if self.mark.place.is_some() {
@@ -157,7 +159,7 @@ impl Spawner {
         }
         self.words.clear();
         self.words.push(ptr::null());
-        for word in service.argv.words() {
+        for word in service.program.argv.words() {
             // Each ends with a NUL where it stands.
             self.words.push(word.as_ptr().cast());
         }
@@ -265,7 +267,7 @@ fn failed(service: &ServiceConfig, pid: Pid, Failure { step, errno }: Failure) -
         (Step::ExecOfFile, Errno::ENOENT) => SpawnErrorKind::BadInterpreter,
         (Step::ExecOfFolder, _) => SpawnErrorKind::Directory,
         (Step::ExecOfScript, _) => SpawnErrorKind::Script,
-        (Step::Exec, Errno::ENOENT) if service.in_shell => SpawnErrorKind::NoShell,
+        (Step::Exec, Errno::ENOENT) if service.program.in_shell => SpawnErrorKind::NoShell,
         (Step::Exec, Errno::ENOENT) => SpawnErrorKind::NotFound,
         (_, Errno::EACCES) => SpawnErrorKind::Denied,
         (_, Errno::EAGAIN | Errno::ENOMEM | Errno::EMFILE | Errno::ENFILE) => {

@@ -70,7 +70,7 @@ impl Sys {
             return Err(StartError { need: Need::Mask, why: Ok("the system refuses it") });
         }
         let signals = Signals::new(own_pid.0).map_err(lacking(Need::Signals))?;
-        let mut queue = Queue::new(config.supervised);
+        let mut queue = Queue::new(config.keeps_any());
         let parent = parent::watch(&config.setup, &mut queue, &signals);
         let parent = parent.map_err(lacking(Need::ParentDeathSignal))?;
         if config.setup.warn_unless_reaper && !adopts {
@@ -80,8 +80,8 @@ impl Sys {
         if !config.setup.boot {
             log.begin();
         }
-        let gives = config.session == Session::Group && config.services.len() == 1;
-        let terminal = Terminal::new(gives, config.supervised);
+        let gives = config.only().is_some_and(|it| it.policy.session == Session::Group);
+        let terminal = Terminal::new(gives, config.keeps_any());
         if config.services.is_empty() {
             setup::settle_in(&config.setup, &[signals.descriptor()]);
         }

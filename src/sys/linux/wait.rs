@@ -7,7 +7,7 @@ use nix::errno::Errno;
 use nix::libc;
 
 use foster::cli::Notice;
-use foster::config::Session;
+use foster::config::{ServiceConfig, Session};
 use foster::process::{OsError, Pid, Target};
 use foster::signal::Signal;
 use foster::supervisor::{Event, Report, Way};
@@ -56,7 +56,8 @@ impl Sys {
             if self.reaper.takes_pause() && events.is_empty() {
                 self.let_others_end(deadline, events);
             }
-            if self.config.session == Session::Shared && !self.child_is_in_own_group() {
+            let shares = |it: &ServiceConfig| it.policy.session == Session::Shared;
+            if self.config.only().is_some_and(shares) && !self.child_is_in_own_group() {
                 events.iter_mut().for_each(|event| {
                     if let Event::Signal(signalled) = event {
                         signalled.by_kernel = false;

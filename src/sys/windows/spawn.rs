@@ -68,6 +68,7 @@ pub fn spawn(service: &ServiceConfig, host: &str, world: World) -> Result<Starte
         },
     })?;
     let environment = service
+        .program
         .port
         .map(|port| world.environment_with(&[("HOST", host), ("PORT", &port.to_string())]));
     let job = Job::new().map_err(no_room)?;
@@ -110,22 +111,22 @@ pub fn share_standard_handles() {
 fn command(service: &ServiceConfig, world: World) -> Result<Command, NoCommand> {
     let shell = world.shell();
     let (shell_wide, shell) = (wide(shell.as_os_str()), shell.as_os_str().as_encoded_bytes());
-    if service.in_shell {
-        let line = quote::shell(shell, service.argv.program());
+    if service.program.in_shell {
+        let line = quote::shell(shell, service.program.argv.program());
         return Ok(Command { program: shell_wide, line: wide(os_str(&line)) });
     }
-    let word = os_str(service.argv.program());
+    let word = os_str(service.program.argv.program());
     let file = world.find(word).ok_or_else(|| match world.is_folder(word) {
         true => NoCommand::Folder,
         false => NoCommand::NotFound,
     })?;
     let name = file.as_os_str().as_encoded_bytes();
     if quote::is_batch(name) {
-        let line = quote::batch(shell, name, service.argv.words().skip(1));
+        let line = quote::batch(shell, name, service.program.argv.words().skip(1));
         let line = line.map_err(NoCommand::Unsafe)?;
         return Ok(Command { program: shell_wide, line: wide(os_str(&line)) });
     }
-    let line = quote::program(service.argv.words());
+    let line = quote::program(service.program.argv.words());
     Ok(Command { program: wide(file.as_os_str()), line: wide(os_str(&line)) })
 }
 

@@ -354,7 +354,7 @@ fn options_that_windows_lacks() {
         refused(&World::windows(), &["foster", "--leftovers", how, "app"], &line);
     }
     let codes = World::windows().config(&["foster", "--success", "4294967295", "app"]);
-    assert!(codes.success.contains(u32::MAX));
+    assert!(codes.services[0].policy.success.contains(u32::MAX));
     let line = "--success: invalid status 'TERM': use a code from 0 to 4294967295";
     refused(&World::windows(), &["foster", "--success", "TERM", "app"], line);
 }

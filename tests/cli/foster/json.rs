@@ -186,7 +186,7 @@ fn the_manual_lists_every_event_with_its_keys_and_every_key() {
 fn any_bytes_come_through_as_text_on_one_line() {
     let line_of = |command: &[u8]| {
         let mut config = World::new().config(&["foster", "--log-format", "json", "-v", "app"]);
-        config.services[0].argv = foster::config::Argv::new([command]);
+        config.services[0].program.argv = foster::config::Argv::new([command]);
         let (service, run, pid) = (ServiceId(0), RunNumber(1), Pid(2));
         line(&config, Report::Started { service, run, pid })
     };

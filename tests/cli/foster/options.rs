@@ -44,31 +44,37 @@ fn argv(config: &Config) -> Vec<Vec<String>> {
     let words = |argv: &Argv| {
         argv.words().map(|word| String::from_utf8_lossy(word).into_owned()).collect::<Vec<_>>()
     };
-    config.services.iter().map(|service| words(&service.argv)).collect()
+    config.services.iter().map(|service| words(&service.program.argv)).collect()
 }
 
 #[test]
 fn a_command_runs_once_with_the_defaults_of_an_init() {
     let config = World::new().config(&["foster", "app", "-x"]);
     assert_eq!(argv(&config), [["app", "-x"]]);
-    assert_eq!(config.services[0].port, None);
-    assert!(!config.services[0].in_shell);
-    assert!(!config.supervised);
-    assert_eq!(config.restart, Restart::Never);
-    assert_eq!(config.backoff.first, Duration::from_millis(500));
-    assert_eq!(config.backoff.max, Duration::from_secs(10));
-    assert_eq!(config.backoff.healthy_after, Duration::from_secs(10));
-    assert_eq!(config.backoff.max_restarts, None);
-    assert_eq!(config.stop.requests, INIT_STOP_REQUESTS);
-    assert_eq!(config.stop.signal, None);
-    assert_eq!(config.stop.timeout, Some(Duration::from_secs(10)));
-    assert_eq!(config.stop.to, StopTo::LeaderFirst);
-    assert_eq!(config.forward.to, ForwardTo::Child);
-    assert_eq!(format!("{:?}", config.forward.rewrites), "{}");
-    assert!(config.success.contains(0) && !config.success.contains(1));
-    assert_eq!(config.leftovers, Leftovers::Kill { orphans: true, asked: false });
-    assert_eq!(config.session, Session::Group);
-    assert_eq!(config.job_control, JobControl::FollowChild);
+    assert_eq!(config.services[0].program.port, None);
+    assert!(!config.services[0].program.in_shell);
+    assert!(!config.services[0].policy.kept);
+    assert_eq!(config.services[0].policy.restart, Restart::Never);
+    assert_eq!(config.services[0].policy.backoff.first, Duration::from_millis(500));
+    assert_eq!(config.services[0].policy.backoff.max, Duration::from_secs(10));
+    assert_eq!(config.services[0].policy.backoff.healthy_after, Duration::from_secs(10));
+    assert_eq!(config.services[0].policy.backoff.max_restarts, None);
+    assert_eq!(config.signals.requests, INIT_STOP_REQUESTS);
+    assert_eq!(config.services[0].policy.stop.signal, None);
+    assert_eq!(config.services[0].policy.stop.timeout, Some(Duration::from_secs(10)));
+    assert_eq!(config.services[0].policy.stop.to, StopTo::LeaderFirst);
+    assert_eq!(config.services[0].policy.forward, ForwardTo::Child);
+    assert_eq!(format!("{:?}", config.signals.rewrites), "{}");
+    assert!(
+        config.services[0].policy.success.contains(0)
+            && !config.services[0].policy.success.contains(1)
+    );
+    assert_eq!(
+        config.services[0].policy.leftovers,
+        Leftovers::Kill { orphans: true, asked: false }
+    );
+    assert_eq!(config.services[0].policy.session, Session::Group);
+    assert_eq!(config.signals.job_control, JobControl::FollowChild);
     assert!(config.setup.subreaper);
     assert_eq!(config.setup.parent_death_signal, None);
     assert!(!config.setup.boot);
@@ -84,11 +90,11 @@ fn wrap_keeps_running_with_the_defaults_of_a_supervisor() {
         World::new().with("WRAP_CMD", "app").config(&["foster"]),
     ] {
         assert_eq!(argv(&config), [["app"]]);
-        assert_eq!(config.services[0].port, Some(3000));
-        assert!(config.supervised);
-        assert_eq!(config.restart, Restart::Always);
-        assert_eq!(config.stop.requests, SUPERVISOR_STOP_REQUESTS);
-        assert_eq!(config.session, Session::Own);
+        assert_eq!(config.services[0].program.port, Some(3000));
+        assert!(config.services[0].policy.kept);
+        assert_eq!(config.services[0].policy.restart, Restart::Always);
+        assert_eq!(config.signals.requests, SUPERVISOR_STOP_REQUESTS);
+        assert_eq!(config.services[0].policy.session, Session::Own);
         assert_eq!(config.log.level, Level::Info);
     }
 }
@@ -96,8 +102,8 @@ fn wrap_keeps_running_with_the_defaults_of_a_supervisor() {
 #[test]
 fn on_windows_whatever_the_console_says_stops_a_command_too() {
     let config = World::windows().config(&["foster", "app"]);
-    assert!(!config.supervised);
-    assert_eq!(config.stop.requests, SUPERVISOR_STOP_REQUESTS);
+    assert!(!config.services[0].policy.kept);
+    assert_eq!(config.signals.requests, SUPERVISOR_STOP_REQUESTS);
 }
 
 #[test]
@@ -123,7 +129,7 @@ fn wrap_may_be_repeated_and_each_gets_the_next_port() {
     let config = world.config(&args);
     assert_eq!(argv(&config), [vec!["app", "1"], vec!["api"]]);
     assert_eq!(
-        config.services.iter().map(|s| s.port).collect::<Vec<_>>(),
+        config.services.iter().map(|s| s.program.port).collect::<Vec<_>>(),
         [Some(4000), Some(4001)]
     );
 }
@@ -143,7 +149,7 @@ fn the_variable_for_wraps_gives_one_in_each_line() {
     let shell = |line: &str| vec!["sh".to_owned(), "-c".to_owned(), line.to_owned()];
     let first = vec!["app".to_owned(), "1".to_owned()];
     assert_eq!(argv(&config), [first, shell("  api \\\n 2"), shell("cd / && app")]);
-    let ports = config.services.iter().map(|service| service.port).collect::<Vec<_>>();
+    let ports = config.services.iter().map(|service| service.program.port).collect::<Vec<_>>();
     assert_eq!(ports, [Some(3000), Some(3001), Some(3002)]);
     // On the command line each has its own option.
     let config = World::new().config(&["foster", "--wrap", "app\napi"]);
@@ -155,7 +161,7 @@ fn the_variable_for_wraps_gives_one_in_each_line() {
 
 #[test]
 fn app_port() {
-    let port = |config: Config| config.services[0].port;
+    let port = |config: Config| config.services[0].program.port;
     let wrap = ["foster", "--wrap", "app"];
     assert_eq!(port(World::new().with("APP_PORT", "8080").config(&wrap)), Some(8080));
     let both = ["foster", "--app-port", "65535", "--wrap", "app"];
@@ -167,7 +173,7 @@ fn app_port() {
     assert_eq!(port(none), None);
     let args = ["foster", "--app-port=none", "--wrap", "app", "--wrap", "api"];
     let none = World::new().with("APP_PORT", "1").config(&args);
-    assert!(none.services.iter().all(|service| service.port.is_none()));
+    assert!(none.services.iter().all(|service| service.program.port.is_none()));
 }
 
 #[test]
@@ -194,9 +200,13 @@ fn restart() {
         ("always", Restart::Always, true),
     ] {
         let of = |config: &Config| {
-            let level = if config.supervised { Level::Info } else { Level::Warn };
+            let level = if config.services[0].policy.kept { Level::Info } else { Level::Warn };
             assert_eq!(config.log.level, level, "restarts are told");
-            (config.restart, config.supervised, config.stop.requests)
+            (
+                config.services[0].policy.restart,
+                config.services[0].policy.kept,
+                config.signals.requests,
+            )
         };
         let requests = if supervised { SUPERVISOR_STOP_REQUESTS } else { INIT_STOP_REQUESTS };
         let expected = (restart, supervised, requests);
@@ -204,12 +214,12 @@ fn restart() {
     }
     command_line_wins("--restart", "never", "FOSTER_RESTART", "always");
     let once = World::new().config(&["foster", "--restart", "never", "--wrap", "app"]);
-    assert!(once.supervised && once.restart == Restart::Never);
+    assert!(once.services[0].policy.kept && once.services[0].policy.restart == Restart::Never);
 }
 
 #[test]
 fn backoff() {
-    let first = |config: &Config| config.backoff.first;
+    let first = |config: &Config| config.services[0].policy.backoff.first;
     for (text, millis) in
         [("250ms", 250), ("1s", 1000), ("1.5s", 1500), ("1s 5ms", 1005), ("0", 0), ("0s", 0)]
     {
@@ -221,15 +231,17 @@ fn backoff() {
 
 #[test]
 fn backoff_max() {
-    let max = by_both("--backoff-max", "FOSTER_BACKOFF_MAX", "2m", |c| c.backoff.max);
+    let max =
+        by_both("--backoff-max", "FOSTER_BACKOFF_MAX", "2m", |c| c.services[0].policy.backoff.max);
     assert_eq!(max, Duration::from_secs(120));
     command_line_wins("--backoff-max", "1m", "FOSTER_BACKOFF_MAX", "2m");
 }
 
 #[test]
 fn healthy_after() {
-    let after =
-        by_both("--healthy-after", "FOSTER_HEALTHY_AFTER", "1h", |c| c.backoff.healthy_after);
+    let after = by_both("--healthy-after", "FOSTER_HEALTHY_AFTER", "1h", |c| {
+        c.services[0].policy.backoff.healthy_after
+    });
     assert_eq!(after, Duration::from_secs(3600));
     command_line_wins("--healthy-after", "1m", "FOSTER_HEALTHY_AFTER", "2m");
 }
@@ -237,7 +249,7 @@ fn healthy_after() {
 #[test]
 fn max_restarts() {
     for (text, max) in [("0", Some(0)), ("5", Some(5)), ("unlimited", None), ("infinity", None)] {
-        let of = |config: &Config| config.backoff.max_restarts;
+        let of = |config: &Config| config.services[0].policy.backoff.max_restarts;
         assert_eq!(by_both("--max-restarts", "FOSTER_MAX_RESTARTS", text, of), max);
     }
     command_line_wins("--max-restarts", "unlimited", "FOSTER_MAX_RESTARTS", "2");
@@ -246,10 +258,14 @@ fn max_restarts() {
 #[test]
 fn stop_signal() {
     for text in ["QUIT", "SIGQUIT", "3", "quit"] {
-        let signal = by_both("--stop-signal", "FOSTER_STOP_SIGNAL", text, |c| c.stop.signal);
+        let signal = by_both("--stop-signal", "FOSTER_STOP_SIGNAL", text, |c| {
+            c.services[0].policy.stop.signal
+        });
         assert_eq!(signal, Some(Signal::QUIT), "{text}");
     }
-    let real_time = by_both("--stop-signal", "FOSTER_STOP_SIGNAL", "RTMIN+3", |c| c.stop.signal);
+    let real_time = by_both("--stop-signal", "FOSTER_STOP_SIGNAL", "RTMIN+3", |c| {
+        c.services[0].policy.stop.signal
+    });
     assert_eq!(real_time, Signal::new(37));
     command_line_wins("--stop-signal", "INT", "FOSTER_STOP_SIGNAL", "QUIT");
 }
@@ -259,10 +275,10 @@ fn the_stop_signal_is_a_request_to_stop() {
     for text in ["WINCH", "QUIT", "USR1", "RTMIN+3", "TERM"] {
         let signal = text.parse().expect("it is a signal");
         let asking = SignalSet::of(&[signal]);
-        let requests = by_both("--stop-signal", "FOSTER_STOP_SIGNAL", text, |c| c.stop.requests);
+        let requests = by_both("--stop-signal", "FOSTER_STOP_SIGNAL", text, |c| c.signals.requests);
         assert_eq!(requests, INIT_STOP_REQUESTS.union(asking), "{text}");
         let config = World::new().config(&["foster", "--stop-signal", text, "--wrap", "app"]);
-        assert_eq!(config.stop.requests, SUPERVISOR_STOP_REQUESTS.union(asking), "{text}");
+        assert_eq!(config.signals.requests, SUPERVISOR_STOP_REQUESTS.union(asking), "{text}");
     }
     assert!(SUPERVISOR_STOP_REQUESTS.contains(Signal::PWR));
     assert!(!INIT_STOP_REQUESTS.contains(Signal::PWR));
@@ -273,7 +289,7 @@ fn stop_timeout() {
     for (text, timeout) in
         [("30s", Some(Duration::from_secs(30))), ("0", Some(Duration::ZERO)), ("infinity", None)]
     {
-        let of = |config: &Config| config.stop.timeout;
+        let of = |config: &Config| config.services[0].policy.stop.timeout;
         assert_eq!(by_both("--stop-timeout", "FOSTER_STOP_TIMEOUT", text, of), timeout);
     }
     command_line_wins("--stop-timeout", "1s", "FOSTER_STOP_TIMEOUT", "infinity");
@@ -282,7 +298,10 @@ fn stop_timeout() {
 #[test]
 fn forward_to() {
     for (text, to) in [("group", ForwardTo::Group), ("child", ForwardTo::Child)] {
-        assert_eq!(by_both("--forward-to", "FOSTER_FORWARD_TO", text, |c| c.forward.to), to);
+        assert_eq!(
+            by_both("--forward-to", "FOSTER_FORWARD_TO", text, |c| c.services[0].policy.forward),
+            to
+        );
     }
     command_line_wins("--forward-to", "group", "FOSTER_FORWARD_TO", "child");
 }
@@ -294,9 +313,12 @@ fn stop_to() {
         ("group", StopTo::Group),
         ("leader", StopTo::Leader),
     ] {
-        assert_eq!(by_both("--stop-to", "FOSTER_STOP_TO", text, |c| c.stop.to), to);
+        assert_eq!(
+            by_both("--stop-to", "FOSTER_STOP_TO", text, |c| c.services[0].policy.stop.to),
+            to
+        );
         let service = ["foster", "--stop-to", text, "--wrap", "app"];
-        assert_eq!(World::new().config(&service).stop.to, to);
+        assert_eq!(World::new().config(&service).services[0].policy.stop.to, to);
     }
     command_line_wins("--stop-to", "group", "FOSTER_STOP_TO", "leader");
 }
@@ -304,17 +326,18 @@ fn stop_to() {
 #[test]
 fn a_command_is_stopped_leader_first_and_services_as_groups() {
     let world = World::new();
-    let stop = |args: &[&str]| world.config(args).stop.to;
+    let stop = |args: &[&str]| world.config(args).services[0].policy.stop.to;
     assert_eq!(stop(&["foster", "--restart", "always", "app"]), StopTo::LeaderFirst);
     assert_eq!(stop(&["foster", "--wrap", "app"]), StopTo::Group);
     assert_eq!(stop(&["foster", "--restart", "never", "--wrap", "app"]), StopTo::Group);
     // On Windows a console event can only be sent to a group.
-    assert_eq!(World::windows().config(&["foster", "app"]).stop.to, StopTo::Group);
+    let windows = World::windows().config(&["foster", "app"]);
+    assert_eq!(windows.services[0].policy.stop.to, StopTo::Group);
 }
 
 #[test]
 fn rewrite() {
-    let table = |config: &Config| format!("{:?}", config.forward.rewrites);
+    let table = |config: &Config| format!("{:?}", config.signals.rewrites);
     let one = by_both("--rewrite", "FOSTER_REWRITE", "TERM:QUIT", table);
     assert_eq!(one, "{SIGTERM: Some(SIGQUIT)}");
     let two = by_both("--rewrite", "FOSTER_REWRITE", "15:SIGINT, HUP:0", table);
@@ -326,8 +349,9 @@ fn rewrite() {
 
 #[test]
 fn success() {
-    let codes =
-        |config: &Config| (0..256).filter(|c| config.success.contains(*c)).collect::<Vec<_>>();
+    let codes = |config: &Config| {
+        (0..256).filter(|c| config.services[0].policy.success.contains(*c)).collect::<Vec<_>>()
+    };
     assert_eq!(by_both("--success", "FOSTER_SUCCESS", "3", codes), [0, 3]);
     assert_eq!(
         by_both("--success", "FOSTER_SUCCESS", "15,TERM, SIGRTMAX,255", codes),
@@ -342,13 +366,13 @@ fn success() {
 fn leftovers() {
     let kill = |orphans, asked| Leftovers::Kill { orphans, asked };
     let (kill, term, keep) = (kill(true, false), kill(true, true), kill(false, false));
-    let leftovers = |config: &Config| config.leftovers;
+    let leftovers = |config: &Config| config.services[0].policy.leftovers;
     for (text, wanted) in [("kill", kill), (" term ", term), ("keep", keep)] {
         assert_eq!(by_both("--leftovers", "FOSTER_LEFTOVERS", text, leftovers), wanted);
     }
     command_line_wins("--leftovers", "term", "FOSTER_LEFTOVERS", "keep");
     let given = |world: World, args: &[&str]| {
-        world.config(&[&["foster"], args, &["app"]].concat()).leftovers
+        world.config(&[&["foster"], args, &["app"]].concat()).services[0].policy.leftovers
     };
     let variable = |value| World::new().with("FOSTER_KEEP_ORPHANS", value);
     assert_eq!(given(World::new(), &["--keep-orphans"]), keep);
@@ -364,7 +388,7 @@ fn leftovers() {
     let other = World::new().with("FOSTER_LEFTOVERS", "term");
     assert_eq!(given(other, &["--keep-orphans"]), keep);
     let windows = World::windows().config(&["foster", "--leftovers=kill", "app"]);
-    assert_eq!(windows.leftovers, kill);
+    assert_eq!(windows.services[0].policy.leftovers, kill);
 }
 
 #[test]
@@ -373,7 +397,7 @@ fn options_without_a_variable() {
     assert!(!config(&["--no-subreaper"]).setup.subreaper);
     let signal = config(&["--parent-death-signal", "KILL"]).setup.parent_death_signal;
     assert_eq!(signal, Some(Signal::KILL));
-    assert_eq!(config(&["--session"]).session, Session::Own);
+    assert_eq!(config(&["--session"]).services[0].policy.session, Session::Own);
     assert!(config(&["--boot"]).setup.boot);
     assert!(!config(&["--boot", "--no-boot"]).setup.boot);
 }
@@ -384,13 +408,13 @@ fn the_init_of_a_system_stops_by_its_own_signals_and_logs_what_it_does() {
     let requests = |signals| MACHINE_STOP_REQUESTS.union(SignalSet::of(signals));
     let command = config(&["app"]);
     assert!(command.setup.boot);
-    assert_eq!(command.stop.requests, requests(&[]));
+    assert_eq!(command.signals.requests, requests(&[]));
     assert_eq!(command.log.level, Level::Info);
-    assert_eq!(config(&["--wrap", "app"]).stop.requests, requests(&[Signal::QUIT]));
+    assert_eq!(config(&["--wrap", "app"]).signals.requests, requests(&[Signal::QUIT]));
     assert_eq!(config(&["-q", "app"]).log.level, Level::Error);
     let told_not_to = config(&["--no-boot", "app"]);
     assert!(!told_not_to.setup.boot);
-    assert_eq!(told_not_to.stop.requests, INIT_STOP_REQUESTS);
+    assert_eq!(told_not_to.signals.requests, INIT_STOP_REQUESTS);
     assert_eq!(told_not_to.log.level, Level::Warn);
 }
 
@@ -517,7 +541,7 @@ fn commands_and_arguments_may_be_any_bytes() {
     let foster::cli::Outcome::Run(config) = World::new().parse(&args) else {
         panic!("any bytes are a command");
     };
-    assert_eq!(config.services[0].argv.as_bytes(), b"a\xff\0\xfe\0");
+    assert_eq!(config.services[0].program.argv.as_bytes(), b"a\xff\0\xfe\0");
 }
 
 #[test]

@@ -5,8 +5,8 @@ use crate::world::World;
 fn words(world: &World, line: &str) -> (Vec<String>, bool) {
     let config = world.config(&["foster", "--wrap", line]);
     let service = &config.services[0];
-    let words = service.argv.words().map(|word| String::from_utf8_lossy(word).into_owned());
-    (words.collect(), service.in_shell)
+    let words = service.program.argv.words().map(|word| String::from_utf8_lossy(word).into_owned());
+    (words.collect(), service.program.in_shell)
 }
 
 #[test]

@@ -84,12 +84,12 @@ impl Surroundings for World {
 
 /// What a configuration promises whoever reads it.
 fn check(config: &Config, world: &World) {
-    assert!(config.backoff.first <= config.backoff.max, "{config:?}");
     for service in &config.services {
-        assert!(!service.argv.program().is_empty() || !config.supervised, "{config:?}");
+        assert!(service.policy.backoff.first <= service.policy.backoff.max, "{config:?}");
+        assert!(!service.program.argv.program().is_empty() || !service.policy.kept, "{config:?}");
         // No word can hold a NUL: the packed form would tell it as two.
-        let words = service.argv.words().count();
-        let ends = service.argv.as_bytes().iter().filter(|byte| **byte == 0).count();
+        let words = service.program.argv.words().count();
+        let ends = service.program.argv.as_bytes().iter().filter(|byte| **byte == 0).count();
         assert_eq!(words, ends, "{config:?}");
     }
     if config.services.is_empty() {
@@ -97,7 +97,7 @@ fn check(config: &Config, world: &World) {
     }
     if config.setup.boot {
         // Without these, nothing could end the machine.
-        let asks = |signal| config.stop.requests.contains(signal);
+        let asks = |signal| config.signals.requests.contains(signal);
         assert!([Signal::INT, Signal::TERM, Signal::PWR].into_iter().all(asks), "{config:?}");
         assert_eq!(world.platform, Platform::Linux, "there is no other machine");
     }

@@ -9,6 +9,8 @@
 mod chance;
 #[path = "../../model/judge.rs"]
 mod judge;
+#[path = "../../model/digest.rs"]
+mod digest;
 #[path = "../../model/kernel.rs"]
 mod kernel;
 #[path = "../../model/op.rs"]

@@ -40,29 +40,29 @@ type Oracle = (&'static str, fn(&str, Option<&Config>));
 const OPTIONS: [Oracle; 10] = [
     // The first delay is never above the longest.
     ("--backoff", |text, config| {
-        let read = config.map(|config| config.backoff.first);
+        let read = config.map(|config| config.services[0].policy.backoff.first);
         assert!(read.is_none_or(|first| first <= Backoff::default().max), "{text:?}");
         agree(read, text);
     }),
     ("--backoff-max", |text, config| {
-        let read = config.map(|config| config.backoff.max);
+        let read = config.map(|config| config.services[0].policy.backoff.max);
         assert!(read.is_none_or(|max| max >= Backoff::default().first), "{text:?}");
         agree(read, text);
     }),
     ("--healthy-after", |text, config| {
-        let read = config.map(|config| config.backoff.healthy_after);
+        let read = config.map(|config| config.services[0].policy.backoff.healthy_after);
         agree(read, text);
         read.into_iter().for_each(comes_back);
     }),
     ("--stop-timeout", |text, config| {
-        let read = config.map(|config| config.stop.timeout);
+        let read = config.map(|config| config.services[0].policy.stop.timeout);
         match text.trim_ascii() {
             "infinity" => assert_eq!(read, Some(None)),
             _ => agree(read.map(|timeout| timeout.expect("only that has no end")), text),
         }
     }),
     ("--stop-signal", |text, config| {
-        let read = config.map(|config| config.stop.signal);
+        let read = config.map(|config| config.services[0].policy.stop.signal);
         assert_eq!(read, signal(text).map(Some), "{text:?}");
     }),
     ("--rewrite", |text, config| {
@@ -73,7 +73,7 @@ const OPTIONS: [Oracle; 10] = [
             // What was said last holds.
             let last = said.iter().rev().find(|(said, _)| *said == from);
             let to = last.map_or(Some(from), |(_, to)| *to);
-            assert_eq!(config.forward.rewrites.get(from), to, "{text:?}: {from}");
+            assert_eq!(config.signals.rewrites.get(from), to, "{text:?}: {from}");
         }
     }),
     ("--success", |text, config| {
@@ -82,11 +82,11 @@ const OPTIONS: [Oracle; 10] = [
         let (Some(said), Some(config)) = (said, config) else { return };
         for code in 0..=400 {
             let counts = code == 0 || said.contains(&code);
-            assert_eq!(config.success.contains(code), counts, "{text:?}: {code}");
+            assert_eq!(config.services[0].policy.success.contains(code), counts, "{text:?}: {code}");
         }
     }),
     ("--max-restarts", |text, config| {
-        let read = config.map(|config| config.backoff.max_restarts);
+        let read = config.map(|config| config.services[0].policy.backoff.max_restarts);
         let never = ["unlimited", "infinity"].contains(&text.trim_ascii()).then_some(None);
         assert_eq!(read, never.or_else(|| digits(text).map(Some)), "{text:?}");
     }),
@@ -129,7 +129,7 @@ fn comes_back(duration: Duration) {
     let shown = humantime::format_duration(duration).to_string();
     if shown.bytes().filter(u8::is_ascii_digit).count() <= DIGITS {
         let config = read("--healthy-after", &shown).expect("a duration is one");
-        assert_eq!(config.backoff.healthy_after, duration, "{shown}");
+        assert_eq!(config.services[0].policy.backoff.healthy_after, duration, "{shown}");
     }
 }
 

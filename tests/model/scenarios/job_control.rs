@@ -94,8 +94,8 @@ fn without_a_terminal_nothing_follows_from_a_stop() {
 #[test]
 fn dumb_init_stops_itself_after_passing_the_signal_on() {
     let mut config = init();
-    config.job_control = JobControl::OnSignals(SignalSet::of(&[Signal::TSTP]));
-    config.forward.to = ForwardTo::Group;
+    config.signals.job_control = JobControl::OnSignals(SignalSet::of(&[Signal::TSTP]));
+    config.adjust(|policy| policy.forward = ForwardTo::Group);
     let mut sim = world(config, [runs()]);
     sim.pass(s(1));
     sim.new_deeds();
@@ -143,7 +143,7 @@ fn a_child_has_the_terminal_from_the_start_only_where_it_is_plainly_the_one_in_f
         assert_eq!(sim.deeds(), [spawn], "{terminal:?} {ignored:?}");
     }
     let mut apart = init();
-    apart.session = Session::Own;
+    apart.adjust(|policy| policy.session = Session::Own);
     for config in [apart, supervisor(1)] {
         let sim = begun(Terminal::Job, &[], config);
         assert_eq!(sim.deeds(), [Action::Spawn { service: ServiceId(0), terminal: false }]);
@@ -215,7 +215,7 @@ fn the_rest_of_fosters_job_gets_the_terminal_back_when_it_uses_it() {
 #[test]
 fn a_key_that_comes_to_foster_goes_to_the_childs_whole_group() {
     let mut config = init();
-    config.forward.to = ForwardTo::Child;
+    config.adjust(|policy| policy.forward = ForwardTo::Child);
     for signal in [Signal::INT, Signal::QUIT, Signal::WINCH, Signal::TSTP] {
         let mut sim = world_on(Terminal::Pipeline, config.clone(), [behaves(Manner::Ignore)]);
         sim.pass(s(1));
@@ -230,7 +230,7 @@ fn a_key_that_comes_to_foster_goes_to_the_childs_whole_group() {
 #[test]
 fn what_a_shell_lets_go_on_goes_on_as_a_whole() {
     let mut config = init();
-    config.forward.to = ForwardTo::Child;
+    config.adjust(|policy| policy.forward = ForwardTo::Child);
     let mut sim = halted(Terminal::Job, config);
     sim.new_deeds();
     sim.gets(Signal::CONT);
@@ -240,7 +240,7 @@ fn what_a_shell_lets_go_on_goes_on_as_a_whole() {
 #[test]
 fn ctrl_z_stops_the_child_even_where_no_tstp_goes_on() {
     let mut config = init();
-    config.forward.rewrites.set(Signal::TSTP, None);
+    config.signals.rewrites.set(Signal::TSTP, None);
     let mut sim = world_on(Terminal::Pipeline, config, [runs()]);
     sim.pass(s(1));
     sim.new_deeds();
@@ -253,7 +253,7 @@ fn ctrl_z_stops_the_child_even_where_no_tstp_goes_on() {
 #[test]
 fn the_terminal_is_fosters_between_two_runs() {
     let mut config = init();
-    (config.supervised, config.restart) = (true, Restart::Always);
+    config.adjust(|policy| (policy.kept, policy.restart) = (true, Restart::Always));
     let mut sim = begun(Terminal::Job, &[], config);
     sim.new_deeds();
     sim.happens(Op::Exit(0, 3));
@@ -266,7 +266,7 @@ fn the_terminal_is_fosters_between_two_runs() {
 #[test]
 fn foster_dies_of_the_key_that_its_child_died_of() {
     let mut config = init();
-    config.dies_with_child = true;
+    config.signals.dies_with_child = true;
     let (at_once, lazily) = (Terminal::Job, Terminal::Pipeline);
     for signal in [Signal::INT, Signal::QUIT] {
         let exit = Action::Exit { code: 128 + u32::from(signal.number()) };
@@ -295,8 +295,8 @@ fn foster_dies_of_the_key_that_its_child_died_of() {
     }
     // Nor of any other, nor where foster was asked to stop, nor where that is a success.
     let (mut asked, mut success) = (config.clone(), config.clone());
-    asked.stop.signal = Some(Signal::INT);
-    success.success.insert(130);
+    asked.adjust(|policy| policy.stop.signal = Some(Signal::INT));
+    success.adjust(|policy| policy.success.insert(130));
     for (config, op) in [
         (config, Op::Die(0, Signal::TERM)),
         (asked, Op::Signal(Signal::TERM, None, false)),
@@ -322,7 +322,7 @@ fn a_leader_that_has_the_terminal_gets_hup_behind_a_term_that_stops_it() {
     };
     let both = [kill(process(2), term), kill(process(2), cont)];
     let mut quit = init();
-    quit.stop.signal = Some(Signal::QUIT);
+    quit.adjust(|policy| policy.stop.signal = Some(Signal::QUIT));
     let sim = world_on(Terminal::Job, init(), ignores());
     assert_eq!(stopped(sim, term)[2..], [kill(process(2), hup)]);
     let sim = world_on(Terminal::Job, quit, ignores());
@@ -336,7 +336,7 @@ fn a_leader_that_has_the_terminal_gets_hup_behind_a_term_that_stops_it() {
 fn a_death_by_the_hup_that_foster_sent_counts_as_stopped() {
     for (terminal, code) in [(Terminal::Job, 0), (Terminal::Pipeline, 129)] {
         let mut config = init();
-        (config.supervised, config.restart) = (true, Restart::Always);
+        config.adjust(|policy| (policy.kept, policy.restart) = (true, Restart::Always));
         let mut sim = world_on(terminal, config, [behaves(Manner::Ignore)]);
         sim.pass(s(1));
         sim.gets(Signal::TERM);
@@ -369,7 +369,7 @@ fn a_hup_of_a_terminal_that_is_gone_stops_what_is_supervised() {
 #[test]
 fn a_hup_of_a_terminal_that_is_gone_goes_on_where_nothing_is_supervised_or_nohup_says_so() {
     let mut command = init();
-    command.forward.to = ForwardTo::Child;
+    command.adjust(|policy| policy.forward = ForwardTo::Child);
     let mut sim = begun(Terminal::Pipeline, &[], command);
     sim.world.kernel.get_mut(Pid(2)).expect("it lives").manner = Manner::Ignore;
     sim.new_deeds();

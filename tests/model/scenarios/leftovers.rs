@@ -71,7 +71,7 @@ fn what_ends_late_fails_leaves_nobody_or_is_stopped_has_not_gone_to_the_backgrou
     }
     // One that ends as foster may leave whom it likes.
     let mut config = init();
-    config.leftovers = Leftovers::Leave;
+    config.adjust(|policy| policy.leftovers = Leftovers::Leave);
     let mut sim = world(config, [member(ends(ms(50), 0))]);
     sim.pass(s(1));
     assert!(!sim.deeds().iter().any(|deed| matches!(deed, Action::Look { .. })));
@@ -362,7 +362,7 @@ fn a_start_that_fails_for_want_of_processes_has_foster_look_for_leftovers_again(
 #[test]
 fn keep_orphans_keeps_what_escaped_the_group_and_nothing_else() {
     let mut config = supervisor(1);
-    config.leftovers = Leftovers::Kill { orphans: false, asked: false };
+    config.adjust(|policy| policy.leftovers = Leftovers::Kill { orphans: false, asked: false });
     let run =
         runs().forks(Offspring::Escapee, Manner::Default).forks(Offspring::Member, Manner::Default);
     let mut sim = world(config, [run]);
@@ -406,7 +406,7 @@ fn init_does_not_wait_for_what_escaped_when_its_command_ends_by_itself() {
 #[test]
 fn tini_leaves_what_its_child_leaves() {
     let mut config = init();
-    config.leftovers = Leftovers::Leave;
+    config.adjust(|policy| policy.leftovers = Leftovers::Leave);
     let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
     sim.pass(s(1));
     sim.new_deeds();
@@ -418,7 +418,7 @@ fn tini_leaves_what_its_child_leaves() {
 #[test]
 fn dumb_init_sends_term_to_what_its_child_leaves() {
     let mut config = init();
-    config.leftovers = Leftovers::Signal(Signal::TERM);
+    config.adjust(|policy| policy.leftovers = Leftovers::Signal(Signal::TERM));
     let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
     sim.pass(s(1));
     sim.happens(Op::Exit(0, 3));
@@ -428,7 +428,7 @@ fn dumb_init_sends_term_to_what_its_child_leaves() {
 #[test]
 fn a_child_in_fosters_own_group_is_never_reached_by_its_group() {
     let mut config = init();
-    config.session = Session::Shared;
+    config.adjust(|policy| policy.session = Session::Shared);
     let mut sim = world(config, [behaves(Manner::Ignore)]);
     sim.pass(s(1));
     sim.gets(Signal::HUP);
@@ -462,7 +462,7 @@ fn orphans_are_reaped_and_nothing_else_is_done_about_them() {
 /// Where what is left is asked to end first.
 fn asking(services: usize) -> Config {
     let mut config = supervisor(services);
-    config.leftovers = Leftovers::Kill { orphans: true, asked: true };
+    config.adjust(|policy| policy.leftovers = Leftovers::Kill { orphans: true, asked: true });
     config
 }
 
@@ -509,7 +509,7 @@ fn what_escaped_has_its_time_though_the_group_is_gone() {
 #[test]
 fn where_the_backoff_is_shorter_what_is_left_has_a_tenth_of_a_second() {
     let mut config = asking(1);
-    config.backoff.first = s(0);
+    config.adjust(|policy| policy.backoff.first = s(0));
     for (manner, start) in [(Manner::Tidy(ms(30), 0), 1030), (Manner::Ignore, 1100)] {
         let mut sim = world(config.clone(), [ends(s(1), 1).forks(Offspring::Member, manner)]);
         sim.pass(ms(1200));
@@ -565,7 +565,7 @@ fn what_a_command_leaves_that_died_of_a_stop_has_as_long_as_a_stop_takes() {
 fn one_that_gave_up_ends_with_its_own_code_however_what_it_left_ends() {
     for restart in [Restart::Always, Restart::Never] {
         let mut config = asking(1);
-        (config.restart, config.backoff.max_restarts) = (restart, Some(0));
+        config.adjust(|it| (it.restart, it.backoff.max_restarts) = (restart, Some(0)));
         let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
         sim.pass(s(1));
         sim.happens(Op::Exit(0, 3));

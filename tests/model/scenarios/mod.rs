@@ -10,7 +10,7 @@ mod stop;
 
 use std::time::Duration;
 
-use foster::config::{Argv, Config, ServiceConfig};
+use foster::config::{Argv, Config, Program};
 use foster::exit::ExitStatus;
 use foster::process::{Pid, RunNumber, ServiceId, Target};
 use foster::signal::Signal;
@@ -31,8 +31,8 @@ fn supervisor(count: usize) -> Config {
     Config::supervisor(vec![service(); count])
 }
 
-fn service() -> ServiceConfig {
-    ServiceConfig::new(Argv::new(["app"]))
+fn service() -> Program {
+    Program::new(Argv::new(["app"]))
 }
 
 /// A run that lasts.

@@ -48,7 +48,7 @@ fn a_run_just_shorter_than_healthy_does_not_begin_the_row_anew() {
 #[test]
 fn after_so_many_restarts_in_a_row_foster_gives_up_stops_the_others_and_ends_with_that_status() {
     let mut config = supervisor(3);
-    config.backoff.max_restarts = Some(2);
+    config.adjust(|policy| policy.backoff.max_restarts = Some(2));
     let mut sim = world(config, [runs(), ends(s(0), 7), behaves(Manner::Tidy(s(2), 5))]);
     sim.pass(s(1));
     let (first, third) = (sim.leader(0), sim.leader(2));
@@ -65,7 +65,7 @@ fn after_so_many_restarts_in_a_row_foster_gives_up_stops_the_others_and_ends_wit
 #[test]
 fn a_start_that_fails_too_often_gives_up_too() {
     let mut config = supervisor(2);
-    config.backoff.max_restarts = Some(1);
+    config.adjust(|policy| policy.backoff.max_restarts = Some(1));
     let mut sim = world(config, [runs(), runs()]);
     sim.together(Op::FailStarts(1));
     sim.pass(ms(100));
@@ -78,7 +78,7 @@ fn a_start_that_fails_too_often_gives_up_too() {
 #[test]
 fn when_the_first_start_gives_up_the_others_are_not_started_at_all() {
     let mut config = supervisor(3);
-    config.backoff.max_restarts = Some(0);
+    config.adjust(|policy| policy.backoff.max_restarts = Some(0));
     let mut sim = world(config, [runs(), runs(), runs()]);
     sim.together(Op::FailStarts(1));
     sim.pass(s(0));
@@ -89,7 +89,7 @@ fn when_the_first_start_gives_up_the_others_are_not_started_at_all() {
 #[test]
 fn a_healthy_run_begins_the_count_of_restarts_anew() {
     let mut config = supervisor(1);
-    config.backoff.max_restarts = Some(1);
+    config.adjust(|policy| policy.backoff.max_restarts = Some(1));
     let mut sim = world(config, [ends(s(10), 7)]);
     sim.pass(s(100));
     assert_eq!(sim.starts(0).len(), 10);
@@ -99,7 +99,7 @@ fn a_healthy_run_begins_the_count_of_restarts_anew() {
 #[test]
 fn no_restarts_at_all_means_to_give_up_at_the_first_end() {
     let mut config = supervisor(1);
-    config.backoff.max_restarts = Some(0);
+    config.adjust(|policy| policy.backoff.max_restarts = Some(0));
     let mut sim = world(config, [ends(s(60), 7)]);
     sim.pass(s(100));
     assert_eq!((sim.starts(0), sim.ended), (vec![0], Some(7)));
@@ -117,8 +117,8 @@ fn never_always_and_on_failure_are_what_they_say() {
         (Restart::Always, 42, 3),
     ] {
         let mut config = supervisor(1);
-        config.restart = restart;
-        config.success.insert(42);
+        config.adjust(|policy| policy.restart = restart);
+        config.adjust(|policy| policy.success.insert(42));
         let mut sim = world(config, [ends(s(0), code)]);
         sim.pass(s(2));
         assert_eq!(sim.starts(0).len(), starts, "{restart:?} {code}");
@@ -138,9 +138,9 @@ fn what_ends_without_success_and_would_be_started_again_for_it_has_crashed() {
         (Restart::Always, 3, true),
     ] {
         let mut config = supervisor(1);
-        config.restart = restart;
-        config.success.insert(42);
-        config.backoff.max_restarts = Some(0);
+        config.adjust(|policy| policy.restart = restart);
+        config.adjust(|policy| policy.success.insert(42));
+        config.adjust(|policy| policy.backoff.max_restarts = Some(0));
         let mut sim = world(config, [ends(s(1), code)]);
         sim.pass(s(2));
         let ended = sim.reports().into_iter().find(|it| matches!(it, Report::Ended { .. }));
@@ -159,8 +159,8 @@ fn what_ends_without_success_and_would_be_started_again_for_it_has_crashed() {
 #[test]
 fn a_death_by_a_signal_that_counts_as_success_is_not_followed_by_a_restart() {
     let mut config = supervisor(1);
-    config.restart = Restart::OnFailure;
-    config.success.insert(128 + 15);
+    config.adjust(|policy| policy.restart = Restart::OnFailure);
+    config.adjust(|policy| policy.success.insert(128 + 15));
     let mut sim = world(config, [runs()]);
     sim.pass(s(1));
     sim.happens(Op::Die(0, Signal::TERM));
@@ -170,7 +170,7 @@ fn a_death_by_a_signal_that_counts_as_success_is_not_followed_by_a_restart() {
 #[test]
 fn one_service_that_is_done_does_not_stop_the_others() {
     let mut config = supervisor(2);
-    config.restart = Restart::Never;
+    config.adjust(|policy| policy.restart = Restart::Never);
     let mut sim = world(config, [ends(s(1), 4), ends(s(5), 6)]);
     sim.pass(s(4));
     assert_eq!(sim.ended, None);
@@ -181,7 +181,9 @@ fn one_service_that_is_done_does_not_stop_the_others() {
 #[test]
 fn a_backoff_of_nothing_starts_again_at_once_what_has_run_for_a_moment() {
     let mut config = supervisor(1);
-    config.backoff = Backoff { first: s(0), max: s(0), max_restarts: Some(9), ..config.backoff };
+    config.adjust(|policy| {
+        policy.backoff = Backoff { first: s(0), max: s(0), max_restarts: Some(9), ..policy.backoff }
+    });
     let mut sim = world(config, [ends(ms(100), 1)]);
     sim.pass(s(1));
     let starts = (0..10).map(|run| 100 * run).collect::<Vec<_>>();
@@ -192,7 +194,9 @@ fn a_backoff_of_nothing_starts_again_at_once_what_has_run_for_a_moment() {
 fn what_has_not_even_run_for_a_moment_is_started_a_hundred_times_a_second_at_most() {
     for max in [0, 1, 9] {
         let mut config = supervisor(1);
-        config.backoff = Backoff { first: ms(max), max: ms(max), ..config.backoff };
+        config.adjust(|policy| {
+            policy.backoff = Backoff { first: ms(max), max: ms(max), ..policy.backoff }
+        });
         let mut sim = world(config, [ends(s(0), 1)]);
         sim.pass(ms(45));
         assert_eq!(sim.starts(0), [0, 10, 20, 30, 40]);
@@ -205,7 +209,9 @@ fn what_has_not_even_run_for_a_moment_is_started_a_hundred_times_a_second_at_mos
 #[test]
 fn a_start_that_fails_is_tried_a_hundred_times_a_second_at_most() {
     let mut config = supervisor(1);
-    config.backoff = Backoff { first: s(0), max: s(0), healthy_after: s(0), ..config.backoff };
+    config.adjust(|policy| {
+        policy.backoff = Backoff { first: s(0), max: s(0), healthy_after: s(0), ..policy.backoff }
+    });
     let mut sim = world(config, [runs()]);
     sim.together(Op::FailStarts(3));
     sim.pass(s(1));

@@ -15,7 +15,7 @@ fn catchable() -> impl Iterator<Item = Signal> {
 fn every_signal_but_stop_requests_goes_on_to_every_service() {
     for config in [supervisor(3), init()] {
         let count = config.services.len() as u32;
-        for signal in catchable().filter(|signal| !config.stop.requests.contains(*signal)) {
+        for signal in catchable().filter(|signal| !config.signals.requests.contains(*signal)) {
             let mut sim = Sim::new(config.clone(), Terminal::None);
             sim.world.scripts.fill(vec![behaves(Manner::Ignore)]);
             sim.world.record = Some(Vec::new());
@@ -44,7 +44,7 @@ fn init_passes_on_int_and_quit_and_stops_on_term() {
 fn a_signal_reaches_the_whole_group_or_the_child_alone() {
     for (to, member) in [(ForwardTo::Group, vec![Signal::HUP]), (ForwardTo::Child, vec![])] {
         let mut config = supervisor(1);
-        config.forward.to = to;
+        config.adjust(|policy| policy.forward = to);
         let run = behaves(Manner::Ignore).forks(Offspring::Member, Manner::Ignore);
         let mut sim = world(config, [run]);
         sim.gets(Signal::HUP);
@@ -55,8 +55,8 @@ fn a_signal_reaches_the_whole_group_or_the_child_alone() {
 #[test]
 fn a_signal_is_rewritten_or_dropped() {
     let mut config = supervisor(1);
-    config.forward.rewrites.set(Signal::HUP, Some(Signal::USR1));
-    config.forward.rewrites.set(Signal::USR2, None);
+    config.signals.rewrites.set(Signal::HUP, Some(Signal::USR1));
+    config.signals.rewrites.set(Signal::USR2, None);
     let mut sim = world(config, [behaves(Manner::Ignore)]);
     sim.gets(Signal::HUP);
     sim.gets(Signal::USR2);
@@ -67,7 +67,7 @@ fn a_signal_is_rewritten_or_dropped() {
 fn real_time_signals_go_on_one_by_one_in_order_with_their_values() {
     for to in [ForwardTo::Child, ForwardTo::Group] {
         let mut config = supervisor(1);
-        config.forward.to = to;
+        config.adjust(|policy| policy.forward = to);
         let mut sim = world(config, [behaves(Manner::Ignore)]);
         let signal = Signal::RTMIN;
         for value in 0..200 {
@@ -82,7 +82,7 @@ fn real_time_signals_go_on_one_by_one_in_order_with_their_values() {
 #[test]
 fn what_is_left_of_a_group_still_gets_signals_during_a_stop() {
     let mut config = supervisor(1);
-    config.forward.to = ForwardTo::Group;
+    config.adjust(|policy| policy.forward = ForwardTo::Group);
     let run = runs().forks(Offspring::Member, Manner::Ignore);
     let mut sim = world(config, [run]);
     sim.gets(Signal::TERM);
@@ -94,7 +94,7 @@ fn what_is_left_of_a_group_still_gets_signals_during_a_stop() {
 #[test]
 fn a_dead_child_gets_no_signal() {
     let mut config = supervisor(1);
-    config.forward.to = ForwardTo::Child;
+    config.adjust(|policy| policy.forward = ForwardTo::Child);
     let run = runs().forks(Offspring::Member, Manner::Ignore);
     let mut sim = world(config, [run]);
     sim.gets(Signal::TERM);
@@ -145,7 +145,7 @@ fn the_hang_up_for_a_terminal_that_foster_gave_up_is_overlooked_once() {
 #[test]
 fn a_signal_may_go_before_it_is_told_only_where_nothing_else_follows_from_it() {
     let ways = |config: Config| {
-        let requests = config.stop.requests;
+        let requests = config.signals.requests;
         let mut sim = world(config, [behaves(Manner::Ignore)]);
         assert_eq!(sim.machine.way(), None);
         sim.pass(s(0));
@@ -164,15 +164,15 @@ fn a_signal_may_go_before_it_is_told_only_where_nothing_else_follows_from_it() {
     assert!(!special.iter().any(|signal| way.signals.contains(*signal)));
 
     let mut config = init();
-    config.forward.to = ForwardTo::Group;
-    config.forward.rewrites.set(Signal::HUP, Some(Signal::USR1));
-    config.forward.rewrites.set(Signal::USR2, None);
+    config.adjust(|policy| policy.forward = ForwardTo::Group);
+    config.signals.rewrites.set(Signal::HUP, Some(Signal::USR1));
+    config.signals.rewrites.set(Signal::USR2, None);
     let way = ways(config).expect("there is one");
     assert_eq!(way.target, group(2));
     assert!(![Signal::HUP, Signal::USR2].iter().any(|signal| way.signals.contains(*signal)));
 
     let mut config = init();
-    config.session = Session::Shared;
+    config.adjust(|policy| policy.session = Session::Shared);
     assert_eq!(ways(config), None);
     let mut sim = Sim::new(supervisor(2), Terminal::None);
     sim.pass(s(0));
@@ -182,9 +182,9 @@ fn a_signal_may_go_before_it_is_told_only_where_nothing_else_follows_from_it() {
 #[test]
 fn nothing_but_reports_follows_from_telling_a_signal_that_has_gone_its_way() {
     let mut to_group = init();
-    to_group.forward.to = ForwardTo::Group;
+    to_group.adjust(|policy| policy.forward = ForwardTo::Group);
     let mut own = supervisor(1);
-    own.session = Session::Own;
+    own.adjust(|policy| policy.session = Session::Own);
     for config in [init(), to_group, supervisor(1), own] {
         let mut sim = world(config, [behaves(Manner::Ignore)]);
         sim.pass(s(1));
@@ -207,7 +207,7 @@ fn nothing_but_reports_follows_from_telling_a_signal_that_has_gone_its_way() {
 #[test]
 fn what_the_terminal_sent_to_fosters_own_group_is_not_sent_again() {
     let mut config = init();
-    config.session = Session::Shared;
+    config.adjust(|policy| policy.session = Session::Shared);
     let mut sim = world(config, [behaves(Manner::Ignore)]);
     sim.happens(Op::Signal(Signal::INT, None, true));
     assert_eq!(sim.got(Pid(2)), []);
@@ -218,7 +218,7 @@ fn what_the_terminal_sent_to_fosters_own_group_is_not_sent_again() {
 #[test]
 fn a_stop_by_the_terminal_is_sent_again_because_a_late_cont_may_have_undone_it() {
     let mut config = init();
-    config.session = Session::Shared;
+    config.adjust(|policy| policy.session = Session::Shared);
     let mut sim = world(config, [behaves(Manner::Ignore)]);
     // fg, and Ctrl-Z at once: the child was stopped by the terminal before foster got to the CONT.
     sim.gets(Signal::CONT);

@@ -4,7 +4,7 @@ use super::*;
 
 fn init_status(success: &[u32], op: Op) -> Option<u32> {
     let mut config = init();
-    success.iter().for_each(|code| config.success.insert(*code));
+    success.iter().for_each(|code| config.adjust(|policy| policy.success.insert(*code)));
     let mut sim = world(config, [runs()]);
     sim.pass(s(1));
     sim.happens(op);
@@ -84,7 +84,7 @@ fn a_stop_ends_with_137_where_it_took_sigkill() {
 #[test]
 fn a_success_code_counts_after_a_stop_too() {
     let mut config = supervisor(1);
-    config.success.insert(9);
+    config.adjust(|policy| policy.success.insert(9));
     let mut sim = world(config, [behaves(Manner::Tidy(s(1), 9))]);
     sim.gets(Signal::TERM);
     sim.pass(s(1));
@@ -94,7 +94,7 @@ fn a_success_code_counts_after_a_stop_too() {
 #[test]
 fn a_status_is_that_of_the_stop_signal_that_was_sent() {
     let mut config = supervisor(1);
-    config.stop.signal = Some(Signal::QUIT);
+    config.adjust(|policy| policy.stop.signal = Some(Signal::QUIT));
     let mut sim = world(config, [runs()]);
     sim.gets(Signal::TERM);
     assert_eq!(sim.ended, Some(0));
@@ -118,7 +118,7 @@ fn every_stop_signal_that_was_sent_counts() {
 #[test]
 fn what_gave_up_counts_even_where_another_ended_worse_before() {
     let mut config = supervisor(2);
-    config.backoff.max_restarts = Some(1);
+    config.adjust(|policy| policy.backoff.max_restarts = Some(1));
     let mut sim = world(config, [ends(ms(100), 6), behaves(Manner::Ignore)]);
     sim.pass(s(60));
     assert_eq!(sim.ended, Some(6), "and not 137");
@@ -127,7 +127,7 @@ fn what_gave_up_counts_even_where_another_ended_worse_before() {
 #[test]
 fn what_gave_up_with_success_ends_foster_with_0() {
     let mut config = supervisor(1);
-    config.backoff.max_restarts = Some(1);
+    config.adjust(|policy| policy.backoff.max_restarts = Some(1));
     let mut sim = world(config, [ends(ms(100), 0)]);
     sim.pass(s(60));
     assert_eq!(sim.ended, Some(0));

@@ -21,7 +21,7 @@ fn a_stop_sends_the_signal_that_asked_and_a_cont_behind_it() {
 /// A command whose leader and its only member take a stop like this, being asked for one.
 fn asked(to: StopTo, leader: Manner, member: Manner) -> Sim {
     let mut config = init();
-    config.stop.to = to;
+    config.adjust(|policy| policy.stop.to = to);
     let mut sim = world(config, [behaves(leader).forks(Offspring::Member, member)]);
     sim.pass(s(1));
     sim.new_deeds();
@@ -32,7 +32,7 @@ fn asked(to: StopTo, leader: Manner, member: Manner) -> Sim {
 #[test]
 fn a_command_is_stopped_leader_first_and_what_it_leaves_when_it_has_ended() {
     let mut sim = asked(StopTo::LeaderFirst, Manner::Tidy(s(2), 0), Manner::Tidy(s(1), 0));
-    assert_eq!(init().stop.to, StopTo::LeaderFirst);
+    assert_eq!(init().services[0].policy.stop.to, StopTo::LeaderFirst);
     assert_eq!(sim.deeds(), [kill(process(2), Signal::TERM), kill(process(2), Signal::CONT)]);
     sim.pass(ms(1999));
     assert_eq!(sim.got(Pid(3)), [], "the leader may look after it");
@@ -66,7 +66,7 @@ fn a_leader_that_waits_for_the_rest_of_its_group_gets_it_asked_after_half_of_the
 #[test]
 fn without_a_deadline_there_is_no_half_of_it() {
     let mut config = init();
-    config.stop.timeout = None;
+    config.adjust(|policy| policy.stop.timeout = None);
     let mut sim = world(config, [behaves(Manner::Ignore).forks(Offspring::Member, Manner::Ignore)]);
     sim.gets(Signal::TERM);
     sim.pass(s(1_000_000));
@@ -107,7 +107,7 @@ fn a_request_that_is_repeated_goes_to_the_leader_while_it_lives() {
 
 #[test]
 fn a_service_is_stopped_as_a_group() {
-    assert_eq!(supervisor(1).stop.to, StopTo::Group);
+    assert_eq!(supervisor(1).services[0].policy.stop.to, StopTo::Group);
     let sim = asked(StopTo::Group, Manner::Ignore, Manner::Ignore);
     assert_eq!([sim.got(Pid(2)), sim.got(Pid(3))], [[Signal::TERM, Signal::CONT]; 2]);
 }
@@ -115,7 +115,7 @@ fn a_service_is_stopped_as_a_group() {
 #[test]
 fn the_stop_signal_is_sent_instead_where_one_is_set() {
     let mut config = supervisor(1);
-    config.stop.signal = Some(Signal::USR1);
+    config.adjust(|policy| policy.stop.signal = Some(Signal::USR1));
     let mut sim = world(config, [behaves(Manner::Ignore)]);
     sim.pass(s(1));
     sim.gets(Signal::TERM);
@@ -127,8 +127,8 @@ fn the_stop_signal_is_a_request_to_stop_by_the_command_line() {
     // What `--stop-signal` sets; tests/cli has the command line itself.
     for signal in [Signal::WINCH, Signal::QUIT, Signal::USR1, Signal::RTMIN] {
         for mut config in [supervisor(1), init()] {
-            config.stop.signal = Some(signal);
-            config.stop.requests.insert(signal);
+            config.adjust(|policy| policy.stop.signal = Some(signal));
+            config.signals.requests.insert(signal);
             let mut sim = world(config, [behaves(Manner::Ignore)]);
             sim.pass(s(1));
             sim.gets(signal);
@@ -142,8 +142,8 @@ fn the_stop_signal_is_a_request_to_stop_by_the_command_line() {
 #[test]
 fn a_window_that_changes_its_size_asks_nobody_to_stop() {
     let mut config = supervisor(1);
-    config.stop.signal = Some(Signal::WINCH);
-    config.stop.requests.insert(Signal::WINCH);
+    config.adjust(|policy| policy.stop.signal = Some(Signal::WINCH));
+    config.signals.requests.insert(Signal::WINCH);
     let mut sim = world(config, [behaves(Manner::Ignore)]);
     sim.happens(Op::Signal(Signal::WINCH, None, true));
     assert_eq!((sim.got(Pid(2)), sim.machine.is_stopping()), (vec![Signal::WINCH], false));
@@ -158,7 +158,7 @@ fn a_power_failure_stops_services_by_term() {
     // A signal that was chosen is sent as ever.
     for signal in [Signal::QUIT, Signal::PWR] {
         let mut config = supervisor(1);
-        config.stop.signal = Some(signal);
+        config.adjust(|policy| policy.stop.signal = Some(signal));
         let mut sim = world(config, [behaves(Manner::Ignore)]);
         sim.gets(Signal::PWR);
         assert_eq!(sim.got(Pid(2)), [signal, Signal::CONT]);
@@ -172,7 +172,7 @@ fn a_power_failure_stops_services_by_term() {
 #[test]
 fn a_rewritten_stop_request_stops_by_what_it_was_rewritten_to() {
     let mut config = supervisor(1);
-    config.forward.rewrites.set(Signal::TERM, Some(Signal::QUIT));
+    config.signals.rewrites.set(Signal::TERM, Some(Signal::QUIT));
     let mut sim = world(config, [runs()]);
     sim.pass(s(1));
     let leader = sim.leader(0);
@@ -186,7 +186,7 @@ fn a_rewritten_stop_request_stops_by_what_it_was_rewritten_to() {
 #[test]
 fn a_signal_rewritten_to_a_stop_request_is_one() {
     let mut config = supervisor(1);
-    config.forward.rewrites.set(Signal::USR2, Some(Signal::TERM));
+    config.signals.rewrites.set(Signal::USR2, Some(Signal::TERM));
     let mut sim = world(config, [runs()]);
     sim.gets(Signal::USR2);
     assert_eq!(sim.ended, Some(0));
@@ -195,7 +195,7 @@ fn a_signal_rewritten_to_a_stop_request_is_one() {
 #[test]
 fn a_stop_request_that_is_dropped_is_none() {
     let mut config = supervisor(1);
-    config.forward.rewrites.set(Signal::TERM, None);
+    config.signals.rewrites.set(Signal::TERM, None);
     let mut sim = world(config, [runs()]);
     sim.pass(s(1));
     sim.gets(Signal::TERM);
@@ -268,7 +268,7 @@ fn a_member_that_is_not_fosters_child_is_waited_for_too() {
 #[test]
 fn a_member_that_leaves_the_group_during_the_stop_is_not_waited_for_until_the_deadline() {
     let mut config = supervisor(1);
-    config.stop.timeout = None;
+    config.adjust(|policy| policy.stop.timeout = None);
     let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
     sim.gets(Signal::TERM);
     sim.pass(s(1));
@@ -319,7 +319,7 @@ fn at_the_deadline_the_escaped_are_killed_too() {
 #[test]
 fn without_a_deadline_nobody_is_killed() {
     let mut config = supervisor(1);
-    config.stop.timeout = None;
+    config.adjust(|policy| policy.stop.timeout = None);
     let mut sim = world(config, [behaves(Manner::Tidy(s(1_000_000), 0))]);
     sim.gets(Signal::TERM);
     sim.pass(s(999_999));
@@ -331,7 +331,7 @@ fn without_a_deadline_nobody_is_killed() {
 #[test]
 fn a_deadline_of_nothing_kills_at_once() {
     let mut config = supervisor(1);
-    config.stop.timeout = Some(s(0));
+    config.adjust(|policy| policy.stop.timeout = Some(s(0)));
     let mut sim = world(config, [behaves(Manner::Ignore)]);
     sim.gets(Signal::TERM);
     assert_eq!((sim.ended, sim.at()), (Some(137), 0));
@@ -385,7 +385,7 @@ fn a_slow_stop_is_told_after_a_second_and_when_half_of_what_was_left_is_gone() {
     assert!(sim.reports().contains(&first), "{:?}", sim.reports());
     // Without a deadline at double distances.
     let mut config = supervisor(1);
-    config.stop.timeout = None;
+    config.adjust(|policy| policy.stop.timeout = None);
     let mut sim = world(config, [runs().forks(Offspring::Member, Manner::Ignore)]);
     sim.gets(Signal::TERM);
     sim.pass(s(20));
@@ -504,8 +504,8 @@ fn a_restart_that_is_due_together_with_a_stop_does_not_happen() {
     // The second gives up on what cannot be killed, and so on the whole, just when the first is
     // to be started again.
     let mut config = supervisor(2);
-    config.backoff.first = s(10);
-    config.backoff.max_restarts = Some(1);
+    config.adjust(|policy| policy.backoff.first = s(10));
+    config.adjust(|policy| policy.backoff.max_restarts = Some(1));
     let mut sim = world(config, [runs(), runs().forks(Offspring::Escapee, Manner::Ignore)]);
     sim.world.scripts[1] = vec![ends(s(0), 1), runs().forks(Offspring::Escapee, Manner::Ignore)];
     sim.pass(s(10));
@@ -535,7 +535,7 @@ fn what_cannot_be_killed_is_given_up_after_ten_seconds() {
 #[test]
 fn a_leader_that_was_given_up_and_dies_after_all_is_reaped() {
     let mut config = supervisor(2);
-    config.stop.timeout = Some(s(0));
+    config.adjust(|policy| policy.stop.timeout = Some(s(0)));
     let mut sim = world(config, [runs(), runs().forks(Offspring::Escapee, Manner::Ignore)]);
     sim.pass(s(1));
     // The second comes to clearing away what escaped later than the first is killed.
@@ -569,7 +569,7 @@ fn with_nothing_to_run_foster_reaps_until_it_is_told_to_stop() {
 #[test]
 fn a_deadline_that_passed_while_foster_was_not_run_does_not_hide_what_happened_before() {
     let mut config = supervisor(20);
-    config.stop.timeout = Some(s(1));
+    config.adjust(|policy| policy.stop.timeout = Some(s(1)));
     let mut sim = Sim::new(config, Terminal::None);
     sim.world.scripts.fill(vec![behaves(Manner::Ignore)]);
     sim.gets(Signal::TERM);
@@ -616,7 +616,7 @@ fn what_may_not_be_killed_holds_up_no_stop() {
 #[test]
 fn a_leader_that_may_not_be_killed_has_the_stop_timeout_and_is_told_of_once() {
     for (config, leaves) in [(supervisor(1), 1), (supervisor(3), 1), (init(), 2)] {
-        let timeout = config.stop.timeout.expect("there is one");
+        let timeout = config.services[0].policy.stop.timeout.expect("there is one");
         let mut sim = world(config, []);
         sim.world.kernel.badges = true;
         sim.pass(s(1));
