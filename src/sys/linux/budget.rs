@@ -39,7 +39,7 @@ impl Budget {
     }
 }
 
-/// How much is read of all environments in one survey.
+/// The most that is read of all environments in one survey.
 const MOST_OF_ALL: usize = 1 << 23;
 
 /// How often one survey looks again at processes that are executing a program.

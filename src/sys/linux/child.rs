@@ -1,6 +1,5 @@
-//! What a child does before it is the command: its group or session, its signals, its mark, and the
-//! search for the command's file. It makes system calls and nothing else: no allocation, no log, no
-//! panic.
+//! What a child does before its exec: its group or session, its signals, its mark, and the search
+//! for the command's file. It only makes system calls: no allocation, no log, no panic.
 
 use std::ffi::{CStr, c_char, c_int, c_void};
 use std::os::fd::RawFd;
@@ -16,12 +15,12 @@ use super::file::{self, Short, Status};
 use super::mark;
 use super::signals::{self, Dispositions};
 
-/// What the child reads, and the one thing that it writes.
+/// What the child reads, and the error that it writes.
 pub struct Plan {
     pub session: Session,
     /// The terminal whose foreground group the child's group becomes, or -1.
     pub terminal: c_int,
-    /// The number that tells all that stems from the child.
+    /// The number that marks everything that descends from the child.
     pub badge: Option<Badge>,
     pub mask: u64,
     pub dispositions: Dispositions,
@@ -31,45 +30,45 @@ pub struct Plan {
     pub file: Vec<u8>,
     pub words: *mut *const c_char,
     pub environment: *const *const c_char,
-    /// Where the digits of the child's own pid go, or null.
+    /// Where to write the digits of the child's pid, or null.
     pub listen_pid: *mut u8,
-    /// What ties a child that was forked to foster.
+    /// The pipes between a forked child and foster.
     pub link: Option<Link>,
-    /// Why the child is not its command. Nothing where it is, or where it does not share foster's
-    /// memory after all (qemu-user's vfork).
+    /// Why the exec failed. Nothing if it succeeded, or if the child does not share foster's memory
+    /// after all (qemu-user's vfork).
     pub failure: Option<Failure>,
 }
 
-/// Why a child is not its command.
+/// Why a child could not become its command.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
     pub step: Step,
     pub errno: Errno,
 }
 
-/// What a child did in vain.
+/// The step that failed.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The command could not be executed, and there may be no file of its name.
+    /// The command could not be executed, and may not exist.
     Exec = 1,
-    /// Nor could a file that is there.
+    /// An existing file could not be executed.
     ExecOfFile,
-    /// Nor could what is a folder.
+    /// It is a folder.
     ExecOfFolder,
-    /// Nor could a text without the name of its interpreter.
+    /// It is a text that does not name its interpreter.
     ExecOfScript,
-    /// A session of its own was refused.
+    /// Its own session was refused.
     Session,
 }
 
 /// A forked child's ends of two pipes.
 #[derive(Clone, Copy)]
 pub struct Link {
-    /// At its end when the child may go on.
+    /// It reaches its end when the child may continue.
     pub go: RawFd,
     /// The other end of the same.
     pub go_writer: RawFd,
-    /// Takes the failure.
+    /// Receives the failure.
     pub report: RawFd,
 }
 
@@ -88,24 +87,24 @@ impl Failure {
 
 /// The child.
 pub extern "C" fn run(plan: *mut c_void) -> c_int {
-    // SAFETY: `clone_child` passes its plan, which nobody else touches as long as this runs.
+    // SAFETY: `clone_child` passes its plan, which nobody else uses while this runs.
     let plan = unsafe { &mut *plan.cast::<Plan>() };
     plan.wait_for_go();
     let failure = plan.execute();
     plan.failure = Some(failure);
     plan.tell(failure);
-    // With this code clone(2) ends the child, and touches nothing of foster's. It is seen only
-    // where memory is not shared and there is no pipe, so that nothing else can be told.
+    // This code ends the child without touching foster's memory. It is visible only if memory is
+    // not shared and there is no pipe, so that there is no other way to report a failure.
     if failure.errno == Errno::ENOENT { 127 } else { 126 }
 }
 
 impl Plan {
-    /// Waits until foster has settled in, where the child was forked. Should foster be killed
-    /// meanwhile, the command runs all the same, as if that had been a moment later.
+    /// A forked child waits until foster is ready. If foster is killed meanwhile, the command runs
+    /// anyway, as if that had happened a moment later.
     fn wait_for_go(&self) {
         let Some(link) = self.link else { return };
-        // SAFETY: the child has its own of foster's descriptors; one byte is read at the most, to
-        // where there is room for it.
+        // SAFETY: the child has its own copies of foster's descriptors; at most one byte is read,
+        // into room for it.
         unsafe {
             libc::close(link.go_writer);
             let mut byte = 0_u8;
@@ -115,7 +114,7 @@ impl Plan {
         }
     }
 
-    /// Tells foster why the child is not the command, where it cannot see it.
+    /// Reports the failure to foster, if foster cannot see it.
     fn tell(&self, failure: Failure) {
         let Some(link) = self.link else { return };
         let words = failure.to_words();
@@ -123,11 +122,11 @@ impl Plan {
         unsafe { libc::write(link.report, words.as_ptr().cast(), size_of_val(&words)) };
     }
 
-    /// Turns the child into the command; comes back only with the reason why it is not.
+    /// Turns the child into the command; returns only with the reason for a failure.
     fn execute(&mut self) -> Failure {
-        // SAFETY: all of these are system calls on values that are there. A group can be made by
-        // a process that was just made, and so can a session, unless somebody forbids it; a
-        // terminal that went away is no reason not to run.
+        // SAFETY: all of these are system calls on live values. A new process can create a group,
+        // and a session too, unless somebody forbids it; a terminal that went away is no reason not
+        // to run.
         unsafe {
             match self.session {
                 Session::Group => {
@@ -159,10 +158,10 @@ impl Plan {
             let handler = if was_ignored { libc::SIG_IGN } else { libc::SIG_DFL };
             let _ = signals::set_disposition(signal, handler);
         }
-        // What comes from here on reaches the child as the command will see it.
+        // Signals from here on reach the child as the command will see them.
         signals::set_mask(self.mask);
         let errno = self.search();
-        // The child looks itself: foster may be in another directory by now.
+        // The child searches itself, because foster may be in another directory by now.
         let step = match errno {
             Errno::ENOENT if self.any_file(|_| true) => Step::ExecOfFile,
             Errno::EACCES if self.any_file(is_folder) && !self.any_file(|it| !is_folder(it)) => {
@@ -176,8 +175,8 @@ impl Plan {
 
     /// The first word of the command.
     fn program(&self) -> Option<&'static [u8]> {
-        // SAFETY: `spawn` has put at least the spare place and a null there; the words are strings,
-        // which outlive the child's look at them.
+        // SAFETY: `spawn` has put at least the spare place and a null there; the words are strings
+        // that live longer than this.
         unsafe {
             let program = *self.words.add(1);
             (!program.is_null()).then(|| CStr::from_ptr(program).to_bytes())
@@ -193,14 +192,16 @@ impl Plan {
                 break;
             }
             match self.exec() {
-                // There may be one in a later folder; this one is not there, or its server is not.
+                // There may be one in a later folder; this folder does not exist, or its server is
+                // gone.
                 Errno::ENOENT
                 | Errno::ENOTDIR
                 | Errno::ESTALE
                 | Errno::ENODEV
                 | Errno::ETIMEDOUT
                     if !program.contains(&b'/') => {}
-                // Nothing can be in a folder whose own name is too long, as against the file's.
+                // A folder whose own name is too long contains nothing, unlike one in which only
+                // the file's path is too long.
                 Errno::ENAMETOOLONG
                     if self.file.len() > libc::PATH_MAX as usize + program.len() + 1 => {}
                 Errno::EACCES if !program.contains(&b'/') => errno = Errno::EACCES,
@@ -210,7 +211,7 @@ impl Plan {
         errno
     }
 
-    /// Puts the file to try at this place of the search into `file`; false past the last.
+    /// Puts the file to try at this place of the search into `file`; false after the last.
     fn next_file(&mut self, program: &[u8], index: usize) -> bool {
         self.file.clear();
         if program.contains(&b'/') {
@@ -220,7 +221,7 @@ impl Plan {
         } else {
             let folder = self.path.split(|byte| *byte == b':').nth(index);
             let Some(folder) = folder.filter(|_| !program.is_empty()) else { return false };
-            // An empty folder stands for the current one.
+            // An empty folder means the current one.
             self.file.extend_from_slice(folder);
             if !folder.is_empty() {
                 self.file.push(b'/');
@@ -233,8 +234,8 @@ impl Plan {
 
     fn exec(&mut self) -> Errno {
         let file = self.file.as_ptr().cast::<c_char>();
-        // SAFETY: `file`, the words behind the spare place and the environment are strings and
-        // lists of them, ended as execve(2) wants them.
+        // SAFETY: `file`, the words after the spare place and the environment are strings and lists
+        // of them, ended as execve(2) requires.
         unsafe {
             libc::execve(file, self.words.add(1), self.environment);
             let errno = Errno::last();
@@ -248,8 +249,8 @@ impl Plan {
         }
     }
 
-    /// Whether a file by which the program may have been meant exists and is such a one, though it
-    /// could not be executed.
+    /// Whether a file that may be meant exists and is of this kind, though it could not be
+    /// executed.
     fn any_file(&mut self, is_such: fn(&Status) -> bool) -> bool {
         let Some(program) = self.program() else { return false };
         for index in 0.. {
@@ -264,11 +265,11 @@ impl Plan {
         false
     }
 
-    /// Writes the child's pid where `LISTEN_PID` wants it.
+    /// Writes the child's pid into `LISTEN_PID`.
     fn write_own_pid(&mut self, pid: u32) {
         let mut text = Short::new();
         let digits = text.add_number(pid).as_bytes();
-        // SAFETY: there is room for ten digits and the NUL behind them.
+        // SAFETY: there is room for ten digits and the NUL after them.
         unsafe {
             ptr::copy_nonoverlapping(digits.as_ptr(), self.listen_pid, digits.len());
             *self.listen_pid.add(digits.len()) = 0;

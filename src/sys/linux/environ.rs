@@ -1,9 +1,9 @@
-//! The mark in the environment of a process, for those who got their limits anew (pam_limits) and
-//! where limits cannot be set.
+//! The mark in the environment of a process, for processes whose limits were reset (pam_limits),
+//! and where limits cannot be set.
 //!
-//! A process can make its environment whatever it likes, as long as it likes, and anywhere in its
-//! memory (prctl(2), PR_SET_MM). So it is read piece by piece, up to a bound, into no memory but that
-//! for one piece.
+//! A process can make its environment arbitrary, arbitrarily long, and put it anywhere in its
+//! memory (prctl(2), PR_SET_MM). So it is read piece by piece, up to a bound, into memory for one
+//! piece.
 
 use nix::errno::Errno;
 use nix::libc;
@@ -15,14 +15,14 @@ use super::file::{self, Short};
 use super::mark::MARK;
 use super::stat::{Stat, path};
 
-/// The mark of this instance's making in the environment of a process, or in that of one of its
-/// threads where the main thread has ended.
+/// The mark that this foster made in the environment of a process, or in that of one of its threads
+/// if the main thread has ended.
 pub fn mark_in(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
     loop {
         let seen = scan(&path(pid, b"environ"), instance, budget);
         let Found::Nothing { known } = seen else { return seen.mark() };
-        // One that has no environment is about to be a zombie, or another program; or its main
-        // thread alone has ended.
+        // A process without an environment is about to be a zombie, or another program; or only its
+        // main thread has ended.
         let Some(stat) = Stat::of(pid) else { return Mark::Unreadable };
         if !stat.dead && stat.ended {
             return in_threads(pid, instance, budget);
@@ -30,18 +30,17 @@ pub fn mark_in(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
         if known && stat.has_environment {
             return Mark::None;
         }
-        // Between its old memory and its new one, a process that is just executing a program has
-        // none for a moment: that is waited out.
+        // During an exec, a process has no environment for a moment: that is waited out.
         if !known || has_no_memory(pid) || budget.looks == 0 {
             return Mark::Lost;
         }
         budget.looks -= 1;
-        // SAFETY: it lets another process run, and touches nothing.
+        // SAFETY: it lets another process run, and changes nothing.
         unsafe { libc::sched_yield() };
     }
 }
 
-/// The same, of the first thread that has an environment.
+/// The same, for the first thread that has an environment.
 fn in_threads(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
     let mut mark = Mark::Lost;
     let mut tries = MOST_THREADS;
@@ -60,13 +59,13 @@ fn in_threads(pid: Pid, instance: u64, budget: &mut Budget) -> Mark {
     if is_hidden { Mark::Unreadable } else { mark }
 }
 
-/// What was seen of an environment.
+/// The result of reading an environment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Found {
     Run(RunId),
-    /// There is one, and no mark in it.
+    /// It contains no mark.
     NoMark,
-    /// There is nothing; where that is `known`, the kernel has shown it to be empty.
+    /// It is empty; `known` if the kernel says so.
     Nothing {
         known: bool,
     },
@@ -101,23 +100,23 @@ fn scan(path: &Short, instance: u64, budget: &mut Budget) -> Found {
         (Some(run), _) => Found::Run(run),
         (None, Ok(())) if length == 0 => Found::Nothing { known: true },
         (None, Ok(())) => Found::NoMark,
-        // It is on its way out, and has no memory any more (from Linux 6.16 on it is told so).
+        // The process is exiting, and has no memory any more (since Linux 6.16 the kernel says so).
         (None, Err(Errno::ESRCH)) => Found::Nothing { known: false },
         (None, Err(_)) => Found::Unreadable,
     }
 }
 
-/// Looks for a mark in the pieces of an environment, whose entries end with a NUL each.
+/// Looks for a mark in the pieces of an environment, whose entries each end with a NUL.
 struct Scanner {
     instance: u64,
     at: At,
-    /// The mark that is being read; too long a one is none.
+    /// The mark that is being read; one that is too long does not count.
     mark: [u8; LONGEST],
     length: usize,
 }
 
 enum At {
-    /// So much of an entry is as [`MARK`] and its `=`.
+    /// This much of an entry matches [`MARK`] and its `=`.
     Name(usize),
     /// In the list of marks.
     Marks,
@@ -159,7 +158,7 @@ impl Scanner {
                     self.length += 1;
                 }
                 At::Other => {
-                    // Most bytes are these.
+                    // Most bytes are of this kind.
                     let left = bytes.as_slice();
                     let end = left.iter().position(|byte| *byte == 0).unwrap_or(left.len());
                     bytes = left[end..].iter();
@@ -169,7 +168,7 @@ impl Scanner {
         None
     }
 
-    /// The mark that ends here, if one does.
+    /// The mark that ends here, if any.
     fn end(&self) -> Option<RunId> {
         let At::Marks = self.at else { return None };
         parse(self.mark.get(..self.length)?, self.instance)
@@ -186,7 +185,7 @@ fn parse(text: &[u8], instance: u64) -> Option<RunId> {
     ((nonce >> 64) as u64 == instance).then_some(RunId { service, nonce })
 }
 
-/// Whether a process has given up its memory already: it is about to be a zombie.
+/// Whether a process has released its memory: it is about to be a zombie.
 fn has_no_memory(pid: Pid) -> bool {
     let mut room = [0; 2];
     let path = path(pid, b"statm");
@@ -196,8 +195,8 @@ fn has_no_memory(pid: Pid) -> bool {
 /// The longest mark: the number of a service, a dash, 32 digits.
 const LONGEST: usize = 10 + 1 + 32;
 
-/// How much is read of one environment. Most take less than a page.
+/// The most that is read of one environment. Most take less than a page.
 const MOST_OF_ONE: usize = 1 << 16;
 
-/// How many threads are asked where the main thread has ended: one that lives has an environment.
+/// How many threads are tried if the main thread has ended: a living one has an environment.
 const MOST_THREADS: u32 = 16;

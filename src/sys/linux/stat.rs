@@ -1,17 +1,18 @@
-//! What /proc tells of one process.
+//! What /proc says about one process.
 
 use foster::process::{Comm, Pid};
 
 use super::file::{self, Short};
 
-/// What /proc/PID/stat tells (proc_pid_stat(5)), as far as it is of interest.
+/// The fields of interest of /proc/PID/stat (proc_pid_stat(5)).
 pub struct Stat {
     pub name: Comm,
     pub parent: Pid,
     pub group: Pid,
     /// Whether its main thread has ended.
     pub ended: bool,
-    /// Whether all of it has: a main thread that has ended reads as a zombie, whoever else lives.
+    /// Whether all threads have: a main thread that has ended reads as a zombie, even if others
+    /// live.
     pub dead: bool,
     pub has_environment: bool,
 }
@@ -23,7 +24,7 @@ impl Stat {
     }
 
     fn parse(text: &[u8]) -> Option<Stat> {
-        // The name in parentheses may hold anything, parentheses and spaces too.
+        // The name in parentheses may contain anything, even parentheses and spaces.
         let begin = text.iter().position(|byte| *byte == b'(')?;
         let end = text.iter().rposition(|byte| *byte == b')')?;
         let name = Comm::new(text.get(begin + 1..end)?);
@@ -31,7 +32,7 @@ impl Stat {
         let ended = matches!(words.next()?, b"Z" | b"X");
         let parent = file::pid(words.next()?)?;
         let group = file::pid(words.next()?)?;
-        // Field 20, `num_threads`: none of a process of which hardly anything is left.
+        // Field 20, `num_threads`: 0 for a process of which hardly anything is left.
         let dead = ended && file::number(words.nth(14)?)? <= 1;
         // Field 51, `env_end`.
         let has_environment = words.nth(30).is_some_and(|word| word.trim_ascii() != b"0");
@@ -39,7 +40,7 @@ impl Stat {
     }
 }
 
-/// The path of something that /proc has of a process. The longest is
+/// The path of a file of a process in /proc. The longest is
 /// /proc/4294967295/task/4294967295/environ.
 pub fn path(pid: Pid, what: &[u8]) -> Short {
     let mut path = Short::new();
@@ -47,5 +48,5 @@ pub fn path(pid: Pid, what: &[u8]) -> Short {
     path
 }
 
-/// More than there is to /proc/PID/stat, some fifty numbers and a name of 64 bytes at the most.
+/// More than /proc/PID/stat has: some fifty numbers, and a name of at most 64 bytes.
 const LONGEST_STAT: usize = 64 + 52 * 21;

@@ -1,5 +1,5 @@
-//! Processes found without /proc: the kernel says of each id whether it is a child's, and in which
-//! group it is.
+//! Processes found without /proc: the kernel says of each id whether it is a child's, and its
+//! group.
 
 use std::mem;
 use std::ops::RangeInclusive;
@@ -13,15 +13,15 @@ use super::super::heap;
 use super::super::reap::waitid;
 use super::Children;
 
-/// How far all ids have been asked about.
+/// How far a sweep over all ids has come.
 pub struct Sweep {
     /// The next one to ask about.
     pub next: u32,
-    /// How many children had been reaped when the first one was asked about.
+    /// The number of children reaped when the sweep began.
     pub reaped: u64,
-    /// Whether nobody who has ended was found since.
+    /// Whether no dead child was found since.
     pub is_clean: bool,
-    /// Who was found.
+    /// The processes found.
     pub found: Vec<Pid>,
 }
 
@@ -35,7 +35,7 @@ impl Children {
             self.made(newest);
         }
         let first = self.own_pid.0.saturating_add(1);
-        // Where there is no room for a process, not many can have been made since.
+        // If there is no room for a process, not many can have been made since.
         let last = newest.map_or(self.newest.0.saturating_add(MANY), |newest| newest.0);
         if self.ids_began_anew || last.saturating_sub(first) >= MOST_ASKED {
             return self.ask_some(list);
@@ -44,7 +44,7 @@ impl Children {
         ask(first..=last, list) && newest.is_some()
     }
 
-    /// Lists the children among the next of all ids; says whether these were all ids.
+    /// Lists the children among the next ids of the sweep; says whether it is complete.
     fn ask_some(&mut self, list: &mut Vec<Pid>) -> bool {
         let first = self.sweep.next;
         let last = LARGEST_PID.min(first + (MOST_ASKED - 1));
@@ -74,18 +74,18 @@ pub fn asked_of(pid: Pid) -> Option<(Comm, Pid, Pid)> {
     group_of(pid).map(|group| (Comm::default(), Pid(0), group))
 }
 
-/// The newest process id: that of a process which ends at once, and whose end nobody is told.
+/// The newest process id: that of a process that ends at once, without a report of its end.
 fn newest_pid() -> Option<Pid> {
-    // SAFETY: without flags this is a fork, but for a signal at the end; the child ends itself
-    // before it touches anything.
+    // SAFETY: without flags this is a fork, except for the signal at its end; the child ends before
+    // it touches anything.
     unsafe {
         match libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0) {
             0 => libc::_exit(0),
             pid => {
                 let pid = u32::try_from(pid).ok()?;
-                // Somebody may have stopped it, and then it would be waited for in vain.
+                // Somebody may have stopped it, and then the wait would never end.
                 libc::kill(pid as i32, libc::SIGKILL);
-                // Only by this flag is it seen as a child at all.
+                // Without this flag it does not count as a child.
                 libc::waitpid(pid as i32, ptr::null_mut(), libc::__WCLONE);
                 Some(Pid(pid))
             }
@@ -93,13 +93,13 @@ fn newest_pid() -> Option<Pid> {
     }
 }
 
-/// The most that `kernel.pid_max` can be (proc_sys_kernel(5)), on 64 bits.
+/// The highest `kernel.pid_max` (proc_sys_kernel(5)), on 64 bits.
 const LARGEST_PID: u32 = if mem::size_of::<usize>() == 8 { 1 << 22 } else { 1 << 15 };
 
-/// About how many ids one survey asks: it takes some tens of milliseconds.
+/// The number of ids per survey, which take some tens of milliseconds.
 const MOST_ASKED: u32 = 1 << 17;
 
-/// How many processes may have been made since the newest one that is known.
+/// How many processes may have been made since the newest known one.
 const MANY: u32 = 1 << 12;
 
 /// The first id that may be a child's.
