@@ -9,13 +9,6 @@ mod dice;
 #[allow(dead_code, reason = "as above")]
 mod source;
 
-/// What the sources ask of foster's heap.
-mod heap {
-    pub fn without_waiting<T>(action: impl FnOnce() -> T) -> T {
-        action()
-    }
-}
-
 use std::io::{ErrorKind, PipeReader, PipeWriter, Read, Write, pipe};
 use std::os::fd::{AsRawFd, RawFd};
 use std::time::Duration;
@@ -46,7 +39,7 @@ impl Turns {
         let mut turns = Turns {
             poll: Poll::new().expect("a queue"),
             events: Events::with_capacity(AT_ONCE),
-            sources: Sources::new(),
+            sources: Sources::new(pipes),
             pipes: (0..pipes).map(|_| Some(pipe().expect("a pipe"))).collect(),
         };
         for index in 0..pipes {
@@ -221,8 +214,9 @@ fn a_key_is_a_token_and_kinds_come_in_their_order() {
     assert!(keys.is_sorted_by(|one, other| one < other && one.token() < other.token()));
     let kinds = [Kind::Signals, Kind::Timer, Kind::Parent, Kind::Parent, Kind::Parent];
     assert_eq!(keys.map(Key::kind), kinds);
-    let mut sources = Sources::new();
+    let mut sources = Sources::new(2);
     assert!(sources.add(key(7)) && sources.add(key(3)) && sources.add(key(7)));
+    assert!(!sources.add(key(5)), "there is no room for more");
     for key in [key(7), key(3), Key::TIMER, Key::SIGNALS] {
         sources.keep(key);
     }

@@ -41,7 +41,7 @@ impl Queue {
             is_loop,
             state: State::Unused,
             timer: Timer::Unused,
-            sources: Sources::new(),
+            sources: Sources::new(1),
             events: Events::with_capacity(AT_ONCE),
         }
     }

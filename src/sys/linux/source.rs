@@ -11,8 +11,6 @@ use std::mem;
 
 use mio::{Events, Token};
 
-use super::heap;
-
 /// The name of a source: what it gives, and which one of that kind it is. It is a number, so that it
 /// is mio's token too.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -63,20 +61,20 @@ struct Source {
 }
 
 impl Sources {
-    /// Signals and the timer, and room for one more.
-    pub fn new() -> Sources {
-        let mut sources = Vec::with_capacity(3);
+    /// Signals and the timer, and room for so many more.
+    pub fn new(room: usize) -> Sources {
+        let mut sources = Vec::with_capacity(2 + room);
         for key in [Key::SIGNALS, Key::TIMER] {
             sources.push(Source { key, is_ready: false });
         }
         Sources(sources)
     }
 
-    /// Adds a source, which is ready once mio reports it. Returns whether there was memory for it. A
+    /// Adds a source, which is ready once mio reports it. Returns whether there was room for it. A
     /// source that is already known stays as it is.
     pub fn add(&mut self, key: Key) -> bool {
         let Err(place) = self.place(key) else { return true };
-        let has_room = heap::without_waiting(|| self.0.try_reserve(1)).is_ok();
+        let has_room = self.0.len() < self.0.capacity();
         if has_room {
             self.0.insert(place, Source { key, is_ready: false });
         }
@@ -85,7 +83,9 @@ impl Sources {
 
     /// Removes a source. Whatever mio still reports of it is ignored.
     pub fn remove(&mut self, key: Key) {
-        self.0.retain(|source| source.key != key);
+        if let Ok(place) = self.place(key) {
+            self.0.remove(place);
+        }
     }
 
     /// Marks the sources that mio reports as ready.

@@ -157,18 +157,17 @@ impl Signals {
         &self,
         queue: &mut Poll,
         ready: &mut Events,
-        timeout: Option<Duration>,
+        mut timeout: Option<Duration>,
     ) -> Result<(), Errno> {
-        match &self.source {
-            Source::Signalfd(_) => queue.poll(ready, timeout).map_err(errno),
-            Source::SelfPipe(_) => {
-                let queue_fd = queue.as_raw_fd();
-                let mut queue_fd = libc::pollfd { fd: queue_fd, events: libc::POLLIN, revents: 0 };
-                let waited = self.let_one_in(std::slice::from_mut(&mut queue_fd), timeout);
-                // What it wrote is there to be read now.
-                queue.poll(ready, Some(Duration::ZERO)).map_err(errno).and(waited.map(drop))
-            }
+        let mut waited = Ok(false);
+        if let Source::SelfPipe(_) = &self.source {
+            let queue_fd = queue.as_raw_fd();
+            let mut queue_fd = libc::pollfd { fd: queue_fd, events: libc::POLLIN, revents: 0 };
+            waited = self.let_one_in(std::slice::from_mut(&mut queue_fd), timeout);
+            // What the handler wrote is readable now.
+            timeout = Some(Duration::ZERO);
         }
+        queue.poll(ready, timeout).map_err(errno).and(waited.map(drop))
     }
 
     /// Waits for a signal or the end of the time where there is no queue; says whether one came.
