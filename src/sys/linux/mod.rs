@@ -33,7 +33,7 @@ mod wait;
 mod world;
 
 use std::iter;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 
 use nix::libc;
@@ -52,6 +52,7 @@ pub use world::World;
 
 use crate::log::Log;
 use mark::Marks;
+use parent::Parent;
 use queue::Queue;
 use reap::{Fate, Reaper};
 use signals::Signals;
@@ -65,7 +66,7 @@ pub struct Sys {
     log: Log,
     queue: Queue,
     /// The watch over its own parent.
-    parent: Option<OwnedFd>,
+    parent: Option<Parent>,
     signals: Signals,
     spawner: Spawner,
     terminal: Terminal,
@@ -113,7 +114,7 @@ impl Sys {
         let setup = &self.config.setup;
         let ([queue, timer], signals) = (self.queue.descriptors(), self.signals.descriptor());
         let kept = self.terminal.descriptor().unwrap_or(-1);
-        let parent = self.parent.as_ref().map_or(-1, AsRawFd::as_raw_fd);
+        let parent = self.parent.as_ref().map_or(-1, |parent| parent.descriptor.as_raw_fd());
         let mut settle = |[go, report]: [RawFd; 2]| {
             setup::settle_in(setup, &[signals, queue, timer, parent, kept, go, report]);
         };

@@ -12,6 +12,7 @@ use nix::libc;
 
 use foster::config::Setup;
 use foster::process::Pid;
+use foster::signal::Signal;
 
 use super::guard;
 use super::queue::Queue;
@@ -19,38 +20,44 @@ use super::setup::prctl;
 use super::signals::Signals;
 use super::source::Key;
 
-/// Watches the parent if that was asked for. Returns the descriptor that the queue waits for, or none
-/// if the kernel sends the signal.
+/// The parent, as it is watched.
+pub struct Parent {
+    pid: Pid,
+    pub descriptor: OwnedFd,
+}
+
+/// Watches the parent if that was asked for, in place of the one before, if there was one. Returns
+/// what the queue waits for, or none if the kernel sends the signal.
 pub fn watch(
     setup: &Setup,
+    before: Option<Parent>,
     queue: &mut Queue,
     signals: &Signals,
-) -> Result<Option<OwnedFd>, Errno> {
+) -> Result<Option<Parent>, Errno> {
     let Some(signal) = setup.parent_death_signal else { return Ok(None) };
+    let mut pid = before.map_or_else(own_parent, |before| before.pid);
     loop {
-        let parent = own_parent();
-        let opened = if setup.parent_is_thread { None } else { guard::open(parent) };
+        let opened = if setup.parent_is_thread { None } else { guard::open(pid) };
         let watched = opened.filter(|it| queue.add(Key::PARENT, it.as_raw_fd(), signals));
-        if watched.is_none() {
+        let mut now = own_parent();
+        if now == pid && watched.is_none() {
             prctl(libc::PR_SET_PDEATHSIG, usize::from(signal.number()))?;
+            now = own_parent();
         }
-        if own_parent() == parent {
-            return Ok(watched);
+        if now == pid {
+            return Ok(watched.map(|descriptor| Parent { pid, descriptor }));
         }
-        // The parent ended before it was watched, and foster has another one.
-        tell(setup);
+        // It has ended, and foster has another one. The kernel reports the end of that one too.
+        tell(signal);
+        pid = now;
     }
 }
 
 /// Sends foster the signal. It goes to the thread, because one that foster sends to its own process
 /// would count as caused by its own writes.
-pub fn tell(setup: &Setup) {
-    if let Some(signal) = setup.parent_death_signal {
-        // SAFETY: these are numbers; foster has one thread, whose id is that of the process.
-        unsafe {
-            libc::syscall(libc::SYS_tkill, libc::getpid(), libc::c_int::from(signal.number()))
-        };
-    }
+fn tell(signal: Signal) {
+    // SAFETY: these are numbers; foster has one thread, whose id is that of the process.
+    unsafe { libc::syscall(libc::SYS_tkill, libc::getpid(), libc::c_int::from(signal.number())) };
 }
 
 /// The parent; 0, which has no pidfd, if it is outside the PID namespace.

@@ -71,7 +71,7 @@ impl Sys {
         }
         let signals = Signals::new(own_pid.0).map_err(lacking(Need::Signals))?;
         let mut queue = Queue::new(config.keeps_any());
-        let parent = parent::watch(&config.setup, &mut queue, &signals);
+        let parent = parent::watch(&config.setup, None, &mut queue, &signals);
         let parent = parent.map_err(lacking(Need::ParentDeathSignal))?;
         if config.setup.warn_unless_reaper && !adopts {
             log.report(&Report::NotReaper);

@@ -89,7 +89,7 @@ impl Sys {
             match key.kind() {
                 // These were handled first.
                 Kind::Signals | Kind::Timer => {}
-                Kind::Parent => self.parent_ended(),
+                Kind::Parent => self.watch_parent_anew(),
             }
         }
     }
@@ -182,18 +182,14 @@ impl Sys {
         })
     }
 
-    /// Handles the end of foster's parent. The kernel would send the signal for the next one too.
+    /// Watches foster's parent anew, and handles its end if it has ended.
     #[inline(never)]
-    fn parent_ended(&mut self) {
-        parent::tell(&self.config.setup);
-        self.watch_parent_anew();
-    }
-
     fn watch_parent_anew(&mut self) {
-        if let Some(old) = self.parent.take() {
-            self.queue.remove(Key::PARENT, old.as_raw_fd());
-            let setup = &self.config.setup;
-            self.parent = parent::watch(setup, &mut self.queue, &self.signals).unwrap_or_default();
+        if let Some(before) = self.parent.take() {
+            self.queue.remove(Key::PARENT, before.descriptor.as_raw_fd());
+            let (setup, before) = (&self.config.setup, Some(before));
+            let watched = parent::watch(setup, before, &mut self.queue, &self.signals);
+            self.parent = watched.unwrap_or_default();
         }
     }
 }
