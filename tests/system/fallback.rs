@@ -42,6 +42,13 @@ fn real_time_signals_go_on_one_by_one_in_order_with_their_values() {
 }
 
 #[test]
+fn without_a_queue_either_none_of_many_signals_waits_for_the_next() {
+    let launch = foster().args(["-q", "--wrap"]).arg(probe_line("rawtrap"));
+    let denied = format!("{WITHOUT_SIGNALFD} deny=epoll_create1:EMFILE");
+    values_go_on(launch.inheriting(&denied).place(Place::Pid1));
+}
+
+#[test]
 fn without_rt_sigtimedwait_signals_are_read() {
     for error in ["EPERM", "ENOSYS"] {
         // One that waits in another way itself.

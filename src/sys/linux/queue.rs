@@ -63,7 +63,10 @@ impl Queue {
         if at_once && !self.is_loop {
             return Ok(true);
         }
-        let Some(poll) = open(&mut self.state, signals) else { return signals.wait_alone(left) };
+        let Some(poll) = open(&mut self.state, signals) else {
+            // What was left unread announces itself no more.
+            return signals.wait_alone(left).map(|came| came || overdue);
+        };
         let waits_for_timer = !at_once && self.timer.set(deadline, poll.registry());
         let timeout = if waits_for_timer { None } else { left };
         if let Err(error) = signals.wait(poll, &mut self.events, timeout) {
