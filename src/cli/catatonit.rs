@@ -156,10 +156,9 @@ const USAGE: &str = "usage: catatonit [-ghLPV] [--] <progname> [<arguments>...]\
 
 const HELP: &str = concat!(
     "
-Runs a program as the first process of a container. This is foster ",
+This is foster ",
     env!("CARGO_PKG_VERSION"),
-    " in the
-place of catatonit.
+    " in the place of catatonit.
 
   -g             send signals to the program's process group, not to it alone
   -P             pause: run nothing, reap orphans, end on SIGTERM or SIGINT

@@ -263,7 +263,6 @@ Use --help for full usage.
 const HELP: &str = concat!(
     " [option] command [[arg] ...]
 
-Runs a command as the first process of a container and passes signals on to it.
 This is foster ",
     env!("CARGO_PKG_VERSION"),
     " in the place of dumb-init.

@@ -126,7 +126,7 @@ impl<'a, S: Surroundings> Draft<'a, S> {
             origins: [Origin::Unset; OPTIONS.len()],
             name: Box::default(),
             has_command: false,
-            config: Config::of([], Policy::once()),
+            config: Config::default(),
             policy: Policy::once(),
             app_port: Some(APP_PORT),
             restart: None,

@@ -93,33 +93,31 @@ impl Kind {
         }
     }
 
-    /// What a value of this kind is called, and how one is written. Where the latter ends with a
+    /// What a value of this kind is called, a colon, and how one is written. Where that ends with a
     /// blank, the words to choose from follow.
-    fn describe(self, platform: Platform) -> (&'static str, &'static str) {
+    fn described(self, platform: Platform) -> &'static str {
         match self {
-            Kind::Switch => ("value", "use 1 for yes, 0 for no"),
+            Kind::Switch => "value:use 1 for yes, 0 for no",
             Kind::Restart
             | Kind::StopTo
             | Kind::Leftovers
             | Kind::ForwardTo
             | Kind::LogFormat
-            | Kind::Init => ("value", "use one of "),
-            Kind::Duration => ("duration", "write it like 500ms, 10s or 1m30s"),
-            Kind::Timeout => ("duration", "write it like 500ms, 10s or 1m30s, or infinity"),
-            Kind::Count => ("number", "write it like 5, or unlimited"),
-            Kind::Signal => ("signal", "write it like TERM, SIGTERM, 15 or RTMIN+3"),
-            Kind::Rewrites => ("rewrite", "write it like TERM:QUIT, or HUP:0 to drop HUP"),
+            | Kind::Init => "value:use one of ",
+            Kind::Duration => "duration:write it like 500ms, 10s or 1m30s",
+            Kind::Timeout => "duration:write it like 500ms, 10s or 1m30s, or infinity",
+            Kind::Count => "number:write it like 5, or unlimited",
+            Kind::Signal => "signal:write it like TERM, SIGTERM, 15 or RTMIN+3",
+            Kind::Rewrites => "rewrite:write it like TERM:QUIT, or HUP:0 to drop HUP",
             Kind::Statuses if platform == Platform::Windows => {
-                ("status", "use a code from 0 to 4294967295")
+                "status:use a code from 0 to 4294967295"
             }
-            Kind::Statuses => ("status", "use a code from 0 to 255 or a signal like TERM"),
-            Kind::Filter => {
-                ("filter", "use off, error, warn, info, debug or trace, or foster=LEVEL")
-            }
-            Kind::Port => ("port", "use a number from 1 to 65535, or none"),
-            Kind::Host => ("host", "write it like 127.0.0.1, :: or localhost"),
-            Kind::Name => ("name", "use letters, digits, '.', '_' and '-'"),
-            Kind::Line => ("command line", "give the command line to run"),
+            Kind::Statuses => "status:use a code from 0 to 255 or a signal like TERM",
+            Kind::Filter => "filter:use off, error, warn, info, debug or trace, or foster=LEVEL",
+            Kind::Port => "port:use a number from 1 to 65535, or none",
+            Kind::Host => "host:write it like 127.0.0.1, :: or localhost",
+            Kind::Name => "name:use letters, digits, '.', '_' and '-'",
+            Kind::Line => "command line:give the command line to run",
         }
     }
 }
@@ -149,7 +147,7 @@ pub(super) fn refuse(
     platform: Platform,
 ) -> Refusal {
     let value = shown(value);
-    let (what, how) = kind.describe(platform);
+    let (what, how) = kind.described(platform).split_once(':').unwrap_or_default();
     let words = kind.words();
     let mut text = format!("{name}: invalid {what} '{value}': ");
     let mut slip = "";

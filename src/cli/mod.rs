@@ -231,7 +231,7 @@ fn drop_in(voice: Voice) -> (Config, Policy) {
     let mut policy = Policy::once();
     policy.leftovers = Leftovers::Leave;
     policy.stop = Stop { signal: None, timeout: None, to: StopTo::Leader };
-    let mut config = Config::of([], Policy::once());
+    let mut config = Config::default();
     config.signals.requests = SignalSet::EMPTY;
     config.setup = Setup { script_fallback: true, ..Setup::default() };
     config.log.voice = voice;

@@ -267,7 +267,7 @@ const VERSION: &str = "tini version 0.19.0";
 const USAGE: &str = concat!(
     " [OPTIONS] PROGRAM [ARG]... | --version
 
-Runs PROGRAM as the first process of a container. This is foster ",
+This is foster ",
     env!("CARGO_PKG_VERSION"),
     " in the place of tini.
 

@@ -35,7 +35,8 @@ pub struct Config {
     pub app_host: Cow<'static, str>,
     /// What foster makes of the signals that it gets.
     pub signals: Signals,
-    /// How long the rest of a machine has to end, once its services are down; none for ever.
+    /// From the stop signal to SIGKILL for a stop as a whole; none for never. The rest of a machine has
+    /// this long once its services are down, and a stop that is over before is not told as a slow one.
     pub stop_timeout: Option<Duration>,
     /// The codes for a command that cannot be started.
     pub start_failure: StartFailure,
@@ -88,6 +89,35 @@ pub struct Setup {
     pub script_fallback: bool,
 }
 
+impl Default for Config {
+    /// foster's defaults for a command, with nothing to run.
+    fn default() -> Self {
+        Config {
+            services: Vec::new(),
+            app_host: Cow::Borrowed(APP_HOST),
+            signals: Signals {
+                requests: INIT_STOP_REQUESTS,
+                rewrites: Rewrites::default(),
+                job_control: JobControl::FollowChild,
+                dies_with_child: false,
+            },
+            stop_timeout: Some(STOP_TIMEOUT),
+            start_failure: StartFailure::default(),
+            setup: Setup { subreaper: true, ..Setup::default() },
+            log: LogConfig {
+                voice: Voice::Foster,
+                level: Level::Warn,
+                format: LogFormat::Text,
+                time: false,
+                verbose: false,
+                opening: &[],
+                warn_of_orphans: false,
+                warnings: Vec::new(),
+            },
+        }
+    }
+}
+
 impl Config {
     /// The configuration that runs one command once, with foster's defaults.
     #[must_use]
@@ -110,29 +140,7 @@ impl Config {
         let policy = Rc::new(policy);
         let service =
             |program| ServiceConfig { name: Box::default(), program, policy: Rc::clone(&policy) };
-        Config {
-            services: programs.into_iter().map(service).collect(),
-            app_host: Cow::Borrowed(APP_HOST),
-            signals: Signals {
-                requests: INIT_STOP_REQUESTS,
-                rewrites: Rewrites::default(),
-                job_control: JobControl::FollowChild,
-                dies_with_child: false,
-            },
-            stop_timeout: Some(STOP_TIMEOUT),
-            start_failure: StartFailure::default(),
-            setup: Setup { subreaper: true, ..Setup::default() },
-            log: LogConfig {
-                voice: Voice::Foster,
-                level: Level::Warn,
-                format: LogFormat::Text,
-                time: false,
-                verbose: false,
-                opening: &[],
-                warn_of_orphans: false,
-                warnings: Vec::new(),
-            },
-        }
+        Config { services: programs.into_iter().map(service).collect(), ..Config::default() }
     }
 
     /// Makes foster one that keeps services up: how each is kept is its policy's to say.

@@ -52,6 +52,7 @@ impl Default for Policy {
 impl Policy {
     /// The policy of a command that runs once.
     #[must_use]
+    #[inline(never)]
     pub fn once() -> Policy {
         Policy {
             kept: false,

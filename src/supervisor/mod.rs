@@ -171,10 +171,13 @@ impl Supervisor {
         // Room for the most that one event can cause, so that nothing is allocated later.
         let mut actions = Vec::with_capacity(6 * count + 16);
         actions.extend(ids.clone().map(|service| Action::Spawn { service, terminal }));
+        let policies = config.services.iter().map(|service| Rc::clone(&service.policy));
+        let services =
+            ids.zip(policies).map(|(id, policy)| Service::starting(id, policy)).collect();
         Supervisor {
             config,
             facts,
-            services: ids.map(Service::starting).collect(),
+            services,
             deadlines: Deadlines::new(count),
             shutdown: Shutdown::default(),
             slow: Slow::default(),
@@ -374,7 +377,7 @@ impl Supervisor {
             }
         };
         for index in 0..self.services.len() {
-            let own = self.shutdown.signal(&self.config.services[index].policy.stop);
+            let own = self.shutdown.signal(&self.services[index].policy().stop);
             self.step(ServiceId(index as u32), input.unwrap_or(Input::Stop(own)), now);
         }
     }
@@ -383,11 +386,9 @@ impl Supervisor {
     fn start_survey(&mut self) -> Action {
         self.outbox.survey_due = false;
         let mut marks = false;
-        for (service, config) in self.services.iter_mut().zip(&self.config.services) {
-            if service.awaits_survey() {
-                (service.survey, service.found, service.crowd) = (Some(Remains::None), None, 0);
-                marks |= config.policy.kept && service.is_cleaning(&config.policy);
-            }
+        for service in self.services.iter_mut().filter(|service| service.awaits_survey()) {
+            (service.survey, service.found, service.crowd) = (Some(Remains::None), None, 0);
+            marks |= service.policy().kept && service.is_cleaning();
         }
         self.reads_marks = marks;
         Action::Survey { marks: self.reads_marks }
@@ -425,8 +426,7 @@ impl Supervisor {
             return;
         };
         let service = &mut self.services[id.index()];
-        let policy = Rc::clone(&self.config.services[id.index()].policy);
-        if service.survey.is_none() || !service.is_cleaning(&policy) {
+        if service.survey.is_none() || !service.is_cleaning() {
             return;
         }
         if !in_reach {
@@ -445,12 +445,13 @@ impl Supervisor {
             service.survey = Some(Remains::Adopted);
             service.found = service.found.or(Some((pid, name)));
         }
+        let stop_signal = self.shutdown.signal(&service.policy().stop);
         if service.left_behind() {
             self.report(Report::InBackground { service: id, run });
         }
         match asks {
             None => {}
-            Some(true) => self.outbox.ask(target, self.shutdown.signal(&policy.stop)),
+            Some(true) => self.outbox.ask(target, stop_signal),
             Some(false) => {
                 if signal == Signal::KILL {
                     self.report(Report::KillingOrphan { service: id, run, pid });
@@ -504,8 +505,8 @@ impl Supervisor {
     /// Takes in that one is on its way out of whom nobody can tell whose it was: what it leaves
     /// behind may be anyone's, and its end will be told.
     fn await_lost(&mut self) {
-        for (service, config) in self.services.iter_mut().zip(&self.config.services) {
-            if service.is_cleaning(&config.policy) {
+        for service in &mut self.services {
+            if service.is_cleaning() {
                 service.survey = service.survey.map(|found| found.max(Remains::Adopted));
             }
         }
@@ -532,14 +533,12 @@ impl Supervisor {
         for index in 0..self.services.len() {
             let service = &mut self.services[index];
             if let Some(found) = service.survey.take() {
-                let policy = &self.config.services[index].policy;
-                let all = if service.is_cleaning(policy) { whole } else { groups };
+                let all = if service.is_cleaning() { whole } else { groups };
                 let remains = if all { found } else { found.max(Remains::Others) };
                 self.step(ServiceId(index as u32), Input::Surveyed(remains), now);
             }
         }
-        let mut all = self.services.iter().zip(&self.config.services);
-        let looks_for_all = all.any(|(service, config)| service.is_cleaning(&config.policy));
+        let looks_for_all = self.services.iter().any(Service::is_cleaning);
         self.outbox.survey_due |= !whole && (looks_for_all || self.machine.awaits_survey());
         if whole || self.machine.has_found() {
             self.clear_machine(machine::Input::Surveyed, now);

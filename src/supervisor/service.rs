@@ -27,6 +27,8 @@
 //! Who is left of a group is found by a survey of the living (`Action::Survey`), made once a
 //! round for all services that wait for one.
 
+use std::fmt;
+use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{After, Config, Leftovers, Policy, STOPPING, StopTo};
@@ -204,6 +206,7 @@ pub(super) struct Context<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Service {
     id: ServiceId,
+    kept: Kept,
     state: State,
     run: RunId,
     /// Which run this is, or was.
@@ -232,11 +235,22 @@ pub(super) struct Service {
     round: u8,
 }
 
+/// How a service is kept. It does not change, and so is no part of the state that is shown.
+#[derive(Clone)]
+struct Kept(Rc<Policy>);
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kept")
+    }
+}
+
 impl Service {
     /// A service that has been asked to start.
-    pub(super) fn starting(id: ServiceId) -> Self {
+    pub(super) fn starting(id: ServiceId, policy: Rc<Policy>) -> Self {
         Service {
             id,
+            kept: Kept(policy),
             state: State::Starting,
             run: RunId::default(),
             number: RunNumber(1),
@@ -253,6 +267,10 @@ impl Service {
             crowd: 0,
             round: 0,
         }
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        &self.kept.0
     }
 
     pub(super) fn state(&self) -> State {
@@ -277,9 +295,9 @@ impl Service {
     }
 
     /// Whether what escaped its group is looked for.
-    pub(super) fn is_cleaning(&self, policy: &Policy) -> bool {
+    pub(super) fn is_cleaning(&self) -> bool {
         let left = matches!(self.state, State::Stopping { rest: Rest::Left { .. }, .. });
-        left && policy.kills_orphans(false) || matches!(self.state, State::Cleaning { .. })
+        left && self.policy().kills_orphans(false) || matches!(self.state, State::Cleaning { .. })
     }
 
     /// Whether an orphan of this group is to get the stop signal now, rather than SIGKILL; none

@@ -71,8 +71,7 @@ impl Slow {
     /// Takes in that a stop begins.
     pub(super) fn begin(&mut self, config: &Config, now: Instant) {
         // Whoever is killed by then is not told to be waited for just before.
-        let timeouts = config.services.iter().filter_map(|service| service.policy.stop.timeout);
-        let killed = timeouts.filter(|timeout| *timeout <= FIRST).max().unwrap_or_default();
+        let killed = config.stop_timeout.filter(|timeout| *timeout <= FIRST).unwrap_or_default();
         *self = Slow { began: now, tell_at: Some(now + killed + FIRST) };
     }
 

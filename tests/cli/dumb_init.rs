@@ -358,7 +358,6 @@ const HELP: &str = concat!(
 dumb-init v1.2.5
 Usage: /a/dumb-init [option] command [[arg] ...]
 
-Runs a command as the first process of a container and passes signals on to it.
 This is foster ",
     env!("CARGO_PKG_VERSION"),
     " in the place of dumb-init.

@@ -339,7 +339,7 @@ const USAGE: &str = concat!(
 tini (tini version 0.19.0)
 Usage: tini [OPTIONS] PROGRAM [ARG]... | --version
 
-Runs PROGRAM as the first process of a container. This is foster ",
+This is foster ",
     env!("CARGO_PKG_VERSION"),
     " in the place of tini.
 

@@ -174,8 +174,8 @@ const MUTANTS: [Mutant; 82] = [
     (
         "what escaped is killed when the group is gone, before its time is up",
         "service.rs",
-        "left && policy.kills_orphans(false)",
-        "left && !policy.kept",
+        "left && self.policy().kills_orphans(false)",
+        "left && !self.policy().kept",
     ),
     (
         "what is left gets the stop signal once more in the stop",
@@ -342,7 +342,7 @@ const MUTANTS: [Mutant; 82] = [
     (
         "a survey that saw the groups counts as whole",
         "mod.rs",
-        "let all = if service.is_cleaning(policy) { whole } else { groups };",
+        "let all = if service.is_cleaning() { whole } else { groups };",
         "let all = groups;",
     ),
     (
@@ -385,7 +385,7 @@ const MUTANTS: [Mutant; 82] = [
         "one that is another service's is told of as left alone",
         "mod.rs",
         "(service.run() == run).then_some(run.service)",
-        "(service.run() == run && service.is_cleaning(&self.config)).then_some(run.service)",
+        "(service.run() == run && service.is_cleaning()).then_some(run.service)",
     ),
     (
         "one Ctrl-C after another stop request kills",

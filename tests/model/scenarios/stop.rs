@@ -570,6 +570,7 @@ fn with_nothing_to_run_foster_reaps_until_it_is_told_to_stop() {
 fn a_deadline_that_passed_while_foster_was_not_run_does_not_hide_what_happened_before() {
     let mut config = supervisor(20);
     config.adjust(|policy| policy.stop.timeout = Some(s(1)));
+    config.stop_timeout = Some(s(1));
     let mut sim = Sim::new(config, Terminal::None);
     sim.world.scripts.fill(vec![behaves(Manner::Ignore)]);
     sim.gets(Signal::TERM);
