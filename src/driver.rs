@@ -5,24 +5,24 @@ use std::time::Duration;
 use crate::supervisor::{Action, Event, Supervisor, Way};
 use crate::time::Instant;
 
-/// All that a platform does. Nothing in it decides anything: what fails is told as an event, or
-/// logged and tried again, so that the loop itself cannot fail.
+/// Everything that a platform does. It decides nothing. Failures become events, or are logged and
+/// retried, so that the loop itself cannot fail.
 pub trait Backend {
     /// The time now.
     fn now(&mut self) -> Instant;
 
-    /// Waits until something happens or `deadline` comes, and tells what happened. It may come
-    /// back early with nothing to tell; with a deadline that has passed it does not wait at all.
-    /// Signals that come before all else may go their way before they are told, or untold
+    /// Waits until something happens or `deadline` comes, and reports what happened. It may return
+    /// early with nothing to report; with a deadline that has passed it does not wait. If a signal
+    /// arrives first, it may be forwarded before it is reported, or without being reported
     /// ([`Supervisor::way`]).
     fn wait(&mut self, deadline: Option<Instant>, way: Option<Way>, events: &mut Vec<Event>);
 
-    /// Does something, and tells what came of it.
+    /// Carries out an action, and reports its result.
     fn perform(&mut self, action: Action, events: &mut Vec<Event>);
 }
 
-/// Runs until all is done; gives the code to end with.
-// Its room on the stack is for its own time only.
+/// Runs until everything is done; returns the exit code.
+// Kept out of line so that its stack frame is gone when it returns.
 #[inline(never)]
 pub fn run<B: Backend>(supervisor: &mut Supervisor, backend: &mut B) -> u32 {
     let mut driver = Driver::new();
@@ -33,20 +33,20 @@ pub fn run<B: Backend>(supervisor: &mut Supervisor, backend: &mut B) -> u32 {
     }
 }
 
-/// The loop, one turn at a time, for those who look on between turns.
+/// The loop, one turn at a time, for tests that look between turns.
 #[derive(Clone, Debug)]
 pub struct Driver {
-    /// What one wait brought.
+    /// The events of one wait.
     news: Vec<Event>,
-    /// What came of one action.
+    /// The results of one action.
     answers: Vec<Event>,
-    /// What a survey has found.
+    /// The results of a survey.
     found: Vec<Event>,
-    /// For how many turns in a row there has been news.
+    /// How many turns in a row had events.
     busy: usize,
-    /// The time as it was asked for last.
+    /// The time when it was last read.
     now: Instant,
-    /// When the next survey may be made: the last one took its time.
+    /// When the next survey may be made, after a rest from the last one.
     rested_at: Instant,
 }
 
@@ -64,8 +64,7 @@ impl Driver {
         }
     }
 
-    /// Does what there is to do, waits once, and does what follows from what happened. Gives the
-    /// code to end with, once all is done.
+    /// Acts, waits once, and handles what happened. Returns the exit code once everything is done.
     pub fn turn<B: Backend>(
         &mut self,
         supervisor: &mut Supervisor,
@@ -74,9 +73,9 @@ impl Driver {
         if let Some(code) = self.act(supervisor, backend) {
             return Some(code);
         }
-        // A survey looks at every process there is. So it comes when nothing else is known any
-        // more, and after a rest: a thousand deaths at once cost one survey instead of a thousand,
-        // and all surveys together only so much of the time that passes.
+        // A survey looks at every process. So it waits until nothing else is to be handled, and
+        // rests after the last one: a thousand deaths at once cost one survey instead of a
+        // thousand, and all surveys together take only a part of the time that passes.
         let survey_at = supervisor.wants_survey().then_some(self.rested_at);
         let deadline = supervisor.poll_timeout();
         let deadline = survey_at.map_or(deadline, |at| Some(deadline.map_or(at, |it| it.min(at))));
@@ -84,7 +83,7 @@ impl Driver {
         backend.wait(deadline, supervisor.way(), &mut news);
         self.busy = if news.is_empty() { 0 } else { self.busy + 1 };
         for event in &news {
-            // To ask for the time can take as long as all the rest of a signal's way.
+            // Reading the time can take as long as all the rest of a signal's path.
             if supervisor.needs_time(event) {
                 self.now = backend.now();
             }
@@ -95,9 +94,9 @@ impl Driver {
         }
         news.clear();
         self.news = news;
-        // What has happened comes before what time has brought: after a long sleep, a death that
-        // is still to be told must not be taken for a process that does not die. A flood of news
-        // puts that off for a while, not for ever.
+        // Events come before deadlines: after a long sleep, a death that was not reported yet must
+        // not be taken for a process that does not die. A flood of events delays deadlines for a
+        // while, not for ever.
         if self.busy > 0 && self.busy < PATIENCE {
             return None;
         }
@@ -116,8 +115,8 @@ impl Driver {
         self.act(supervisor, backend)
     }
 
-    /// Does all that the machine wants done. What comes of it is told at once, before anything
-    /// else is done; gives the code to end with, once all is done.
+    /// Carries out everything that the machine wants. Results are handled at once, before the next
+    /// action. Returns the exit code once everything is done.
     fn act<B: Backend>(&mut self, supervisor: &mut Supervisor, backend: &mut B) -> Option<u32> {
         while let Some(action) = supervisor.poll_action() {
             if let Action::Exit { code } = action {
@@ -128,15 +127,15 @@ impl Driver {
         None
     }
 
-    /// Makes a survey, if the machine still wants one, and rests from it. What is to be done about
-    /// one that it found is done before the next one is told, so that thousands take no memory for
-    /// it. Gives the code to end with, once all is done.
+    /// Makes a survey, if the machine still wants one, and rests after it. What follows from one
+    /// process is done before the next one is handled, so that thousands of them take no memory.
+    /// Returns the exit code once everything is done.
     fn survey<B: Backend>(&mut self, supervisor: &mut Supervisor, backend: &mut B) -> Option<u32> {
         let action = supervisor.poll_survey()?;
         let begin = self.now;
         let mut found = std::mem::take(&mut self.found);
         backend.perform(action, &mut found);
-        // Foster may have been stopped in the midst of it.
+        // foster may have been stopped meanwhile.
         self.now = backend.now();
         self.rested_at = self.now.rested(begin, LONGEST_REST);
         for event in &found {
@@ -150,7 +149,7 @@ impl Driver {
         None
     }
 
-    /// Does one thing and tells what came of it.
+    /// Carries out one action and handles its results.
     fn perform<B: Backend>(
         &mut self,
         action: Action,
@@ -175,17 +174,17 @@ impl Default for Driver {
     }
 }
 
-/// Room for what one action brings; a survey may bring more.
+/// Room for the results of one action; a survey may have more.
 const ANSWERS: usize = 4;
 
-/// How many signals a wait brings at the most: more would take memory that nothing else needs.
+/// The most signals that one wait reports: more would take memory that nothing else needs.
 pub const SIGNALS_AT_ONCE: usize = 8;
 
-/// Room for what one wait brings: a full read of signals, and some deaths and stops.
+/// Room for the events of one wait: a full read of signals, and some deaths and stops.
 const NEWS: usize = SIGNALS_AT_ONCE + 4;
 
-/// How many turns with news there may be before time is looked at: some milliseconds.
+/// How many turns with events may pass before deadlines are looked at: some milliseconds.
 const PATIENCE: usize = 256;
 
-/// For how long no survey is made at the most. Where little lives, one takes a few microseconds.
+/// The longest rest after a survey. With few processes a survey takes some microseconds.
 const LONGEST_REST: Duration = Duration::from_millis(100);

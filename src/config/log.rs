@@ -14,15 +14,15 @@ pub struct LogConfig {
     /// Whether more was asked for: foster's own version, and the words of what it runs, in which
     /// there may be secrets.
     pub verbose: bool,
-    /// Lines to say before all others, where debugging is on (dumb-init).
+    /// Lines before all others, if debugging is on (dumb-init).
     pub opening: &'static [&'static str],
-    /// Whether an orphan that is reaped is worth a warning (tini -w).
+    /// Whether each orphan that is reaped gets a warning (tini -w).
     pub warn_of_orphans: bool,
-    /// What the reader of the command line has to warn of, said once at the start; a line each.
+    /// Warnings about the command line, logged once at the start; a line each.
     pub warnings: Vec<String>,
 }
 
-/// Whose words a report is put into. This is wording, nothing else.
+/// Whose words a report is put into. This changes only wording.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Voice {
     /// foster's own.
@@ -35,7 +35,7 @@ pub enum Voice {
     Catatonit,
 }
 
-/// How grave a report is.
+/// How severe a report is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Nothing is logged.

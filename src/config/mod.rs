@@ -49,8 +49,8 @@ pub struct Config {
 /// One thing to run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ServiceConfig {
-    /// What it is called, on one line; empty where nobody calls it by a name, as the voices of the
-    /// programs that foster stands in for.
+    /// Its name, on one line. Empty if nothing calls it by a name: the voices of emulated inits do
+    /// not.
     pub name: Box<str>,
     /// What it runs.
     pub program: Program,
@@ -63,7 +63,7 @@ pub struct ServiceConfig {
 pub struct Setup {
     /// Make itself subreaper where it is not PID 1 (`PR_SET_CHILD_SUBREAPER`, prctl(2)).
     pub subreaper: bool,
-    /// Rather start nothing than without that.
+    /// Start nothing without that.
     pub needs_subreaper: bool,
     /// Get this signal when the parent ends.
     pub parent_death_signal: Option<Signal>,
@@ -79,11 +79,11 @@ pub struct Setup {
     pub listen_pid: bool,
     /// Start children with no signal blocked, rather than with those that foster inherited so.
     pub unblock_signals: bool,
-    /// Tell (`Report::NotReaper`) where foster is neither PID 1 nor subreaper when all is set up,
-    /// be it by itself or by inheritance.
+    /// Report (`Report::NotReaper`) if foster is neither PID 1 nor subreaper, by itself or by
+    /// inheritance, when everything is set up.
     pub warn_unless_reaper: bool,
-    /// Be the init of a whole machine, rather than of a container: mount what is missing, let
-    /// signals say how the machine is to end, and end it.
+    /// Be the init of a whole system, rather than of a container: mount what is missing, let
+    /// signals say how the system is to end, and power it off.
     pub boot: bool,
     /// Run a file without a `#!` line by `/bin/sh`, as execvp(3) of glibc does.
     pub script_fallback: bool,
@@ -165,7 +165,7 @@ impl Config {
         }
     }
 
-    /// Makes foster the init of a machine, whatever it runs.
+    /// Makes foster the init of a whole system, whatever it runs.
     pub fn boot(&mut self) {
         self.setup.boot = true;
         self.signals.requests = self.signals.requests.union(MACHINE_STOP_REQUESTS);
@@ -185,5 +185,5 @@ impl Config {
     }
 }
 
-/// The address of this machine for itself alone: what is behind a proxy is to be heard by nobody else.
+/// The loopback address: only the proxy in front of a service is to reach it.
 pub const APP_HOST: &str = "127.0.0.1";

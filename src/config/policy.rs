@@ -11,7 +11,7 @@ use crate::signal::{Signal, SignalSet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// Whether the service is kept up (`--wrap`, or a `--restart` other than `never`), rather than
-    /// run once: its processes are marked, and what they leave behind is cleared away.
+    /// run once: its processes are marked, and its leftovers are cleaned up.
     pub kept: bool,
     /// When it is started again.
     pub restart: Restart,
@@ -74,7 +74,7 @@ impl Policy {
         policy
     }
 
-    /// Lets the service be kept up, but for what was set.
+    /// Makes it the policy of a service that is kept up; what else was set stays.
     pub fn keep_up(&mut self) {
         self.kept = true;
         self.restart = Restart::Always;
@@ -108,9 +108,9 @@ impl Policy {
         }
     }
 
-    /// What follows the end of a leader that nobody asked to stop. What is left of it gets the stop
-    /// signal before SIGKILL where that is wanted, and where the leader died of a signal that stops:
-    /// who sends that to all in a cgroup, as systemd does, means a stop, and foster's own signal is
+    /// What follows the end of a leader that nobody asked to stop. Its leftovers get the stop
+    /// signal before SIGKILL if that is wanted, or if the leader died of a stop signal: whoever
+    /// sends that to a whole cgroup, as systemd does, means a stop, and foster's own signal is
     /// still to come.
     #[must_use]
     pub fn after_leader(&self, status: ExitStatus) -> After {
@@ -124,9 +124,9 @@ impl Policy {
         }
     }
 
-    /// Whether what escaped the group is killed once the group is gone. What a kept service left
-    /// carries its mark. A command that runs once marks nothing: all that foster has adopted counts
-    /// as its own, and is killed only where the command had to be `killed` too.
+    /// Whether what escaped the group is killed once the group is gone. The leftovers of a kept
+    /// service carry its mark. A command that runs once marks nothing: everything that foster has
+    /// adopted counts as its own, and is killed only if the command had to be `killed` too.
     #[must_use]
     pub fn kills_orphans(&self, killed: bool) -> bool {
         let kills = matches!(self.leftovers, Leftovers::Kill { orphans: true, .. });
@@ -134,14 +134,14 @@ impl Policy {
     }
 }
 
-/// When a service that ended is started again. The words are systemd's and Docker's.
+/// When a service that ended is restarted. The words are systemd's and Docker's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Restart {
     /// Not at all.
     Never,
-    /// When it did not end with success.
+    /// When it failed.
     OnFailure,
-    /// Always, until a stop is asked for.
+    /// Always, until a stop is requested.
     Always,
 }
 
@@ -152,9 +152,9 @@ pub struct Backoff {
     pub first: Duration,
     /// The longest delay: it doubles up to here.
     pub max: Duration,
-    /// A run of at least this length starts the row anew.
+    /// A run at least this long resets the backoff and the count of restarts.
     pub healthy_after: Duration,
-    /// How many restarts in a row there may be; none for no limit.
+    /// The most restarts in a row; none for no limit.
     pub max_restarts: Option<u32>,
 }
 
@@ -172,7 +172,7 @@ impl Default for Backoff {
 /// How a service is stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stop {
-    /// What it gets; none for the very signal that asked, or TERM where none did.
+    /// What it gets; none for the signal that asked for the stop, or TERM if none did.
     pub signal: Option<Signal>,
     /// From that to SIGKILL; none for never.
     pub timeout: Option<Duration>,
@@ -181,19 +181,19 @@ pub struct Stop {
 }
 
 impl Stop {
-    /// What a service gets where no signal asked for the stop.
+    /// What a service gets if no signal asked for the stop.
     #[must_use]
     pub fn unasked(&self) -> Signal {
         self.signal.unwrap_or(Signal::TERM)
     }
 }
 
-/// Who gets the stop signal. At the deadline all of the group get SIGKILL.
+/// Who gets the stop signal. At the deadline the whole group gets SIGKILL.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StopTo {
-    /// The service's first process; the rest of its group when that has ended, or after half of
-    /// the time. So a server looks after its own workers, and a shell that ends at once does not
-    /// cut off its app.
+    /// The service's first process; the rest of its group when that has ended, or after half of the
+    /// time. So a server looks after its own workers, and a shell that ends at once does not cut
+    /// off its app.
     LeaderFirst,
     /// The whole process group.
     Group,
@@ -210,41 +210,40 @@ pub enum ForwardTo {
     Child,
 }
 
-/// What becomes of the processes that a service's first one leaves behind in its group.
+/// What happens to the processes that a service's first one leaves in its group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Leftovers {
     /// Nothing: foster is done when the first process is (tini, catatonit).
     Leave,
     /// They get this signal, and foster is done (dumb-init).
     Signal(Signal),
-    /// In a stop they have until the deadline; after an unexpected end they are killed at once, or
-    /// when a restart is due, and under supervision so is what escaped the group, if `orphans` says
-    /// so.
+    /// In a stop they have until the deadline. After an unexpected end they are killed at once, or
+    /// when a restart is due; and if the service is kept up, so is what escaped the group, if
+    /// `orphans` is set.
     Kill {
         /// Whether processes that escaped the group are killed too.
         orphans: bool,
         /// Whether they get the stop signal after an unexpected end, and some time. They do in any
-        /// case where that was a death by a signal that stops programs.
+        /// case if the leader died of a stop signal.
         asked: bool,
     },
 }
 
-/// What a child leads.
+/// What a service's first process leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Session {
-    /// A process group of its own in foster's session; the terminal's foreground group where
-    /// foster's was.
+    /// Its own process group in foster's session; the terminal's foreground group if foster's was.
     Group,
-    /// A session of its own, without a terminal.
+    /// Its own session, without a terminal.
     Own,
-    /// A session of its own that takes foster's terminal with it (dumb-init).
+    /// Its own session, which takes foster's terminal (dumb-init).
     OwnWithTerminal,
-    /// Nothing: it stays in foster's own group (dumb-init -c), so it never gets a signal to a
-    /// group, which would be foster's.
+    /// Nothing: it stays in foster's group (dumb-init -c), so it never gets a signal to a group,
+    /// which would be foster's.
     Shared,
 }
 
-/// Signals that stop a program, and so may be for all of a stop.
+/// Signals that stop a program, and so may be part of a stop of everything.
 pub(crate) const STOPPING: SignalSet =
     SignalSet::of(&[Signal::TERM, Signal::INT, Signal::QUIT, Signal::HUP]);
 

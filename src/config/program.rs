@@ -11,9 +11,9 @@ pub struct Program {
     /// `PORT` for the child's environment, with [`Config::app_host`](super::Config::app_host) as
     /// `HOST`; none leaves both untouched.
     pub port: Option<u16>,
-    /// Whether a shell reads the line that `--wrap` was given. On Linux the words are then
-    /// `sh -c LINE`, and a missing shell is told as such. On Windows there is one word, the line
-    /// itself: it goes behind `%ComSpec% /C` as it is, since cmd.exe takes a line, not words.
+    /// Whether a shell reads the line that `--wrap` was given. On Linux the words are then `sh -c
+    /// LINE`, and a missing shell is reported as such. On Windows there is one word, the line
+    /// itself. It goes after `%ComSpec% /C` unchanged, because cmd.exe takes a line, not words.
     pub in_shell: bool,
 }
 
@@ -25,16 +25,16 @@ impl Program {
     }
 }
 
-/// The words of a command in one piece of memory, each ended by a NUL: thousands of services
-/// cost one allocation each.
+/// The words of a command in one allocation, each ended by a NUL: thousands of services cost one
+/// allocation each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Argv(Box<[u8]>);
 
 impl Argv {
-    /// Packs the words. On Linux they are any bytes but NUL, which no argument can hold; what
-    /// stands behind a NUL in a word would be a word of its own.
+    /// Packs the words. On Linux they are any bytes but NUL, which no argument can contain: what
+    /// follows a NUL would become a word of its own.
     pub fn new<W: AsRef<[u8]>>(words: impl IntoIterator<Item = W>) -> Argv {
-        // Most commands fit, so that memory is asked for once.
+        // Most commands fit, so there is one allocation.
         let mut bytes = Vec::with_capacity(64);
         for word in words {
             push_word(&mut bytes, word.as_ref());
@@ -59,14 +59,14 @@ impl Argv {
         self.words().next().unwrap_or_default()
     }
 
-    /// All words with their NULs, one behind the other.
+    /// All words with their NULs.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
     }
 }
 
-/// Not a part of the above, which there is one of for each kind of words.
+/// Kept out of line, because the caller is compiled once for each kind of words.
 #[inline(never)]
 fn push_word(bytes: &mut Vec<u8>, word: &[u8]) {
     bytes.extend_from_slice(word);
@@ -84,9 +84,9 @@ pub struct StartFailure {
     pub denied: u32,
     /// It cannot be executed for another reason.
     pub not_executable: u32,
-    /// The system had no room for what it would have been.
+    /// The system had no memory for it.
     pub resources: u32,
-    /// There was no process that could have become it: no room for one, or no session.
+    /// There was no process to become it: no room for one, or no session.
     pub no_process: u32,
 }
 
@@ -106,7 +106,7 @@ impl Default for StartFailure {
 }
 
 impl StartFailure {
-    /// The same code, whatever fails.
+    /// The same code for every failure.
     #[must_use]
     pub const fn all(code: u32) -> StartFailure {
         StartFailure {

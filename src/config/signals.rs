@@ -1,14 +1,14 @@
-//! Signals for foster itself: which of them ask it to stop, what the others are turned into before
-//! they are forwarded, and which stop foster with its child.
+//! Signals for foster itself: which ask it to stop, what the others are rewritten to before they
+//! are forwarded, and which stop foster with its child.
 
 use crate::signal::{Signal, SignalSet};
 
-/// What foster makes of the signals that it gets.
+/// What foster does with the signals that it gets.
 #[derive(Clone, Debug)]
 pub struct Signals {
     /// Those that ask foster to stop.
     pub requests: SignalSet,
-    /// What they are turned into before they are forwarded.
+    /// What they are rewritten to before they are forwarded.
     pub rewrites: Rewrites,
     /// What foster does when its child stops, or when it is told to stop itself.
     pub job_control: JobControl,
@@ -17,7 +17,7 @@ pub struct Signals {
     pub dies_with_child: bool,
 }
 
-/// For each signal, what goes on instead of it.
+/// What is forwarded for each signal.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Rewrites([u8; 65]);
 
@@ -35,12 +35,12 @@ impl std::fmt::Debug for Rewrites {
 }
 
 impl Rewrites {
-    /// From now on `from` goes on as `to`, or not at all.
+    /// Forwards `to` instead of `from` from now on, or nothing.
     pub fn set(&mut self, from: Signal, to: Option<Signal>) {
         self.0[usize::from(from.number())] = to.map_or(0, Signal::number);
     }
 
-    /// What this signal goes on as; none where it is dropped.
+    /// What is forwarded for this signal; none if it is dropped.
     #[must_use]
     pub fn get(&self, from: Signal) -> Option<Signal> {
         Signal::new(i32::from(self.0[usize::from(from.number())]))
@@ -50,22 +50,22 @@ impl Rewrites {
 /// What foster does about stops of jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JobControl {
-    /// It stops when its child stops, and goes on with it.
+    /// It stops when its child stops, and resumes with it.
     FollowChild,
-    /// It stops itself after passing on one of these (dumb-init).
+    /// It stops itself after forwarding one of these (dumb-init).
     OnSignals(SignalSet),
 }
 
-/// What stops foster when it just runs a command: INT and QUIT go on to the command, as a REPL
-/// needs them.
+/// What stops foster if it just runs a command: INT and QUIT are forwarded, because a REPL needs
+/// them.
 pub const INIT_STOP_REQUESTS: SignalSet = SignalSet::of(&[Signal::TERM]);
 
-/// What stops foster when it keeps services up; PWR is what an init is told when the power fails.
+/// What stops foster if it keeps services up; an init gets PWR when the power fails.
 pub const SUPERVISOR_STOP_REQUESTS: SignalSet =
     SignalSet::of(&[Signal::TERM, Signal::INT, Signal::QUIT, Signal::PWR]);
 
-/// What stops foster where it is the init of a machine, besides the above: Ctrl-Alt-Del comes as
-/// INT, and the power failure as PWR.
+/// What also stops foster as the init of a system: Ctrl-Alt-Del comes as INT, a power failure as
+/// PWR.
 pub const MACHINE_STOP_REQUESTS: SignalSet =
     SignalSet::of(&[Signal::INT, Signal::TERM, Signal::PWR, Signal::USR1, Signal::USR2]);
 

@@ -1,4 +1,4 @@
-//! All that the machine asks of the world.
+//! Everything that the machine asks of the world.
 
 use crate::exit::MachineEnd;
 use crate::process::{Pid, Target};
@@ -6,7 +6,7 @@ use crate::signal::Signal;
 
 use super::{Report, ServiceId};
 
-/// Something to do, now and in this order. What fails comes back as an event.
+/// Something to do, now and in this order. Failures come back as events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Start a service; comes back as `Spawned` or `SpawnFailed`.
@@ -23,51 +23,50 @@ pub enum Action {
         target: Target,
         /// Which.
         signal: Signal,
-        /// The value that goes with it, where the platform has a way for that.
+        /// The value that goes with it, if the platform can send one.
         value: Option<u64>,
     },
-    /// Send a signal to every process but foster: for the init of a machine alone.
+    /// Send a signal to every process but foster: only for the init of a system.
     KillAll {
         /// Which.
         signal: Signal,
     },
-    /// Take the status of a service's dead first process from the kernel, which gives its id
-    /// free.
+    /// Reap a service's dead first process, which frees its id.
     Reap {
         /// Whose.
         pid: Pid,
     },
-    /// The same for a dead child that was adopted.
+    /// The same for a dead child that foster adopted.
     ReapOrphan {
         /// Whose.
         pid: Pid,
-        /// Whether the next death is to be answered by a reap too, whosever it is: then the
-        /// platform may reap first and tell afterwards, as long as no signal that is still to
-        /// come for a service's group can reach another that was given its id. Of other orphans
-        /// that it reaps in one go with this one it need not tell, where nobody reads of them.
+        /// Whether the next death leads to a reap too, whosever it is. Then the platform may reap
+        /// first and report afterwards, as long as no later signal to a service's group can reach
+        /// another group that was given its id. It need not report other orphans that it reaps
+        /// together with this one, if the log does not show them.
         freely: bool,
     },
-    /// Leave a dead child as the zombie that it is, so that the id of its group stays taken,
-    /// until a `Reap`. Of one that was reaped first (`ReapOrphan`) keep the way to its group.
+    /// Keep a dead child as a zombie, so that the id of its group stays taken, until a `Reap`. For
+    /// one that was reaped first (`ReapOrphan`) keep the way to its group.
     Hold {
         /// Whom.
         pid: Pid,
     },
-    /// Tell of every process that lives and is not a service's first: as `Survivor`s, with the
-    /// ends that were `Hidden` as `Exited`, then `Surveyed`.
+    /// Report every process that lives and is not a service's first, as `Survivor`; ends that were
+    /// `Hidden`, as `Exited`; then `Surveyed`.
     Survey {
         /// Whether to read the mark of each.
         marks: bool,
     },
-    /// Tell whether a service whose first process has ended left others that live: comes back as
-    /// `LeftBehind`, or not at all.
+    /// Report whether a service whose first process ended left other processes: `LeftBehind`, or
+    /// nothing.
     Look {
         /// Which.
         service: ServiceId,
-        /// Among whom: the members of this group, or all that foster has adopted.
+        /// Where to look: in this group, or among everything that foster has adopted.
         group: Option<Pid>,
     },
-    /// Let the child's group be the terminal's foreground group, if foster's own is; comes back as
+    /// Make the child's group the terminal's foreground group, if foster's own is; comes back as
     /// `TerminalGiven` or `TerminalKept`.
     GiveTerminal {
         /// The child's group.
@@ -75,39 +74,39 @@ pub enum Action {
     },
     /// Take the terminal back from the child's group, if that has it or is gone.
     TakeTerminal {
-        /// Whether to let the rest of foster's own group go on then (CONT), of which some was
+        /// Whether to resume the rest of foster's own group then (CONT), parts of which were
         /// stopped for using the terminal.
         resume: bool,
     },
-    /// Stop foster itself as Ctrl-Z stops a program, until CONT; what it runs goes on.
+    /// Stop foster itself as Ctrl-Z stops a program, until CONT; its services keep running.
     SuspendAlone,
     /// Take the terminal back from the child's group, then stop foster itself until CONT.
     Suspend {
-        /// The child's group; none where the terminal is none of foster's business.
+        /// The child's group; none if the terminal does not concern foster.
         group: Option<Pid>,
-        /// What stops the rest of foster's own group with it (a shell that runs a script, a
-        /// pipeline), as the terminal would have done had the child been in there; none where the
-        /// stop was for the child alone.
+        /// The signal that stops the rest of foster's own group too (a shell that runs a script, a
+        /// pipeline), as the terminal would have done if the child were in it. None if the stop was
+        /// for the child alone.
         job: Option<Signal>,
     },
     /// Tell the user.
     Report(Report),
-    /// Put away all file systems and end the machine; where foster turns out not to be allowed
-    /// that, the `Exit` behind it is what is left to do.
+    /// Unmount all file systems and power the system off. If foster may not, the `Exit` after this
+    /// one is what is left to do.
     EndMachine {
         /// How.
         how: MachineEnd,
     },
-    /// All is done: end foster by this signal, as its child ended. Where that does not kill, the
-    /// `Exit` behind it is what is left to do.
+    /// Everything is done: end foster by this signal, as its child ended. If that does not kill it,
+    /// the `Exit` after this one is what is left to do.
     DieOf {
         /// Which.
         signal: Signal,
-        /// Whether the rest of foster's own group gets it too (a shell that runs a script, make), as
-        /// the terminal would have done had the child been in there.
+        /// Whether the rest of foster's own group gets it too (a shell that runs a script, make),
+        /// as the terminal would have done if the child were in it.
         job: bool,
     },
-    /// All is done: end foster with this code.
+    /// Everything is done: end foster with this code.
     Exit {
         /// The code.
         code: u32,

@@ -1,4 +1,4 @@
-//! All that the world tells the machine.
+//! Everything that the machine learns of the world.
 
 use crate::exit::ExitStatus;
 use crate::process::{Comm, Mark, Pid, RunId, SpawnError, Target};
@@ -6,11 +6,11 @@ use crate::signal::Signal;
 
 use super::ServiceId;
 
-/// Something that happened. Past participles: nothing in here asks for anything.
+/// Something that happened. The names are past participles: an event asks for nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
-    /// foster got a signal. SIGCHLD is not told: the deaths behind it are; nor need one be that went
-    /// its way.
+    /// foster got a signal. SIGCHLD is not reported, but the deaths behind it are; a signal that
+    /// was forwarded already need not be reported.
     Signal(Signalled),
     /// A start succeeded.
     Spawned {
@@ -28,28 +28,28 @@ pub enum Event {
         /// Why.
         error: SpawnError,
     },
-    /// A child ended. It is a zombie, and its id is taken, until it is reaped: answer each of
-    /// these with one `Reap` or one `Hold`.
+    /// A child ended. It is a zombie, and its id is taken, until it is reaped: answer each of these
+    /// with one `Reap` or one `Hold`.
     Exited {
-        /// Who: a service's first process, or any that foster adopted.
+        /// Who: a service's first process, or one that foster adopted.
         pid: Pid,
         /// How.
         status: ExitStatus,
     },
-    /// A child was stopped by a signal. Told only where there is job control.
+    /// A child was stopped by a signal. Reported only with job control.
     Stopped {
         /// Who.
         pid: Pid,
         /// By what.
         signal: Signal,
-        /// Who has the terminal: a key stops the foreground group, and reading and writing a group
-        /// of the background.
+        /// Who has the terminal: a key stops the foreground group; reading and writing stop a group
+        /// in the background.
         foreground: Foreground,
     },
     /// Answer to `Suspend` and `SuspendAlone`: the kernel did not let foster stop, because nobody
-    /// could have let it go on (an orphaned process group, PID 1).
+    /// could resume it (an orphaned process group, PID 1).
     NotSuspended {
-        /// The child that was stopped; none where foster was to stop alone.
+        /// The child that was stopped; none if foster was to stop alone.
         group: Option<Pid>,
     },
     /// Answer to `GiveTerminal`, and to a `Spawn` that was to give it: this group has the terminal.
@@ -57,7 +57,7 @@ pub enum Event {
         /// Which.
         group: Pid,
     },
-    /// The other answer: this group does not, as foster's own had it not to give.
+    /// The other answer: this group does not have it, because foster's own did not.
     TerminalKept {
         /// Which.
         group: Pid,
@@ -71,26 +71,26 @@ pub enum Event {
         /// The system's error number.
         os: i32,
     },
-    /// Children may have ended behind one that is held, where the system shows only the first
-    /// zombie. The next survey tells of them by `Exited`, before it is complete.
+    /// Children may have ended behind one that is held, because the system shows only the first
+    /// zombie. The next survey reports them as `Exited`, before it is complete.
     Hidden,
     /// Answer to `Survey`: this process lives, and is not the first process of a service.
     Survivor(Survivor),
-    /// Answer to `Survey`: that was all.
+    /// Answer to `Survey`: it is complete.
     Surveyed {
-        /// Whether that was really all. One that ends while the survey is made may leave others
-        /// that are adopted behind its back; its own end is told, then or later.
+        /// Whether it missed nobody. A process that ends during a survey may leave others, which
+        /// are adopted unnoticed; its own end is reported, then or later.
         whole: bool,
-        /// Whether at least those in the groups of held leaders were all.
+        /// Whether it missed at least nobody in the groups of held leaders.
         groups: bool,
     },
-    /// Answer to `Look`: there is somebody.
+    /// Answer to `Look`: there are other processes.
     LeftBehind {
-        /// Whom the service left.
+        /// Which service left them.
         service: ServiceId,
     },
-    /// At start-up foster gave up a terminal whose session it led: the kernel sends it a HUP and
-    /// a CONT for that, which nobody meant (tty_ioctl(4), TIOCNOTTY).
+    /// At its start foster gave up a terminal whose session it led: for that the kernel sends it a
+    /// HUP and a CONT, which nobody meant (tty_ioctl(4), TIOCNOTTY).
     TerminalDetached,
 }
 
@@ -99,17 +99,17 @@ pub enum Event {
 pub struct Signalled {
     /// Which.
     pub signal: Signal,
-    /// The value that came with it, by sigqueue(3).
+    /// The value that came with it (sigqueue(3)).
     pub value: Option<u64>,
-    /// Whether the kernel sent it (a key on the terminal, a hang-up) rather than a process, and so
-    /// to the whole foreground group. Where a child shares foster's group (`Session::Shared`), only
-    /// as long as it does: one that has left it has got nothing.
+    /// Whether the kernel sent it (a key on the terminal, a hang-up), and so to the whole
+    /// foreground group, rather than a process. If a child shares foster's group
+    /// (`Session::Shared`), this is set only while it does: a child that left the group got
+    /// nothing.
     pub by_kernel: bool,
-    /// Whether foster's terminal is gone: its window was closed, or its line was cut. Told with a
-    /// HUP alone, whoever sent it: the kernel, or a shell that it ended.
+    /// Whether foster's terminal is gone: its window was closed, or its line was cut. Set only with
+    /// a HUP, whoever sent it: the kernel, or a shell that it ended.
     pub hung_up: bool,
-    /// Whether it has gone on already, the way that [`Supervisor::way`](super::Supervisor::way)
-    /// tells.
+    /// Whether it was forwarded already, by [`Supervisor::way`](super::Supervisor::way).
     pub passed: bool,
 }
 
@@ -120,25 +120,25 @@ pub enum Foreground {
     Fosters,
     /// That of the child that this is about.
     Childs,
-    /// Another: a shell's, or a job's of it.
+    /// Another: a shell's, or that of one of its jobs.
     Others,
 }
 
-/// A process that outlived the one that made it.
+/// A process that outlived the one that started it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Survivor {
     /// Who.
     pub pid: Pid,
-    /// What it is called, where that is known and somebody may want to know.
+    /// Its name, if that is known and somebody may want it.
     pub name: Comm,
     /// The process group that it is in.
     pub group: Pid,
-    /// Whose it is; `Unreadable` where marks were not asked for.
+    /// Whose it is; `Unreadable` if marks were not asked for.
     pub mark: Mark,
-    /// Whether it is foster's child now, so that its end will be told. One that is not has a
-    /// parent of its own that lives, or was adopted by another.
+    /// Whether it is foster's child now, so that its end will be reported. Otherwise its parent
+    /// lives, or another process adopted it.
     pub adopted: bool,
-    /// Whether foster may send it signals: it may not where another user runs it, and foster has
-    /// no power over that one.
+    /// Whether foster may send it signals. It may not if another user runs it and foster has no
+    /// power over that user.
     pub in_reach: bool,
 }

@@ -1,26 +1,26 @@
-//! Signals that foster gets: which of them ask it to stop, which go on, to whom and as what.
+//! Signals that foster gets: which of them ask it to stop, which are forwarded, to whom, and as
+//! what.
 
 use crate::config::{Config, ForwardTo, JobControl};
 use crate::signal::SignalSet;
 
 use super::{Action, Facts, Instant, Report, Signal, Signalled, State, Supervisor, Target};
 
-/// The way of a signal that only goes on.
+/// The path of a signal that is only forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Way {
     /// Who gets it.
     pub target: Target,
-    /// Which signals go this way, as they are.
+    /// Which signals are forwarded there unchanged.
     pub signals: SignalSet,
 }
 
 impl Supervisor {
-    /// Who gets the next signal, and which signals may be sent there before they are told. None
-    /// unless the only service is up; a stop ends that. Only what a wait brings before all that it
-    /// tells may go, and only what a process sent, without a value; it is then told with `Signalled::passed`, and all else
-    /// is as ever.
-    /// From the telling nothing follows but [`Report::Received`] and [`Report::Forwarded`]: where
-    /// nobody hears those, it need not be told.
+    /// Which signals may be forwarded before they are reported, and to whom. None unless the only
+    /// service is up and no stop is under way. It holds for the first event of a wait, if a process
+    /// sent the signal without a value; such a signal is reported with `Signalled::passed`. Only
+    /// [`Report::Received`] and [`Report::Forwarded`] follow from it, so if the log shows neither,
+    /// it need not be reported.
     #[must_use]
     pub fn way(&self) -> Option<Way> {
         if self.passing == SignalSet::EMPTY {
@@ -35,8 +35,8 @@ impl Supervisor {
         Some(Way { target, signals: self.passing.without(self.overlook) })
     }
 
-    /// Takes in a signal.
-    // Apart from all other events, for the same reason as `stop`.
+    /// Handles a signal.
+    // Separate from all other events, for the same reason as `stop`.
     #[inline(never)]
     pub(super) fn signalled(&mut self, signalled: Signalled, now: Instant) {
         let signal = signalled.signal;
@@ -49,7 +49,7 @@ impl Supervisor {
             return;
         }
         let sent = match self.config.signals.rewrites.get(signal) {
-            // Ctrl-Z is for the child, whose group the terminal would have stopped.
+            // Ctrl-Z is meant for the child, whose group the terminal would have stopped.
             None if signal == Signal::TSTP && self.is_for_all(signalled) => Some(signal),
             sent => sent,
         };
@@ -69,7 +69,7 @@ impl Supervisor {
         self.suspend_on(signal);
     }
 
-    /// Says that a signal came, and as what it goes on where that is something else.
+    /// Reports that a signal came, and what it is rewritten to, if anything.
     fn report_received(&mut self, signal: Signal, sent: Option<Signal>) {
         self.report(Report::Received { signal });
         if sent != Some(signal) {
@@ -77,15 +77,15 @@ impl Supervisor {
         }
     }
 
-    /// Whether a signal that comes asks foster to stop.
+    /// Whether this signal asks foster to stop.
     pub(super) fn is_request(&self, signal: Signal) -> bool {
         let sent = self.config.signals.rewrites.get(signal);
         sent.is_some_and(|sent| self.asks_to_stop(signal, sent))
     }
 
-    /// Whether a signal asks foster to stop: itself, or as what it goes on. A second Ctrl-C
-    /// counts even where the first was only passed on, once a stop is under way, or what is left of
-    /// the command is waited for.
+    /// Whether a signal asks foster to stop, as it came or as it was rewritten. Once a stop is
+    /// under way, or leftovers of the command are waited for, a second Ctrl-C counts even if the
+    /// first was only forwarded.
     fn asks_to_stop(&self, signal: Signal, sent: Signal) -> bool {
         let requests = self.config.signals.requests;
         requests.contains(signal)
@@ -93,8 +93,8 @@ impl Supervisor {
             || (signal == Signal::INT && self.slow.deadline().is_some())
     }
 
-    /// Passes a signal on to every service, if it has not gone on already. The first gets it before
-    /// anything is said of it: to say something takes time, and who reads it may be slow.
+    /// Forwards a signal to every service, if that was not done already. The first service gets it
+    /// before anything is reported: a report takes time, and its reader may be slow.
     fn forward(&mut self, signalled: Signalled, sent: Signal) {
         let mut reported = false;
         let follows = self.follows_child();
@@ -104,14 +104,14 @@ impl Supervisor {
             let Some((pid, alive)) = service.group() else { continue };
             let policy = &self.config.services[index].policy;
             let shared = !policy.leads_group();
-            // The terminal has sent it to foster's whole group, in which the child still is.
+            // The terminal sent it to foster's whole group, which the child is still in.
             if shared && signalled.by_kernel && KEYS.contains(signalled.signal) {
                 continue;
             }
             let whole = for_all
                 || match policy.forward {
                     ForwardTo::Group => !shared,
-                    // The terminal stopped all of the group, and nobody else lets it go on.
+                    // The terminal stopped the whole group, and nobody else resumes it.
                     ForwardTo::Child => follows && sent == Signal::CONT,
                 };
             let target = match (whole, alive) {
@@ -120,8 +120,8 @@ impl Supervisor {
                 (false, false) => continue,
             };
             match sent {
-                // Ctrl-Z, in the moment in which foster has the terminal back to stop with its
-                // child: it was meant for that, and is no more on purpose than the one before.
+                // Ctrl-Z while foster has the terminal back in order to stop with its child: it was
+                // meant for that, and is no more deliberate than the one before.
                 Signal::TSTP if signalled.by_kernel => service.tie.pressed = for_all,
                 Signal::STOP | Signal::TSTP | Signal::TTIN | Signal::TTOU => {
                     service.halted = Some(sent);
@@ -148,7 +148,7 @@ impl Supervisor {
     }
 }
 
-/// The signals that do nothing but go on as they are, to the only service.
+/// The signals that are only forwarded, unchanged, to the only service.
 pub(super) fn passing(config: &Config, facts: Facts) -> SignalSet {
     if !config.only().is_some_and(|service| service.policy.leads_group()) {
         return SignalSet::EMPTY;
@@ -161,13 +161,13 @@ pub(super) fn passing(config: &Config, facts: Facts) -> SignalSet {
         JobControl::OnSignals(signals) => signals,
         JobControl::FollowChild => SignalSet::EMPTY,
     };
-    // A HUP may tell that the terminal is gone.
+    // A HUP may mean that the terminal is gone.
     let hang_up = if facts.terminal { SignalSet::of(&[Signal::HUP]) } else { SignalSet::EMPTY };
     passing.without(config.signals.requests).without(suspending).without(SPECIAL).without(hang_up)
 }
 
-/// Signals that may mean more to foster than that they go on: children's, those that stop a job and
-/// let it go on, and the one that its own log may bring about.
+/// Signals that may mean more to foster: those of children, those that stop and resume a job, and
+/// the one that its own log may cause.
 const SPECIAL: SignalSet = SignalSet::of(&[
     Signal::CHLD,
     Signal::PIPE,
@@ -178,20 +178,20 @@ const SPECIAL: SignalSet = SignalSet::of(&[
     Signal::TTOU,
 ]);
 
-/// Whether the terminal tells of its new size: that asks nobody to stop, even where WINCH is the
-/// stop signal.
+/// Whether the terminal reports its new size: that asks nobody to stop, even if WINCH is the stop
+/// signal.
 fn is_resize(signalled: Signalled) -> bool {
     signalled.signal == Signal::WINCH && signalled.by_kernel
 }
 
-/// Requests to stop that are meant for an init, and would mean something else to a service, or
-/// nothing: it gets TERM in their stead.
+/// Requests to stop that are meant for an init. A service would take them for something else, or
+/// ignore them, so it gets TERM instead.
 const FOR_FOSTER: SignalSet = SignalSet::of(&[Signal::PWR]);
 
-/// What the terminal sends to its whole foreground group, for a key or a change of size, and what
-/// is not sent again. The TSTP of Ctrl-Z is: a CONT from before it, passed on a moment too late,
-/// may have undone it, and who is stopped is not stopped twice. The HUP and CONT of a hang-up go to
-/// the leader of the session alone (tty_ioctl(4)).
+/// Signals that the terminal sends to its whole foreground group, for a key or a change of size,
+/// and that are not sent again. The TSTP of Ctrl-Z is sent again: an earlier CONT that was
+/// forwarded a moment too late may have undone it, and a stopped process is not stopped twice. The
+/// HUP and CONT of a hang-up go only to the session's leader (tty_ioctl(4)).
 const KEYS: SignalSet = SignalSet::of(&[Signal::INT, Signal::QUIT, Signal::WINCH]);
 
 #[cfg(test)]

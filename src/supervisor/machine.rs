@@ -1,10 +1,10 @@
-//! The end of a whole machine, where foster is its init: which signal asks for which end, and how
-//! all that runs besides the services comes down before it.
+//! The power-off of a whole system whose init foster is: which signal asks for which end, and how
+//! everything besides the services is stopped before it.
 //!
-//! The signals are those of other small inits (BusyBox has them all): TERM and Ctrl-Alt-Del,
-//! which the kernel sends as INT, reboot; USR2 and the power failure, PWR, power off; USR1 halts.
-//! Where nobody asked, because the command ended or a service gave up, the machine is switched
-//! off: it has nothing left to do.
+//! The signals are those of other small inits (BusyBox has them all). TERM and Ctrl-Alt-Del, which
+//! the kernel sends as INT, reboot; USR2 and PWR, the power failure, power off; USR1 halts. If
+//! nobody asked, because the command ended or a service gave up, the system is powered off: it has
+//! nothing left to do.
 
 use crate::config::Config;
 use crate::exit::MachineEnd;
@@ -14,53 +14,53 @@ use crate::time::Instant;
 use super::service::KILL_PATIENCE;
 use super::{Action, Report, Supervisor};
 
-/// The end of the machine, as far as it has come.
+/// How far the power-off has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Machine {
-    /// How it is to end, as whoever spoke last wants it.
+    /// How to end, by the last request.
     how: Option<MachineEnd>,
     phase: Phase,
-    /// Whether the survey under way has found anyone.
+    /// Whether the current survey has found anybody.
     found: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Phase {
-    /// Services run, or foster is not the init of a machine.
+    /// Services run, or foster is not the init of a system.
     #[default]
     Serving,
-    /// They are down; who else lives is to be seen.
+    /// They are down; a survey looks who else lives.
     Looking,
-    /// All who live were asked to end.
+    /// All processes were asked to end.
     Asked {
-        /// When their time is up; none for never.
+        /// When they get SIGKILL; none for never.
         kill_at: Option<Instant>,
     },
     /// They got SIGKILL.
     Killed {
-        /// When not even foster waits any longer.
+        /// When foster gives up.
         give_up_at: Instant,
     },
-    /// The end was given out.
+    /// The end was decided.
     Over,
 }
 
-/// What the end of the machine is told.
+/// The inputs of a power-off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
     /// No service runs any more.
     ServicesDown,
     /// The survey is complete.
     Surveyed,
-    /// Whoever asked asked again, and harder.
+    /// The stop is to be a kill now.
     Hurry,
     /// The deadline has come.
     Timeout,
 }
 
 impl Machine {
-    /// Takes in the signal that asks for a stop; gives what services get in its stead: such a
-    /// signal is meant for the machine, and would mean something else to them.
+    /// Handles a signal that asks for a stop. Returns what services get instead of it: such a
+    /// signal is meant for the init, and would mean something else to them.
     pub(super) fn asked_by(&mut self, signal: Signal, config: &Config) -> Option<Signal> {
         if !config.setup.boot {
             return None;
@@ -75,17 +75,17 @@ impl Machine {
         Some(Signal::TERM)
     }
 
-    /// Takes in that someone lives.
+    /// Notes that somebody lives.
     pub(super) fn takes_in(&mut self, adopted: bool) {
         self.found |= adopted;
     }
 
-    /// Whether the survey under way has found anyone.
+    /// Whether the current survey has found anybody.
     pub(super) fn has_found(&self) -> bool {
         self.found
     }
 
-    /// Whether it needs to know who lives.
+    /// Whether it waits for a survey.
     pub(super) fn awaits_survey(&self) -> bool {
         match self.phase {
             Phase::Looking | Phase::Asked { .. } | Phase::Killed { .. } => true,
@@ -93,7 +93,7 @@ impl Machine {
         }
     }
 
-    /// When it wants to be told that time has passed.
+    /// Its deadline.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.phase {
             Phase::Asked { kill_at } => kill_at,
@@ -104,7 +104,7 @@ impl Machine {
 }
 
 impl Supervisor {
-    /// Takes the end of the machine one step further.
+    /// Takes the power-off one step further.
     pub(super) fn clear_machine(&mut self, input: Input, now: Instant) {
         let found = match input {
             Input::Surveyed => std::mem::take(&mut self.machine.found),
@@ -138,7 +138,7 @@ impl Supervisor {
         };
     }
 
-    /// Asks all to end, and sends CONT so that a stopped process can.
+    /// Asks all processes to end, and sends CONT so that a stopped one can.
     fn ask_all(&mut self, now: Instant) -> Phase {
         self.signal_all(Signal::TERM);
         self.outbox.push(Action::KillAll { signal: Signal::CONT });

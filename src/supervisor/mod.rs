@@ -1,8 +1,9 @@
-//! The state machine of an init and supervisor: told what happened and when, it says what to do.
+//! The state machine of an init and supervisor. It is given what happened and when, and answers
+//! what to do.
 //!
-//! It has three kinds of method. `handle_*` takes in, `poll_*` gives out, getters look. After
-//! every `handle_*`, drain [`Supervisor::poll_action`] to `None`.
-//! It knows no clock, no system call and no platform.
+//! It has three kinds of method: `handle_*` takes input, `poll_*` gives output, getters look. After
+//! every `handle_*`, drain [`Supervisor::poll_action`] to `None`. It knows no clock, no system call
+//! and no platform.
 
 #![deny(clippy::wildcard_enum_match_arm)]
 
@@ -44,20 +45,20 @@ use spared::Spared;
 /// What foster finds at its start and cannot change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether it has a terminal, so that it and its child may be stopped from there.
+    /// Whether it has a terminal, from which it and its child may be stopped.
     pub terminal: bool,
-    /// Whether its input and its output both are that terminal.
+    /// Whether its input and output are both that terminal.
     pub interactive: bool,
     /// Whether it leads the terminal's session, or is PID 1: nobody could resume it.
     pub leads: bool,
     /// Whether it is PID 1, which no signal of its own ends.
     pub init: bool,
-    /// Which signals it found ignored, of those that a terminal may send: HUP, INT, QUIT and TSTP.
-    /// Not told where there is no terminal.
+    /// Which of HUP, INT, QUIT and TSTP, which a terminal may send, foster found ignored. Empty
+    /// without a terminal.
     pub ignored: SignalSet,
 }
 
-/// The machine. A clone of it goes its own way from then on, as a search needs it.
+/// The machine. A clone is independent from then on, as a search needs it.
 #[derive(Clone)]
 pub struct Supervisor {
     config: Rc<Config>,
@@ -68,37 +69,37 @@ pub struct Supervisor {
     slow: Slow,
     machine: Machine,
     outbox: Outbox,
-    /// How many services are not down for good.
+    /// The number of services that are not down for good.
     live: usize,
-    /// How many wait for a survey.
+    /// The number of services that wait for a survey.
     waiting: usize,
-    /// Whether the survey under way reads marks.
+    /// Whether the current survey reads marks.
     reads_marks: bool,
-    /// Orphans that were left alone, as far as the log goes.
+    /// Orphans that were left alone and reported.
     spared: Spared,
-    /// Signals that are to be overlooked once.
+    /// Signals to ignore once.
     overlook: SignalSet,
-    /// Signals that do nothing but go on as they are.
+    /// Signals that are forwarded unchanged, with no other effect.
     passing: SignalSet,
 }
 
-/// What the machine has decided and not yet given out.
+/// Decisions that were not yet handed to the driver.
 #[derive(Clone, Debug)]
 struct Outbox {
     actions: Vec<Action>,
-    /// How many of them were given out.
+    /// How many of them were handed over.
     given: usize,
-    /// Services by their leaders, in order of pid; as long as a leader is not reaped.
+    /// Services by leader, in order of pid, until the leader is reaped.
     leaders: Vec<(Pid, ServiceId)>,
-    /// Whether a survey is to be made.
+    /// Whether a survey is due.
     survey_due: bool,
-    /// Whether the end of foster was given out.
+    /// Whether foster's exit was decided.
     ended: bool,
 }
 
 impl fmt::Debug for Supervisor {
-    /// Shows all that changes: the configuration and the facts do not. Who is spared only decides
-    /// of lines in the log.
+    /// Shows everything that changes, so not the configuration and the facts; and not the spared
+    /// orphans, who matter only to the log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Supervisor")
             .field("services", &self.services)
@@ -119,7 +120,7 @@ impl Outbox {
         self.actions.push(action);
     }
 
-    /// Sends a signal that stops, and CONT behind it so that a stopped process can act on it.
+    /// Sends a stop signal, and then CONT, so that a stopped process can act on it.
     fn ask(&mut self, target: Target, signal: Signal) {
         self.push(Action::Kill { target, signal, value: None });
         self.push(Action::Kill { target, signal: Signal::CONT, value: None });
@@ -130,14 +131,15 @@ impl Outbox {
         self.push(Action::Reap { pid });
     }
 
-    /// From now on this is a process like any other.
+    /// Treats this pid as any other process from now on.
     fn forget_leader(&mut self, pid: Pid) {
         if let Ok(place) = self.leaders.binary_search_by_key(&pid, |(pid, _)| *pid) {
             self.leaders.remove(place);
         }
     }
 
-    /// Takes back the start of a service, if it has not been given out; says whether it has not.
+    /// Cancels the start of a service if it was not handed over yet. Returns whether it was
+    /// cancelled.
     fn recall(&mut self, service: ServiceId) -> bool {
         let is_start = |action: &Action| matches!(action, Action::Spawn { service: other, .. } if *other == service);
         let waiting = self.actions.get(self.given..).unwrap_or_default();
@@ -160,7 +162,7 @@ impl Outbox {
 impl Supervisor {
     /// A machine that starts every service of `config` right away.
     #[must_use]
-    // Its room on the stack is for its own time only.
+    // Kept out of line so that its stack frame is gone when it returns.
     #[inline(never)]
     pub fn new(config: impl Into<Rc<Config>>, facts: Facts) -> Self {
         let config = config.into();
@@ -168,7 +170,7 @@ impl Supervisor {
         let terminal = terminal::gives_at_once(&config, facts);
         let count = config.services.len();
         let ids = (0..count).map(|index| ServiceId(index as u32));
-        // Room for the most that one event can cause, so that nothing is allocated later.
+        // Room for the most actions that one event can cause, so that nothing is allocated later.
         let mut actions = Vec::with_capacity(6 * count + 16);
         actions.extend(ids.clone().map(|service| Action::Spawn { service, terminal }));
         let policies = config.services.iter().map(|service| Rc::clone(&service.policy));
@@ -198,9 +200,8 @@ impl Supervisor {
         }
     }
 
-    /// Whether it matters to [`Supervisor::handle_event`] when this happened. It does not for a
-    /// signal that only goes on, nor for the end of an orphan: nothing is to be done later because
-    /// of them.
+    /// Whether [`Supervisor::handle_event`] needs the time of this event. It does not for a signal
+    /// that is only forwarded, nor for the end of an orphan: neither sets a deadline.
     #[must_use]
     pub fn needs_time(&self, event: &Event) -> bool {
         if self.live == 0 {
@@ -215,7 +216,7 @@ impl Supervisor {
         }
     }
 
-    /// Takes in what happened.
+    /// Handles an event.
     pub fn handle_event(&mut self, event: Event, now: Instant) {
         match event {
             Event::Signal(signalled) => self.signalled(signalled, now),
@@ -255,8 +256,8 @@ impl Supervisor {
         self.end_if_done(now);
     }
 
-    /// Takes in that time has passed; to be called whenever [`Supervisor::poll_timeout`] is due,
-    /// and harmless at any other time.
+    /// Handles the passing of time. Call it when [`Supervisor::poll_timeout`] is due; it is
+    /// harmless at any other time.
     pub fn handle_timeout(&mut self, now: Instant) {
         while let Some(id) = self.deadlines.due(now) {
             self.step(id, Input::Timeout, now);
@@ -270,57 +271,57 @@ impl Supervisor {
         self.end_if_done(now);
     }
 
-    /// The next thing to do, until there is none.
+    /// The next action, or none.
     pub fn poll_action(&mut self) -> Option<Action> {
         let outbox = &mut self.outbox;
         let action = outbox.actions.get(outbox.given).copied();
         outbox.given += 1;
         if action.is_none() {
-            // The next one goes to the front of the memory again, of which no more is touched so
-            // than the most that waits at once.
+            // The next action goes to the front of the memory again, so that no more memory is
+            // touched than waits at once.
             outbox.actions.clear();
             outbox.given = 0;
         }
         action
     }
 
-    /// Whether the machine wants to know who lives.
+    /// Whether the machine wants a survey.
     #[must_use]
     pub fn wants_survey(&self) -> bool {
         self.outbox.survey_due && self.awaits_survey() && !self.outbox.ended
     }
 
-    /// The survey that the machine wants, if it does. To be asked for when nothing else is to be
-    /// done and nothing else is known: one survey then serves for all that happened until now.
+    /// The survey that the machine wants, if any. Ask when there is nothing else to do: one survey
+    /// then serves for everything that happened until now.
     pub fn poll_survey(&mut self) -> Option<Action> {
         self.wants_survey().then(|| self.start_survey())
     }
 
-    /// When [`Supervisor::handle_timeout`] is to be called, if nothing happens before.
+    /// When to call [`Supervisor::handle_timeout`] if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
         let earliest = earlier(self.deadlines.earliest(), self.machine.deadline());
         earlier(earliest, self.tells_at())
     }
 
-    /// What the machine was told to do.
+    /// The configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Where each service stands, in the order of the configuration.
+    /// The state of each service, in the order of the configuration.
     pub fn states(&self) -> impl Iterator<Item = State> {
         self.services.iter().map(Service::state)
     }
 
-    /// Whether foster is to come down.
+    /// Whether a stop of foster is under way.
     #[must_use]
     pub fn is_stopping(&self) -> bool {
         self.shutdown.is_requested()
     }
 
-    /// Gives a service an input and takes down what became of it.
+    /// Gives a service an input and records what became of it.
     fn step(&mut self, id: ServiceId, input: Input, now: Instant) {
         let service = &mut self.services[id.index()];
         if service.is_down() {
@@ -357,18 +358,18 @@ impl Supervisor {
         }
     }
 
-    /// Takes in a request to stop that `signal` made and that goes on as `sent`.
-    // Not in the midst of what every signal comes by, which fits into few lines of a cache so.
+    /// Handles a request to stop, made by `signal`, which is forwarded as `sent`.
+    // Kept out of line so that the path of a forwarded signal fits into few cache lines.
     #[inline(never)]
     fn stop(&mut self, signal: Option<Signal>, sent: Signal, now: Instant) {
-        // At the beginning each gets its own stop signal.
+        // At first each service gets its own stop signal.
         let input = match self.shutdown.request(signal, sent) {
             Request::Begin => {
                 self.slow.begin(&self.config, now);
                 self.report(Report::StopRequested { signal });
                 None
             }
-            // One more service that gave up has nothing to add to a stop that is under way.
+            // A stop is under way already; one more service that gave up changes nothing.
             Request::Repeat if signal.is_none() => return,
             Request::Repeat => Some(Input::Stop(sent)),
             Request::Kill => {
@@ -382,7 +383,7 @@ impl Supervisor {
         }
     }
 
-    /// Asks who lives, for all services that want to know.
+    /// Starts a survey for all services that wait for one.
     fn start_survey(&mut self) -> Action {
         self.outbox.survey_due = false;
         let mut marks = false;
@@ -394,7 +395,7 @@ impl Supervisor {
         Action::Survey { marks: self.reads_marks }
     }
 
-    /// Takes in one that lives: a service is not down before it is gone.
+    /// Handles a process that lives: its service is not down before it is gone.
     fn survivor(&mut self, survivor: Survivor, now: Instant) {
         let Survivor { pid, name, group, mark, adopted, in_reach } = survivor;
         self.machine.takes_in(adopted);
@@ -403,7 +404,7 @@ impl Supervisor {
             && let Some(found) = &mut service.survey
         {
             if !in_reach {
-                // It has got no stop signal either: there is nothing to wait for.
+                // It got no stop signal either, so there is nothing to wait for.
                 return self.spare(pid, name, in_reach, now);
             }
             *found = (*found).max(if adopted { Remains::Adopted } else { Remains::Others });
@@ -432,8 +433,8 @@ impl Supervisor {
         if !in_reach {
             return self.spare(pid, name, in_reach, now);
         }
-        // Nobody tells of the end of another's child: it is foster's when its parent has ended, and
-        // its parent's as long as that is asked to.
+        // Nobody reports the end of another process's child. It becomes foster's when its parent
+        // ends, and until then its parent is asked to stop.
         let (run, asks) = (service.run_number(), service.asks_orphan(group));
         let target = match (adopted, asks) {
             (true, _) => Target::Process(pid),
@@ -461,15 +462,15 @@ impl Supervisor {
         }
     }
 
-    /// Leaves one alone, and tells that once.
+    /// Leaves a process alone, and reports that once.
     fn spare(&mut self, pid: Pid, name: Comm, in_reach: bool, now: Instant) {
         if self.spared.tells(pid, now) {
             self.report(Report::Spared { pid, name, in_reach });
         }
     }
 
-    /// Takes in that a signal could not be sent. What foster may not kill is not waited for, and told
-    /// of once.
+    /// Handles a signal that could not be sent. What foster may not kill is not waited for, and
+    /// reported once.
     fn kill_failed(&mut self, target: Target, signal: Signal, os: i32, now: Instant) {
         let refused = OsError(os) == OsError::NOT_PERMITTED;
         match self.outbox.service_of(target.pid()).filter(|_| refused) {
@@ -481,7 +482,7 @@ impl Supervisor {
                     self.step(id, Input::Refused, now);
                 }
             }
-            // Who is left is for the next survey to tell.
+            // The next survey finds who is left.
             None if refused && signal == Signal::KILL => {
                 self.outbox.survey_due |= self.awaits_survey();
             }
@@ -489,8 +490,8 @@ impl Supervisor {
         }
     }
 
-    /// Tells the user that a service seems to have gone to the background: before what else is to be
-    /// done about that, which has been decided.
+    /// Reports that a service seems to run in the background, before whatever else was decided
+    /// about that.
     fn left_behind(&mut self, service: ServiceId) {
         let (left, run) = match self.services.get_mut(service.index()) {
             Some(service) => (service.left_behind(), service.run_number()),
@@ -502,8 +503,8 @@ impl Supervisor {
         }
     }
 
-    /// Takes in that one is on its way out of whom nobody can tell whose it was: what it leaves
-    /// behind may be anyone's, and its end will be told.
+    /// An orphan is exiting and its owner is no longer known. Whatever it leaves may belong to any
+    /// service, and its end will be reported.
     fn await_lost(&mut self) {
         for service in &mut self.services {
             if service.is_cleaning() {
@@ -516,7 +517,8 @@ impl Supervisor {
     fn owner(&self, mark: Mark) -> Option<ServiceId> {
         let only = || self.config.only().map(|_| ServiceId(0));
         match mark {
-            // Who runs a command once marks nothing: all that foster adopts stems from it.
+            // Nothing is marked for a command that runs once: everything that foster adopts stems
+            // from it.
             _ if !self.config.keeps_any() => only(),
             Mark::Run(run) => {
                 let service = self.services.get(run.service.index())?;
@@ -527,8 +529,8 @@ impl Supervisor {
         }
     }
 
-    /// Tells every service that waited what the survey found of it. One that is not whole may have
-    /// missed others: then there is another.
+    /// Gives each service that waited the result of the survey. A survey that is not whole may have
+    /// missed somebody, so another one follows.
     fn surveyed(&mut self, whole: bool, groups: bool, now: Instant) {
         for index in 0..self.services.len() {
             let service = &mut self.services[index];
@@ -545,7 +547,7 @@ impl Supervisor {
         }
     }
 
-    /// Whether a survey would tell anyone anything.
+    /// Whether anybody waits for a survey.
     fn awaits_survey(&self) -> bool {
         self.waiting > 0 || self.machine.awaits_survey()
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::config::{Backoff, Policy, Restart};
 
-/// The restarts of one service in a row, none of which was followed by a healthy run.
+/// The restarts of one service in a row, without a healthy run since.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Restarts(u32);
 
@@ -13,19 +13,19 @@ pub(super) struct Restarts(u32);
 pub(super) enum Verdict {
     /// It stays down.
     Done,
-    /// It is started again, this long after its end.
+    /// It is restarted, this long after its end.
     Again(Duration),
-    /// It was started again as often as it may be.
+    /// It was restarted as often as it may be.
     GiveUp,
 }
 
 impl Restarts {
-    /// How many there were.
+    /// The number of restarts.
     pub(super) fn count(self) -> u32 {
         self.0
     }
 
-    /// Judges a run that took `ran` and ended, unasked, with `code`.
+    /// Judges a run that lasted `ran` and ended unasked with `code`.
     pub(super) fn judge(&mut self, code: u32, ran: Duration, policy: &Policy) -> Verdict {
         match policy.restart {
             Restart::Never => return Verdict::Done,
@@ -47,23 +47,23 @@ impl Restarts {
     }
 }
 
-/// Whether a run that ended unasked with this code failed where failures are followed by restarts.
-/// With a command that runs once it is for that one's parent to say.
+/// Whether a run that ended unasked with this code failed, if failures are followed by restarts.
+/// The code of a command that runs once is for its parent to judge.
 pub(super) fn is_crash(code: u32, policy: &Policy) -> bool {
     policy.restart != Restart::Never && !policy.success.contains(code)
 }
 
-/// The delay before the restart that follows `earlier` others in a row: it doubles each time.
+/// The delay before the restart after `earlier` others in a row: it doubles each time.
 fn delay(backoff: &Backoff, earlier: u32) -> Duration {
     let factor = 1_u32.checked_shl(earlier).unwrap_or(u32::MAX);
     backoff.first.saturating_mul(factor).min(backoff.max)
 }
 
-/// A run that was shorter is followed by a delay whatever the backoff: a service that fails at once
-/// would else take a whole processor and fill the log.
+/// A shorter run is followed by a delay whatever the backoff: otherwise a service that fails at
+/// once would use a whole processor and fill the log.
 const HASTY: Duration = Duration::from_millis(100);
 
-/// How long that delay is at the least.
+/// The least such delay.
 const BREATH: Duration = Duration::from_millis(10);
 
 #[cfg(test)]

@@ -12,20 +12,19 @@
 //!    └────────────  Backoff
 //! ```
 //!
-//! *Up* is a service whose first process, the leader, lives. A stop is for that first: a server
-//! looks after its own workers. The rest of its group gets the stop signal when the leader has ended,
-//! or after half of the time. It is not *down* again when the leader has ended but when its whole
-//! group has: a shell that dies of the stop signal at once must not cut off the app that is still
-//! putting its data away. Until then the dead leader is
-//! held as a zombie, which keeps its id, and so the group's, from being given to a stranger:
-//! no signal can ever hit one. In *Cleaning*, what escaped the group is killed, again and again,
-//! until nothing is left.
+//! A service is *up* while its first process, the leader, lives. A stop is for the leader first: a
+//! server looks after its own workers. The rest of its group gets the stop signal when the leader
+//! has ended, or after half of the time. The service is *down* only when its whole group is gone: a
+//! shell that dies of the stop signal at once must not cut off an app that is still writing its
+//! data. Until then the dead leader is held as a zombie. That keeps its id, and so the group's,
+//! from being given to a stranger, whom no signal can hit then. In *Cleaning*, whatever escaped the
+//! group is killed, again and again, until nothing is left.
 //!
-//! A leader that ends unasked leaves a group that is killed at once. Where it is asked first
-//! (`Rest::Left`), that is *Stopping* too: its `next` says what follows.
+//! If a leader ends unasked, the rest of its group is killed at once. If it is asked to stop first
+//! (`Rest::Left`), that is *Stopping* too: `next` says what follows.
 //!
-//! Who is left of a group is found by a survey of the living (`Action::Survey`), made once a
-//! round for all services that wait for one.
+//! A survey of all processes (`Action::Survey`) finds who is left of a group. One survey serves all
+//! services that wait for one.
 
 use std::fmt;
 use std::rc::Rc;
@@ -45,10 +44,10 @@ use super::slow::{Awaited, Who};
 use super::terminal::{self, Claim, Tie};
 use super::{Facts, Outbox, Shutdown};
 
-/// Where a service stands.
+/// The state of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-    /// It is not to run, and nothing of it does.
+    /// It is not wanted, and nothing of it runs.
     Down,
     /// It is being started.
     Starting,
@@ -65,13 +64,13 @@ pub enum State {
         pid: Pid,
         /// Whether that lives.
         leader: Leader,
-        /// How it is with the rest of its group.
+        /// What the rest of its group got.
         rest: Rest,
-        /// When its time is up; none for never.
+        /// When it gets SIGKILL; none for never.
         kill_at: Option<Instant>,
-        /// When to look again who is left of the group, where no event would tell.
+        /// When to look again who is left of the group, if no event reports that.
         look_at: Option<Instant>,
-        /// What comes when all is gone.
+        /// What follows when everything is gone.
         next: Next,
     },
     /// It got SIGKILL.
@@ -82,18 +81,18 @@ pub enum State {
         leader: Leader,
         /// Why.
         why: KillCause,
-        /// When not even foster waits any longer.
+        /// When foster gives up.
         give_up_at: Instant,
-        /// When to look again who is left of the group, where no event would tell.
+        /// When to look again who is left of the group, if no event reports that.
         look_at: Option<Instant>,
-        /// What comes when all is gone.
+        /// What follows when everything is gone.
         next: Next,
     },
     /// Its group is gone; what escaped the group is being killed.
     Cleaning {
-        /// When not even foster waits any longer; none as long as nothing was found and killed.
+        /// When foster gives up; none while nothing was found and killed.
         give_up_at: Option<Instant>,
-        /// What comes then.
+        /// What follows then.
         next: Next,
     },
     /// It waits to be started again.
@@ -101,7 +100,7 @@ pub enum State {
         /// Until when.
         retry_at: Instant,
     },
-    /// It was started again as often as it may be.
+    /// It was restarted as often as it may be.
     Failed,
 }
 
@@ -114,36 +113,36 @@ pub enum Leader {
     Dead(ExitStatus),
 }
 
-/// How a stop stands with a group but for its leader.
+/// The stop of a group, apart from its leader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Rest {
-    /// It is left to its leader, and gets the stop signal when that has ended, or at this time;
-    /// with none only then.
+    /// It is left to its leader. It gets the stop signal when the leader has ended, or at this
+    /// time; only then, if there is none.
     Spared {
-        /// When half of the time is gone.
+        /// When half of the time has passed.
         until: Option<Instant>,
     },
-    /// It got the stop signal, or is not to get any: it is waited for.
+    /// It got the stop signal, or gets none, and is waited for.
     Waited,
     /// It got the stop signal because its leader ended unasked, and there was no stop since. It is
-    /// waited for, and so is what escaped the group.
+    /// waited for, and so is whatever escaped the group.
     Left {
-        /// Whether that has got the stop signal too: all that the first survey finds gets it.
+        /// Whether what escaped got it too: everything that the first survey finds gets it.
         asked: bool,
     },
 }
 
-/// What comes after the cleaning.
+/// What follows the cleaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
-    /// It is started again.
+    /// It is restarted.
     Retry {
         /// When.
         at: Instant,
     },
     /// It stays down.
     Down,
-    /// It stays down because it was started again as often as it may be.
+    /// It stays down, because it was restarted as often as it may be.
     Failed,
 }
 
@@ -153,45 +152,46 @@ pub enum Remains {
     /// Nothing.
     #[default]
     None,
-    /// Processes that are not foster's children: their ends are not told.
+    /// Processes that are not foster's children: their ends are not reported.
     Others,
-    /// Processes that foster adopted: their ends are told.
+    /// Processes that foster adopted: their ends are reported.
     Adopted,
 }
 
-/// Whether a service goes to the background, so that foster loses sight of it.
+/// Whether a service goes to the background, where foster cannot follow it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Background {
-    /// Its last run did not look like it.
+    /// Its last run did not look like that.
     #[default]
     No,
-    /// Its last run ended at once and with success. It did if that left others behind.
+    /// Its last run ended at once and with success. It went to the background if it left other
+    /// processes.
     Suspected {
-        /// Whether the runs before did, and that was told.
+        /// Whether earlier runs did, and that was reported.
         told: bool,
     },
-    /// It did, and that was told.
+    /// It did, and that was reported.
     Told,
 }
 
-/// What a service is told.
+/// The inputs of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Input {
-    /// Come down, politely, by this signal.
+    /// Stop, by this signal.
     Stop(Signal),
-    /// Come down at once.
+    /// Die at once.
     Kill,
     Spawned(Pid, RunId),
     SpawnFailed(SpawnError),
     Exited(ExitStatus),
     Surveyed(Remains),
-    /// Its leader may not be killed.
+    /// foster may not kill its leader.
     Refused,
-    /// The deadline that the service gave has come.
+    /// Its deadline has come.
     Timeout,
 }
 
-/// All that a service needs to answer an input.
+/// Everything that a service needs to handle an input.
 pub(super) struct Context<'a> {
     pub(super) now: Instant,
     pub(super) config: &'a Config,
@@ -202,7 +202,7 @@ pub(super) struct Context<'a> {
     pub(super) outbox: &'a mut Outbox,
 }
 
-/// A service and all that is known of it.
+/// A service, and everything that is known about it.
 #[derive(Clone, Debug)]
 pub(super) struct Service {
     id: ServiceId,
@@ -214,24 +214,24 @@ pub(super) struct Service {
     restarts: Restarts,
     /// The code of its last run, as foster would end with it.
     code: u32,
-    /// What the survey under way has found so far, where one is.
+    /// What the current survey has found so far, if there is one.
     pub(super) survey: Option<Remains>,
-    /// Whom that, or the last one, has found first.
+    /// The first process that it, or the last one, found.
     pub(super) found: Option<(Pid, Comm)>,
-    /// The signal that stopped it, where that was no Ctrl-Z and so is nothing to undo.
+    /// The signal that stopped it, unless that was Ctrl-Z, which foster undoes.
     pub(super) halted: Option<Signal>,
-    /// How its group and the terminal stand to each other.
+    /// Its group and the terminal.
     pub(super) tie: Tie,
-    /// The key on the terminal that its last run died of, unasked.
+    /// The key on the terminal that its last run died of unasked.
     pub(super) died_of: Option<Signal>,
     background: Background,
-    /// The signals that it got to stop it.
+    /// The stop signals that it got.
     asked_by: SignalSet,
-    /// Whether it was told in this stop that a signal to it was refused.
+    /// Whether it was reported in this stop that a signal was refused.
     refused: bool,
-    /// How many that escaped its group were found by the survey under way, or the last one.
+    /// How many processes that escaped its group the current survey, or the last one, found.
     pub(super) crowd: u32,
-    /// How many surveys there were since they were many.
+    /// The number of surveys since they were many.
     round: u8,
 }
 
@@ -246,7 +246,7 @@ impl fmt::Debug for Kept {
 }
 
 impl Service {
-    /// A service that has been asked to start.
+    /// A service that is being started.
     pub(super) fn starting(id: ServiceId, policy: Rc<Policy>) -> Self {
         Service {
             id,
@@ -300,8 +300,8 @@ impl Service {
         left && self.policy().kills_orphans(false) || matches!(self.state, State::Cleaning { .. })
     }
 
-    /// Whether an orphan of this group is to get the stop signal now, rather than SIGKILL; none
-    /// where it has got that.
+    /// Whether an orphan of this group gets the stop signal now, rather than SIGKILL; none if it
+    /// got that already.
     pub(super) fn asks_orphan(&self, group: Pid) -> Option<bool> {
         match self.state {
             State::Stopping { pid, rest: Rest::Left { asked }, .. } => {
@@ -318,7 +318,7 @@ impl Service {
         }
     }
 
-    /// Whether it waits for a survey to tell what is left of it.
+    /// Whether it waits for a survey.
     pub(super) fn awaits_survey(&self) -> bool {
         match self.state {
             State::Stopping { leader, .. } | State::Killing { leader, .. } => {
@@ -333,7 +333,7 @@ impl Service {
         }
     }
 
-    /// When it wants to be told `Timeout`.
+    /// Its deadline.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match self.state {
             State::Stopping { rest: Rest::Spared { until }, kill_at, look_at, .. } => {
@@ -349,7 +349,7 @@ impl Service {
         }
     }
 
-    /// Who of it is waited for in a stop.
+    /// Who is waited for in a stop.
     pub(super) fn awaited(&self) -> Option<Awaited> {
         let member = || self.found.map_or(Who::Unknown, |(pid, name)| Who::Member(pid, name));
         let who = |pid, leader| match leader {
@@ -374,7 +374,7 @@ impl Service {
         }
     }
 
-    /// The leader of its group, where the group may have members, and whether the leader lives.
+    /// The leader of its group, if the group may have members, and whether the leader lives.
     pub(super) fn group(&self) -> Option<(Pid, bool)> {
         match self.state {
             State::Up { pid, .. } => Some((pid, true)),
@@ -389,7 +389,7 @@ impl Service {
         }
     }
 
-    /// Takes in that its last run left others behind; says whether that is news to the user.
+    /// Notes that its last run left other processes. Returns whether that is news to the user.
     pub(super) fn left_behind(&mut self) -> bool {
         match self.background {
             Background::Suspected { told } => {
@@ -400,8 +400,8 @@ impl Service {
         }
     }
 
-    /// What one that escaped its group gets. Where they are many, all are stopped first: each that is
-    /// killed would make room, at a limit of processes, for one that is not found yet.
+    /// The signal for a process that escaped the group. If there are many, all are stopped first:
+    /// at a limit of processes, each one that is killed makes room for one that was not found yet.
     pub(super) fn cleans_by(&mut self) -> Signal {
         self.crowd += 1;
         match self.round {
@@ -411,14 +411,14 @@ impl Service {
         }
     }
 
-    /// Takes in that a signal to it was refused; says whether that is news to the user.
+    /// Notes that a signal to it was refused. Returns whether that is news to the user.
     pub(super) fn is_news(&mut self) -> bool {
         let stops = matches!(self.state, State::Stopping { .. } | State::Killing { .. });
         !(stops && std::mem::replace(&mut self.refused, true))
     }
 
-    /// Answers an input.
-    // As a part of its caller, each state would have a copy of what follows there.
+    /// Handles an input.
+    // Kept out of line: inlined, each state would get a copy of what its caller does next.
     #[inline(never)]
     pub(super) fn handle(&mut self, input: Input, cx: &mut Context<'_>) {
         if let Input::Stop(signal) = input {
@@ -440,7 +440,7 @@ impl Service {
         };
     }
 
-    /// The row for a service that is down for good: nothing moves it.
+    /// A service that is down for good: nothing changes it.
     fn settled(&mut self, state: State, input: Input) -> State {
         match input {
             Input::Stop(_)
@@ -454,7 +454,7 @@ impl Service {
         }
     }
 
-    /// The row for a service that is being started.
+    /// A service that is being started.
     fn starting_row(&mut self, input: Input, cx: &mut Context<'_>) -> State {
         match input {
             Input::Spawned(pid, run) => {
@@ -466,7 +466,7 @@ impl Service {
                     self.background = Background::No;
                 }
                 cx.report(Report::Started { service: self.id, run: self.number, pid });
-                // A stop may have been asked for while the start was under way.
+                // A stop may have been requested during the start.
                 if cx.shutdown.is_killing() {
                     self.kill(pid, Leader::Alive, KillCause::Hurried, Next::Down, cx)
                 } else if cx.shutdown.is_requested() {
@@ -480,16 +480,17 @@ impl Service {
                 let code = cx.config.start_failure.code(error);
                 let next = self.after_run(code, Duration::ZERO, cx);
                 if error.kind == SpawnErrorKind::Resources && error.pid.is_none() {
-                    // There was no process: nothing that ran could have been a success.
+                    // There was no process, so nothing that ran could have succeeded.
                     self.code = code;
-                    // What earlier runs have left may be what takes all there is.
+                    // The leftovers of earlier runs may have used up all processes.
                     if let Next::Retry { .. } = next {
                         return self.clean(next, false, cx);
                     }
                 }
                 self.proceed(next)
             }
-            // There is nobody yet to send a signal to: either nobody comes, or `Spawned` sees to it.
+            // There is no process yet to send a signal to. Either none comes, or `Spawned` sees to
+            // it.
             Input::Stop(_) | Input::Kill => match cx.outbox.recall(self.id) {
                 true => self.stopped_waiting(cx),
                 false => State::Starting,
@@ -500,7 +501,7 @@ impl Service {
         }
     }
 
-    /// The row for a service that runs.
+    /// A service that runs.
     fn up(&mut self, pid: Pid, since: Instant, input: Input, cx: &mut Context<'_>) -> State {
         match input {
             Input::Stop(_) => self.stop(pid, cx),
@@ -518,7 +519,7 @@ impl Service {
                 let after = cx.policy.after_leader(status);
                 self.part(pid, after, cx);
                 if self.tie.claim == Claim::Has {
-                    // From here on its keys are for foster, or the next run.
+                    // From now on keys are for foster, or the next run.
                     cx.outbox.push(Action::TakeTerminal { resume: false });
                 }
                 let next = self.after_run(status.code(), ran, cx);
@@ -536,7 +537,7 @@ impl Service {
                 let (leader, rest) = (Leader::Dead(status), Rest::Left { asked: false });
                 State::Stopping { pid, leader, rest, kill_at, look_at: None, next }
             }
-            // A process that runs has no deadline, and cannot be started again.
+            // A process that runs has no deadline, and is not started again.
             Input::Spawned(..)
             | Input::SpawnFailed(_)
             | Input::Surveyed(_)
@@ -545,7 +546,7 @@ impl Service {
         }
     }
 
-    /// The row for a service that got the stop signal.
+    /// A service that got the stop signal.
     fn stopping(
         &mut self,
         pid: Pid,
@@ -557,7 +558,7 @@ impl Service {
         match input {
             Input::Stop(signal) => {
                 let is_left = matches!(rest, Rest::Left { .. });
-                // What is left has got it, and may take a second one for more than it is.
+                // The leftovers got it already, and a second one may mean more to them.
                 let has_it = is_left && signal == cx.policy.stop.unasked();
                 if let Some(target) = cx.stop_target(pid, leader).filter(|_| !has_it) {
                     cx.send(target, signal);
@@ -579,7 +580,7 @@ impl Service {
             Input::Timeout => {
                 let (half, look) = (cx.is_due(rest), look_at.is_some_and(|at| at <= cx.now));
                 if half {
-                    // Its leader has got it, and may take a second one for more than it is.
+                    // The leader got it already, and a second one may mean more to it.
                     cx.ask(Target::Rest(pid));
                 }
                 cx.outbox.survey_due |= look;
@@ -620,7 +621,7 @@ impl Service {
         }
     }
 
-    /// The row for a service that got SIGKILL.
+    /// A service that got SIGKILL.
     fn killing(
         &mut self,
         pid: Pid,
@@ -658,7 +659,7 @@ impl Service {
                 }
                 self.proceed(next)
             }
-            // Nothing that foster does makes it end.
+            // foster cannot make it end.
             Input::Refused if leader == Leader::Alive => {
                 cx.outbox.forget_leader(pid);
                 self.clean(next, true, cx)
@@ -678,7 +679,7 @@ impl Service {
         }
     }
 
-    /// The row for a service of which only what escaped its group may be left.
+    /// A service whose group is gone: only what escaped it may be left.
     fn cleaning(
         &mut self,
         give_up_at: Option<Instant>,
@@ -695,14 +696,14 @@ impl Service {
             Input::Stop(_) | Input::Kill => {
                 State::Cleaning { give_up_at, next: self.stopped(next, cx) }
             }
-            // What was found has been killed; the next death of an orphan starts a new survey.
+            // What was found was killed. The next death of an orphan starts a new survey.
             Input::Surveyed(Remains::Others | Remains::Adopted) => {
                 let give_up_at = give_up_at.or(Some(cx.now + KILL_PATIENCE));
                 self.round = match self.round {
                     0 if self.crowd <= MANY => 0,
                     round => (round + 1) % (LAST + 1),
                 };
-                // Nothing tells that one was stopped.
+                // No event reports that a process was stopped.
                 cx.outbox.survey_due |= self.round > 0;
                 State::Cleaning { give_up_at, next }
             }
@@ -712,7 +713,7 @@ impl Service {
         }
     }
 
-    /// The row for a service that waits to be started again.
+    /// A service that waits for its restart.
     fn backing_off(&mut self, retry_at: Instant, input: Input, cx: &mut Context<'_>) -> State {
         match input {
             Input::Timeout => {
@@ -731,7 +732,7 @@ impl Service {
     }
 
     /// Sends the stop signal. A leader that has the terminal may be an interactive shell, which
-    /// ignores TERM: it gets HUP too.
+    /// ignores TERM, so it gets HUP too.
     fn stop(&mut self, pid: Pid, cx: &mut Context<'_>) -> State {
         let leader = Leader::Alive;
         if let Some(target) = cx.stop_target(pid, leader) {
@@ -752,8 +753,8 @@ impl Service {
         State::Stopping { pid, leader, rest, kill_at, look_at: None, next: Next::Down }
     }
 
-    /// Takes in a stop behind the end of a run: there is none that follows. What ended the run may
-    /// have been meant for foster's whole cgroup, and the stop be the same: so it counts as one.
+    /// Handles a stop after the end of a run: no run follows. What ended the run may have been sent
+    /// to foster's whole cgroup, and the stop be the same. So it counts as one.
     fn stopped(&mut self, next: Next, cx: &Context<'_>) -> Next {
         match next {
             Next::Retry { .. } => {
@@ -764,7 +765,7 @@ impl Service {
         }
     }
 
-    /// The same of one that is nothing but to be started again.
+    /// The same for a service that only waits for its restart.
     fn stopped_waiting(&mut self, cx: &Context<'_>) -> State {
         let status = ExitStatus::Code(self.code);
         self.code = self.code_after_stop(status, cx.policy);
@@ -785,8 +786,8 @@ impl Service {
         if matches!(target, Target::Group(_)) || leader == Leader::Alive {
             cx.send(target, Signal::KILL);
         }
-        // One that ran as init passes on its leader's own end, where there was one; and so does one
-        // that was not to stop.
+        // A command that runs once returns how its leader ended, if it ended; and so does a service
+        // that was not asked to stop.
         let own_end = !cx.policy.kept || !cx.shutdown.is_requested();
         if leader == Leader::Alive || !own_end {
             self.code = ExitStatus::Signal(Signal::KILL).code();
@@ -796,8 +797,8 @@ impl Service {
         State::Killing { pid, leader, why, give_up_at, look_at: None, next }
     }
 
-    /// Sees to a leader that ended while it was being stopped; says whether the service goes on
-    /// until its group is gone.
+    /// Handles the end of a leader during a stop. Returns whether the service goes on until its
+    /// group is gone.
     fn outlives_leader(
         &mut self,
         pid: Pid,
@@ -811,8 +812,8 @@ impl Service {
         after == After::Wait
     }
 
-    /// Does what follows the end of a leader: holds it until its group is gone, or ends that first, as
-    /// its id is taken as long as the leader is a zombie.
+    /// Does what follows the end of a leader. It holds the leader until its group is gone, or else
+    /// ends the group first, because the id is taken while the leader is a zombie.
     fn part(&mut self, pid: Pid, after: After, cx: &mut Context<'_>) {
         let signal = match after {
             After::Wait => {
@@ -831,7 +832,7 @@ impl Service {
         cx.reap(pid);
     }
 
-    /// Goes on when its group is gone: what escaped that may still have to be killed.
+    /// Continues when the group is gone: what escaped may still have to be killed.
     fn clean(&mut self, next: Next, killed: bool, cx: &mut Context<'_>) -> State {
         if cx.policy.kills_orphans(killed) {
             cx.outbox.survey_due = true;
@@ -841,7 +842,8 @@ impl Service {
         }
     }
 
-    /// Asks whom a run left behind that may have gone to the background, before foster ends them.
+    /// Asks whether a run that may have gone to the background left other processes, before foster
+    /// ends them.
     fn look_behind(&mut self, pid: Pid, status: ExitStatus, ran: Duration, cx: &mut Context<'_>) {
         let follows = matches!(cx.policy.leftovers, Leftovers::Kill { .. });
         let succeeded = cx.policy.success.contains(status.code()) && !status.is_death_by(STOPPING);
@@ -851,7 +853,7 @@ impl Service {
         }
         self.background = Background::Suspected { told: self.background == Background::Told };
         let group = match cx.policy.reach(pid) {
-            // What escaped the group is found by its mark, or else is foster's only child.
+            // What escaped the group is found by its mark, or is a child of foster's.
             Target::Group(group) if cx.policy.kept => Some(group),
             Target::Group(_) | Target::Rest(_) | Target::Process(_) | Target::Marked(..) => None,
         };
@@ -881,13 +883,13 @@ impl Service {
         }
     }
 
-    /// Whether it ended by one of the signals that it got to stop it.
+    /// Whether it died of one of its stop signals.
     fn ended_as_asked(&self, status: ExitStatus) -> bool {
         let hup = if self.tie.got_hup { SignalSet::of(&[Signal::HUP]) } else { SignalSet::EMPTY };
         status.is_death_by(self.asked_by.union(hup))
     }
 
-    /// Its code when it is down after having been asked to stop.
+    /// Its exit code after a stop.
     fn code_after_stop(&self, status: ExitStatus, policy: &Policy) -> u32 {
         if policy.kept && self.ended_as_asked(status) {
             return 0;
@@ -895,8 +897,7 @@ impl Service {
         policy.success.fold(status.code())
     }
 
-    /// Why it ended though it was asked to: a signal that foster did not send is somebody else's
-    /// doing.
+    /// Why it ended in a stop: a signal that foster did not send is somebody else's doing.
     fn cause_in_stop(&self, status: ExitStatus) -> EndCause {
         match status {
             ExitStatus::Signal(_) if !self.ended_as_asked(status) => {
@@ -906,7 +907,7 @@ impl Service {
         }
     }
 
-    /// Goes where a service goes of which nothing is left.
+    /// The state of a service of which nothing is left.
     fn proceed(&mut self, next: Next) -> State {
         self.round = 0;
         match next {
@@ -931,7 +932,7 @@ impl Context<'_> {
         self.outbox.ask(target, self.shutdown.signal(&self.policy.stop));
     }
 
-    /// Who gets a request to stop, if anyone does.
+    /// Who gets a stop signal, if anybody.
     fn stop_target(&self, pid: Pid, leader: Leader) -> Option<Target> {
         let target = match (self.policy.stop.to, leader) {
             (StopTo::LeaderFirst | StopTo::Leader, Leader::Alive) => Target::Process(pid),
@@ -942,12 +943,12 @@ impl Context<'_> {
         (!alone).then_some(target)
     }
 
-    /// When the time of a stop that begins now is up.
+    /// The deadline of a stop that begins now.
     fn stop_deadline(&self) -> Option<Instant> {
         self.policy.stop.timeout.map(|timeout| self.now + timeout)
     }
 
-    /// Whether half of a stop's time is gone and nobody has asked the rest of the group.
+    /// Whether half of a stop's time has passed and the rest of the group was not asked yet.
     fn is_due(&self, rest: Rest) -> bool {
         match rest {
             Rest::Spared { until } => until.is_some_and(|at| at <= self.now),
@@ -959,8 +960,8 @@ impl Context<'_> {
         self.outbox.reap_leader(pid);
     }
 
-    /// When to look again at what is left of a group: no event tells that one went who is not
-    /// foster's child, nor that one left the group.
+    /// When to look again at what is left of a group. No event reports the end of a process that is
+    /// not foster's child, nor that a process left the group.
     fn look_at(&self, remains: Remains) -> Option<Instant> {
         match remains {
             Remains::Others => Some(self.now + LOOK_AGAIN),
@@ -970,26 +971,28 @@ impl Context<'_> {
     }
 }
 
-/// The least time from the stop signal to SIGKILL for what is left of a run that another follows:
-/// whoever signals a whole cgroup has come to foster by then, and nobody notices a start that waits
-/// as long.
+/// The least time from the stop signal to SIGKILL for the leftovers of a run that another one
+/// follows. By then whoever signals a whole cgroup has signalled foster, and nobody notices a start
+/// that waits this long.
 const LEAST_TIME: Duration = Duration::from_millis(100);
 
-/// What goes to the background does so as soon as it has read its configuration and bound its ports.
+/// A program that goes to the background does so as soon as it has read its configuration and bound
+/// its ports.
 const AT_ONCE: Duration = Duration::from_secs(3);
 
-/// How long foster waits for what got SIGKILL: only a process that hangs in the kernel takes
-/// more than moments. systemd gives as much by its default for the stop.
+/// How long foster waits after SIGKILL: only a process that hangs in the kernel takes more than
+/// moments. systemd's default for a stop is about as long.
 pub(super) const KILL_PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many that escaped are killed without having been stopped.
+/// How many escaped processes are killed without being stopped first.
 const MANY: u32 = 16;
 
-/// The round in which those that were stopped are killed.
+/// The round in which stopped processes are killed.
 const LAST: u8 = 3;
 
-/// How often foster looks at members of a group whose ends nobody tells it.
+/// How often foster looks at members of a group whose ends are not reported.
 const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
-/// How often foster looks at members of a group whose ends it is told, as they may also leave it.
+/// How often foster looks at members of a group whose ends are reported, because they may also
+/// leave it.
 const LOOK_AFTER_ALL: Duration = Duration::from_secs(1);

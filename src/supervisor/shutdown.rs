@@ -7,11 +7,11 @@ use crate::signal::Signal;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Shutdown {
     phase: Phase,
-    /// How many SIGINTs asked for it: the second one kills.
+    /// How many SIGINTs asked for it; the second one kills.
     interrupts: u32,
-    /// The code of the first service that did not end well.
+    /// The code of the first service that failed.
     code: Option<u32>,
-    /// Whether that code is the one of a service that gave up, and stands whatever comes.
+    /// Whether that code is of a service that gave up, which nothing replaces.
     gave_up: bool,
 }
 
@@ -20,25 +20,25 @@ enum Phase {
     /// Nobody asked.
     #[default]
     Running,
-    /// Services get this signal, unless they have one of their own, and then some time.
+    /// Services get this signal, unless they have a stop signal of their own, and then some time.
     Stopping(Signal),
     /// Services get SIGKILL.
     Killing(Signal),
 }
 
-/// What a signal that asks for a stop comes to.
+/// What a request to stop leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Request {
     /// The stop begins.
     Begin,
-    /// It goes on; the signal is passed on once more.
+    /// It continues; the signal is forwarded again.
     Repeat,
-    /// It takes too long for whoever pressed Ctrl-C twice.
+    /// Somebody pressed Ctrl-C twice, so services are killed.
     Kill,
 }
 
 impl Shutdown {
-    /// Takes in a request to stop, made by `signal`, that goes on as `sent`.
+    /// Handles a request to stop, made by `signal`, which is forwarded as `sent`.
     pub(super) fn request(&mut self, signal: Option<Signal>, sent: Signal) -> Request {
         self.interrupts += u32::from(signal == Some(Signal::INT));
         match self.phase {
@@ -64,7 +64,7 @@ impl Shutdown {
         matches!(self.phase, Phase::Killing(_))
     }
 
-    /// How many more SIGINTs it takes until services get no more time; none where they get none.
+    /// How many more SIGINTs kill all services; none if they are being killed.
     pub(super) fn interrupts_to_kill(&self) -> Option<u32> {
         match self.phase {
             Phase::Running | Phase::Stopping(_) => {
@@ -74,7 +74,7 @@ impl Shutdown {
         }
     }
 
-    /// What a service that is stopped like this gets.
+    /// The stop signal of a service with these settings.
     pub(super) fn signal(&self, stop: &Stop) -> Signal {
         match self.phase {
             Phase::Running => stop.unasked(),
@@ -82,14 +82,14 @@ impl Shutdown {
         }
     }
 
-    /// Takes down the code of a service that is down for good.
+    /// Records the code of a service that is down for good.
     pub(super) fn conclude(&mut self, code: u32) {
         if code != 0 {
             self.code.get_or_insert(code);
         }
     }
 
-    /// Takes down the code of a service that gave up: foster ends with it.
+    /// Records the code of a service that gave up: foster ends with it.
     pub(super) fn give_up(&mut self, code: u32) {
         if !self.gave_up {
             self.gave_up = true;

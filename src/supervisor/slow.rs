@@ -1,5 +1,5 @@
-//! A slow stop: who is waited for is told after a second, and then each time half of what was left
-//! is gone.
+//! A slow stop: foster reports who it waits for after a second, and then each time half of the rest
+//! has passed.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use crate::time::Instant;
 use super::service::Service;
 use super::{Report, Supervisor};
 
-/// When a stop that goes on is told of.
+/// When to report a stop that takes long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Slow {
     /// When the stop began.
     began: Instant,
-    /// When it is told of next; none where nobody is waited for.
+    /// When to report next; none if nobody is waited for.
     tell_at: Option<Instant>,
 }
 
@@ -25,35 +25,35 @@ pub(super) struct Slow {
 pub enum Who {
     /// The service's first process.
     Leader(Pid),
-    /// One that outlives that.
+    /// A process that outlives it.
     Member(Pid, Comm),
-    /// Somebody whom no survey could tell.
+    /// Somebody that no survey could name.
     Unknown,
 }
 
-/// What one is waited for, and how long.
+/// What foster waits for, and how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wait {
-    /// That it stops.
+    /// For its stop.
     Stop {
-        /// How long until SIGKILL; none for ever.
+        /// The time until SIGKILL; none for ever.
         left: Option<Duration>,
-        /// What makes that at once, where anything does.
+        /// What sends SIGKILL at once, if anything does.
         hurry: Option<Hurry>,
     },
-    /// That it dies of the SIGKILL that it got.
+    /// For its death by the SIGKILL that it got.
     Death {
-        /// How long until foster waits no longer, where that is known.
+        /// The time until foster gives up, if known.
         left: Option<Duration>,
     },
 }
 
-/// How services are killed at once.
+/// How to kill services at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Hurry {
-    /// How many more SIGINTs it takes.
+    /// How many more SIGINTs that takes.
     pub interrupts: u32,
-    /// Whether Ctrl-C is one for sure: a child that has the terminal gets that in foster's place.
+    /// Whether Ctrl-C surely is one: a child that has the terminal gets it instead of foster.
     pub by_key: bool,
 }
 
@@ -68,15 +68,15 @@ pub(super) struct Awaited {
 }
 
 impl Slow {
-    /// Takes in that a stop begins.
+    /// Notes that a stop begins.
     pub(super) fn begin(&mut self, config: &Config, now: Instant) {
-        // Whoever is killed by then is not told to be waited for just before.
+        // A service that is killed by then is not reported just before.
         let killed = config.stop_timeout.filter(|timeout| *timeout <= FIRST).unwrap_or_default();
         *self = Slow { began: now, tell_at: Some(now + killed + FIRST) };
     }
 
-    /// Takes in that a service does what it does without a stop of foster: what is left of one may
-    /// be waited for as in a stop.
+    /// Notes what a service does outside of a stop of foster: its leftovers may be waited for as in
+    /// a stop.
     pub(super) fn waits(&mut self, any: bool, service: &Service, config: &Config, now: Instant) {
         if !any {
             self.tell_at = None;
@@ -85,19 +85,20 @@ impl Slow {
         }
     }
 
-    /// When it is told of next.
+    /// When to report next.
     pub(super) fn deadline(&self) -> Option<Instant> {
         self.tell_at
     }
 
-    /// Takes in that it was told; `until` is the latest end of what was waited for, if all has one.
+    /// Notes that a report was made; `until` is the latest deadline of those waited for, if all
+    /// have one.
     fn told(&mut self, until: Option<Instant>, now: Instant) {
         let next = match until {
-            // At double distances: 1 s, 3 s, 7 s, and so on up to a day.
+            // At doubling intervals: 1 s, 3 s, 7 s, and so on up to a day.
             None => now + (now.since(self.began) + FIRST).min(LONGEST),
             Some(until) => match until.since(now) / 2 {
                 half if half >= LEAST => now + half,
-                // It is over by then, or takes longer than SIGKILL should.
+                // By then it is over, or takes longer than SIGKILL should.
                 _ => until.max(now) + FIRST,
             },
         };
@@ -106,15 +107,15 @@ impl Slow {
 }
 
 impl Supervisor {
-    /// When a stop that goes on is told of, as long as there is anyone to wait for.
+    /// When to report a stop that takes long, while anybody is waited for.
     pub(super) fn tells_at(&self) -> Option<Instant> {
         self.slow.deadline().filter(|_| self.live > 0)
     }
 
-    /// Tells who is waited for.
+    /// Reports who is waited for.
     pub(super) fn tell_slow_stop(&mut self, now: Instant) {
         let hurry = self.hurry();
-        // Those that got SIGKILL count where there are no others.
+        // Those that got SIGKILL count only if there are no others.
         let (mut count, mut latest, mut last) = (0, None, now);
         for index in 0..self.services.len() {
             let Some(awaited) = self.services[index].awaited() else { continue };
@@ -143,10 +144,10 @@ impl Supervisor {
         self.slow.told(latest.unwrap_or(Some(last)), now);
     }
 
-    /// What kills all at once.
+    /// What kills all services at once.
     fn hurry(&self) -> Option<Hurry> {
         let interrupts = self.shutdown.interrupts_to_kill()?;
-        // One that is dropped counts as none.
+        // A SIGINT that is dropped does not count.
         self.config.signals.rewrites.get(Signal::INT)?;
         let shares = |service: &ServiceConfig| service.policy.session == Session::Group;
         let child_may_have_it = self.facts.terminal
@@ -156,16 +157,16 @@ impl Supervisor {
     }
 }
 
-/// How long a stop takes that nobody needs to be told of.
+/// A stop this long needs no report.
 const FIRST: Duration = Duration::from_secs(1);
 
-/// The least time between two tellings, and the least that is left then.
+/// The shortest time between two reports, and the least time that must be left.
 const LEAST: Duration = Duration::from_secs(1);
 
-/// The longest time between two tellings.
+/// The longest time between two reports.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many services are told by their names.
+/// How many services are reported by name.
 const MOST: u32 = 5;
 
 #[cfg(test)]

@@ -1,16 +1,16 @@
-//! The orphans that are left alone: each is told of once, and not too many at a time.
+//! The orphans that are left alone: each is reported once, and not too many at a time.
 
 use std::time::Duration;
 
 use crate::process::Pid;
 use crate::time::Instant;
 
-/// Who was told of, and when.
+/// Who was reported, and when.
 #[derive(Clone, Debug)]
 pub(super) struct Spared {
-    /// The last ones, without an order.
+    /// The last ones, in no order.
     told: [Option<Pid>; MOST],
-    /// Which of them the next one takes the place of.
+    /// Which of them the next one replaces.
     next: usize,
     /// No line before this.
     quiet_until: Instant,
@@ -21,8 +21,7 @@ impl Spared {
         Spared { told: [None; MOST], next: 0, quiet_until: Instant::ZERO }
     }
 
-    /// Whether to tell of this one now. One that is not told of now has its turn when it is found
-    /// again.
+    /// Whether to report this one now. Otherwise it may be reported when it is found again.
     pub(super) fn tells(&mut self, pid: Pid, now: Instant) -> bool {
         if now < self.quiet_until || self.told.contains(&Some(pid)) {
             return false;
@@ -33,7 +32,7 @@ impl Spared {
         true
     }
 
-    /// Takes in that one has ended: its id may be another's from now on.
+    /// Forgets one that ended: its id may be another's from now on.
     pub(super) fn forget(&mut self, pid: Pid) {
         for told in self.told.iter_mut().filter(|told| **told == Some(pid)) {
             *told = None;
@@ -41,10 +40,10 @@ impl Spared {
     }
 }
 
-/// How many are remembered. With more of them, some are told of again.
+/// How many are remembered. If there are more, some are reported again.
 const MOST: usize = 16;
 
-/// How long it takes at least from one line to the next.
+/// The least time between two lines.
 const PAUSE: Duration = Duration::from_secs(1);
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
-//! The terminal: who is to have it, what its keys and its end mean to foster, and foster's own stops.
+//! The terminal: who has it, what its keys and its end mean to foster, and foster's own stops.
 //!
-//! A child has the terminal from the start only where it is plainly the one that the user talks to.
-//! Any other gets it when it asks: by a read, or a change of the terminal's settings, for which the
-//! kernel stops a group of the background (TTIN, TTOU). And as the rest of foster's own group, a
-//! pager say, may ask as well, the one that asked last has it. As long as foster's group has it,
-//! its keys come to foster, which sends them on to all to whom the terminal would have sent them.
+//! A child gets the terminal at its start only if it is plainly the one that the user talks to. Any
+//! other gets it when it asks: when it reads from it or changes its settings, the kernel stops a
+//! group in the background (TTIN, TTOU). The rest of foster's own group, such as a pager, may ask
+//! too; the last one that asked has it. While foster's group has it, its keys come to foster, which
+//! forwards them to everybody that the terminal would have sent them to.
 
 use crate::config::{Config, JobControl, Session};
 
@@ -19,33 +19,33 @@ pub(super) enum Claim {
     /// Nothing: foster's own group keeps it.
     #[default]
     None,
-    /// It is to have it whenever foster's group could give it.
+    /// It gets it whenever foster's group can give it.
     Wants,
-    /// It was given it.
+    /// It has it.
     Has,
 }
 
-/// How the terminal and a service's group stand to each other.
+/// The terminal, as far as it concerns a service's group.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tie {
     pub(super) claim: Claim,
-    /// What stopped the group when it used a terminal that is being given to it.
+    /// The signal that stopped the group when it used the terminal, which it is being given.
     asked_by: Option<Signal>,
-    /// Whether its leader got HUP behind the TERM that asked it to stop.
+    /// Whether its leader got HUP after the TERM that asked it to stop.
     pub(super) got_hup: bool,
-    /// The keys that went to it by way of foster.
+    /// The keys that foster forwarded to it.
     keys: SignalSet,
     /// Whether the last of them was Ctrl-Z.
     pub(super) pressed: bool,
 }
 
 impl Tie {
-    /// That of a new group.
+    /// The one of a new group.
     pub(super) fn new(at_once: bool) -> Tie {
         Tie { claim: if at_once { Claim::Wants } else { Claim::None }, ..Tie::default() }
     }
 
-    /// Whether a death by this signal is one by a key of the terminal.
+    /// Whether a death by this signal was caused by a key on the terminal.
     pub(super) fn explains(&self, signal: Signal) -> bool {
         ENDING_KEYS.contains(signal) && (self.claim == Claim::Has || self.keys.contains(signal))
     }
@@ -58,9 +58,9 @@ pub(super) fn follows_child(config: &Config, facts: Facts) -> bool {
         && config.only().is_some_and(|service| service.policy.session == Session::Group)
 }
 
-/// Whether the child is to have the terminal from the start. Where its input or output is something
-/// else, it may be a part of a pipeline, of which another talks to the user; and a shell without job
-/// control has INT and QUIT ignored by what it starts in the background, in its own group.
+/// Whether the child gets the terminal at its start. If its input or output is something else, it
+/// may be part of a pipeline, another part of which talks to the user. A shell without job control
+/// starts background commands in its own group, with INT and QUIT ignored.
 pub(super) fn gives_at_once(config: &Config, facts: Facts) -> bool {
     let in_background = facts.ignored.contains(Signal::INT) || facts.ignored.contains(Signal::QUIT);
     follows_child(config, facts) && facts.interactive && !in_background
@@ -71,7 +71,8 @@ impl Supervisor {
         follows_child(&self.config, self.facts)
     }
 
-    /// Takes in a signal that is about the terminal and for foster itself; says whether it was one.
+    /// Handles a signal that is about the terminal and meant for foster itself. Returns whether it
+    /// was one.
     pub(super) fn told_by_terminal(&mut self, signalled: Signalled, now: Instant) -> bool {
         let signal = signalled.signal;
         let wanted = |signal| {
@@ -81,7 +82,7 @@ impl Supervisor {
         match signal {
             Signal::HUP if self.is_end_of_terminal(signalled) => {
                 self.report(Report::Received { signal });
-                // It comes from the kernel and from the shell, and asks for no more than one stop.
+                // It comes from the kernel and from the shell, and asks for one stop only.
                 if !self.shutdown.is_requested() {
                     self.stop(Some(signal), Signal::TERM, now);
                 }
@@ -112,8 +113,8 @@ impl Supervisor {
         }
     }
 
-    /// Whether this is a HUP because the terminal is gone that asks for a stop: under supervision,
-    /// where a HUP of anybody else's is for the services, and nobody has HUP ignored (nohup).
+    /// Whether this HUP means that the terminal is gone, and asks for a stop: under supervision,
+    /// where any other HUP is for the services, and unless HUP is ignored (nohup).
     pub(super) fn is_end_of_terminal(&self, signalled: Signalled) -> bool {
         signalled.hung_up
             && self.config.keeps_any()
@@ -121,28 +122,28 @@ impl Supervisor {
             && !self.facts.ignored.contains(Signal::HUP)
     }
 
-    /// Whether the terminal would have sent this to the child's whole group, had that been the
-    /// foreground group in the place of foster's, or a shell, had the child been in foster's.
+    /// Whether the terminal would have sent this to the child's whole group, if that were in the
+    /// foreground instead of foster's; or a shell would have, if the child were in foster's group.
     pub(super) fn is_for_all(&self, signalled: Signalled) -> bool {
         self.follows_child()
             && (signalled.hung_up || signalled.by_kernel && FOR_ALL.contains(signalled.signal))
     }
 
-    /// Takes in that a key went to a service by way of foster.
+    /// Notes that foster forwarded a key to a service.
     pub(super) fn key_went_on(&mut self, index: usize, signalled: Signalled) {
         let tie = &mut self.services[index].tie;
         tie.keys.insert(signalled.signal);
         tie.pressed = false;
     }
 
-    /// Lets a child that goes on have the terminal again.
+    /// Gives a child that resumes the terminal again.
     pub(super) fn give_again(&mut self, index: usize, group: Pid) {
         if self.services[index].tie.claim != Claim::None && self.follows_child() {
             self.outbox.push(Action::GiveTerminal { group });
         }
     }
 
-    /// Stops foster itself after a signal that says so.
+    /// Stops foster itself after a signal that asks for that.
     pub(super) fn suspend_on(&mut self, signal: Signal) {
         match self.config.signals.job_control {
             JobControl::OnSignals(signals) if signals.contains(signal) => {
@@ -153,8 +154,8 @@ impl Supervisor {
         }
     }
 
-    /// Takes in that a child was stopped. One that used the terminal while foster's group has it
-    /// gets it, and goes on; with any other foster stops too, so that the shell takes over.
+    /// Handles the stop of a child. If it used the terminal while foster's group has it, it gets it
+    /// and resumes; otherwise foster stops too, so that the shell takes over.
     pub(super) fn child_stopped(&mut self, pid: Pid, signal: Signal, foreground: Foreground) {
         let Some(id) = self.outbox.service_of(pid) else { return };
         if !self.follows_child() {
@@ -162,7 +163,7 @@ impl Supervisor {
         }
         let stops = self.shutdown.is_requested();
         let service = &mut self.services[id.index()];
-        // What foster was told to stop stays stopped even where foster cannot follow it.
+        // What foster was asked to stop stays stopped, even if foster cannot stop too.
         let on_purpose = service.halted.is_some();
         let asks = (signal == Signal::TTIN || signal == Signal::TTOU) && !on_purpose;
         if asks {
@@ -192,7 +193,7 @@ impl Supervisor {
         self.outbox.push(Action::Suspend { group: Some(pid), job });
     }
 
-    /// Takes in that a group has the terminal now. If it was stopped for it, it goes on.
+    /// Handles that a group now has the terminal. If it was stopped for it, it resumes.
     pub(super) fn terminal_given(&mut self, group: Pid) {
         let Some(id) = self.outbox.service_of(group) else { return };
         let tie = &mut self.services[id.index()].tie;
@@ -202,14 +203,14 @@ impl Supervisor {
             let target = Target::Group(group);
             self.outbox.push(Action::Kill { target, signal: Signal::CONT, value: None });
             if pressed {
-                // It came when the group was stopped already, and went down in the CONT.
+                // It came when the group was already stopped, and the CONT undid it.
                 self.outbox.push(Action::Kill { target, signal: Signal::TSTP, value: None });
             }
         }
     }
 
-    /// Takes in that a group was not given the terminal, which is no longer foster's to give: one
-    /// that was stopped for it stays so, as in the background.
+    /// Handles that a group did not get the terminal, which foster no longer has. If it was stopped
+    /// for it, it stays stopped, as in the background.
     pub(super) fn terminal_kept(&mut self, group: Pid) {
         let Some(id) = self.outbox.service_of(group) else { return };
         if let Some(signal) = self.services[id.index()].tie.asked_by.take() {
@@ -217,8 +218,8 @@ impl Supervisor {
         }
     }
 
-    /// Takes in that foster could not stop, with its child or alone. Nobody could ever let a child
-    /// go on after a Ctrl-Z, so it goes on at once, as an orphaned process group does.
+    /// Handles that foster could not stop, with its child or alone. Nobody could resume a child
+    /// after a Ctrl-Z then, so it resumes at once, as an orphaned process group does.
     pub(super) fn not_suspended(&mut self, group: Option<Pid>) {
         let Some(group) = group else { return self.report(Report::NotSuspended) };
         let Some(id) = self.outbox.service_of(group) else { return };
@@ -231,9 +232,9 @@ impl Supervisor {
         }
     }
 
-    /// The signal that foster itself is to end by: the key of its terminal that its only child died
-    /// of, so that a shell, make or xargs around it ends as it would without foster; and whether
-    /// these have not got it yet, as the child had the terminal.
+    /// The signal that foster itself ends by: the key on its terminal that its only child died of,
+    /// so that a shell, make or xargs around it ends as it would without foster. Also whether these
+    /// have not got it yet, because the child had the terminal.
     pub(super) fn dies_of(&self) -> Option<(Signal, bool)> {
         let [service] = self.services.as_slice() else { return None };
         let signal = service.died_of?;
@@ -246,7 +247,7 @@ impl Supervisor {
         dies.then(|| (signal, !service.tie.keys.contains(signal)))
     }
 
-    /// Whether services are in sessions of their own, where no key reaches them.
+    /// Whether services have sessions of their own, which no key reaches.
     fn runs_apart(&self) -> bool {
         self.facts.terminal
             && self.config.signals.job_control == JobControl::FollowChild
@@ -257,7 +258,7 @@ impl Supervisor {
 /// The keys that end a program.
 const ENDING_KEYS: SignalSet = SignalSet::of(&[Signal::INT, Signal::QUIT]);
 
-/// What the terminal sends to its whole foreground group: for a key, for a change of size, and at
-/// its end.
+/// What the terminal sends to its whole foreground group: for a key, for a change of size, and when
+/// it goes away.
 const FOR_ALL: SignalSet =
     SignalSet::of(&[Signal::INT, Signal::QUIT, Signal::TSTP, Signal::WINCH, Signal::HUP]);

@@ -22,8 +22,8 @@ const MUTANTS: [Mutant; 82] = [
     (
         "one of a group that may not be killed is waited for",
         "mod.rs",
-        "            if !in_reach {\n                // It has",
-        "            if false {\n                // It has",
+        "            if !in_reach {\n                // It got",
+        "            if false {\n                // It got",
     ),
     (
         "an orphan that may not be killed is waited for",

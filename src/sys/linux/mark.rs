@@ -1,10 +1,10 @@
-//! Whose a process is, by the marks that it inherited.
+//! The owner of a process, by the marks that it inherited.
 //!
 //! The first is a number, its soft limit of file locks, which Linux has no use for since 2.4. It
 //! outlives an exec, a change of names, users and sessions, a cleared environment, and the process
 //! itself, as long as it is a zombie; prlimit(2) tells it of one's own children, and /proc of all.
 //!
-//! The second stands in the environment (environ.rs).
+//! The second mark is in the environment (environ.rs).
 
 use std::ptr;
 
@@ -21,8 +21,8 @@ use super::{environ, timer};
 /// The variable that marks the processes of a run.
 pub const MARK: &str = "FOSTER_RUN";
 
-/// The mark of a run as it stands in the environment: the number of its service, a dash, and what
-/// nobody can guess, in hexadecimal digits.
+/// The mark of a run in the environment: the number of its service, a dash, and a random number in
+/// hexadecimal digits.
 pub fn written(run: RunId) -> Short {
     let mut text = Short::new();
     text.add_number(run.service.0).add(b"-");
@@ -35,12 +35,12 @@ pub fn written(run: RunId) -> Short {
 
 /// The marks that this foster makes.
 pub struct Marks {
-    /// What is random about all of them.
+    /// The random part of all of them.
     instance: u64,
     /// What foster itself carries, from a foster above it.
     own: Option<Badge>,
-    /// Each service's, by which all its runs are known: what one leaves that cannot be killed in time
-    /// has its turn behind the next. None where nothing is supervised.
+    /// Each service's, shared by all its runs: processes that could not be killed in time are tried
+    /// again after the next run. None without supervision.
     issued: Vec<Issued>,
 }
 
@@ -67,26 +67,26 @@ impl Marks {
         marks
     }
 
-    /// The mark of a service. What is supervised by nobody needs none.
+    /// The mark of a service. Without supervision there is none.
     pub fn issued(&self, service: ServiceId) -> Issued {
         let none = Issued { run: RunId { service, nonce: 0 }, badge: None };
         self.issued.get(service.index()).copied().unwrap_or(none)
     }
 
-    /// The badge of a process, as prlimit(2) tells it or, where it may be looked up, as it is `shown`.
+    /// The badge of a process, from prlimit(2) or, if that is allowed, from /proc (`shown`).
     fn badge_of(&self, pid: Pid, shown: bool) -> Option<Badge> {
         let limit = limit_of(pid).ok().or_else(|| shown.then(|| shown_limit_of(pid)).flatten());
-        // What foster itself carries says nothing of those that it starts.
+        // The badge that foster itself carries does not identify processes that it starts.
         limit.and_then(badge).filter(|badge| Some(*badge) != self.own)
     }
 
-    /// Whose a process is by its badge alone.
+    /// The owner of a process by its badge alone.
     pub fn by_limit(&self, pid: Pid, shown: bool) -> Option<RunId> {
         self.run_of(self.badge_of(pid, shown)?)
     }
 
     fn new_badge(&self) -> Option<Badge> {
-        // Far below other fosters there are so few that two may be the same.
+        // Far below other fosters there are so few badges that two may be equal.
         for _ in 0..TRIES {
             let badge = Badge::new(random(), self.own)?;
             if self.run_of(badge).is_none() {
@@ -101,7 +101,7 @@ impl Marks {
         self.issued.iter().find(is_of).map(|issued| issued.run)
     }
 
-    /// The mark of a child, whoever it stems from.
+    /// The mark of a child, whoever started it.
     pub fn of(&self, pid: Pid, has_proc: bool, budget: &mut Budget) -> Mark {
         let badge = self.badge_of(pid, has_proc);
         if let Some(run) = badge.and_then(|badge| self.run_of(badge)) {
@@ -123,7 +123,7 @@ fn badge(limit: Limit) -> Option<Badge> {
     Badge::from_number(limit.soft)
 }
 
-/// A limit as prlimit(2) has it on every architecture.
+/// A limit in the layout of prlimit(2) on every architecture.
 #[repr(C)]
 #[derive(Default)]
 struct Limit {
@@ -134,7 +134,7 @@ struct Limit {
 /// The limit of file locks of a process, or with 0 of foster itself.
 fn limit_of(pid: Pid) -> Result<Limit, ()> {
     let mut limit = Limit::default();
-    // SAFETY: the record takes the answer.
+    // SAFETY: the record has room for the result.
     match unsafe { prlimit(pid, ptr::null(), &raw mut limit) } {
         0 => Ok(limit),
         _ => Err(()),
@@ -151,8 +151,8 @@ fn shown_limit_of(pid: Pid) -> Option<Limit> {
     Some(Limit { soft: soft?, hard: 0 })
 }
 
-/// Gives a process that was just made, and that calls this, its badge. It makes system calls and
-/// nothing else. Where that is refused, its environment has to tell alone.
+/// Gives the calling process, which was just made, its badge. It only makes system calls. If that
+/// is refused, only the environment identifies it.
 pub fn wear(badge: Badge) {
     let (mut old, own) = (Limit::default(), Pid(0));
     // SAFETY: the records are live, and nobody else's.
@@ -164,27 +164,26 @@ pub fn wear(badge: Badge) {
     }
 }
 
-/// prlimit(2): without the C library, which has a file of its own for it, and limits of 32 bits.
+/// prlimit(2), without the C library, which has a separate file for it, and limits of 32 bits.
 ///
 /// # Safety
 /// The records are live, or null.
 unsafe fn prlimit(pid: Pid, new: *const Limit, old: *mut Limit) -> libc::c_long {
-    // SAFETY: as promised.
+    // SAFETY: as required above.
     unsafe { libc::syscall(libc::SYS_prlimit64, pid.0, libc::RLIMIT_LOCKS, new, old) }
 }
 
-/// A number that nobody can guess (getrandom(2)); where the kernel has none yet, one that is at
-/// least not the same twice.
+/// A random number (getrandom(2)); if the kernel has none yet, one that at least never repeats.
 fn random() -> u64 {
     let mut number = 0_u64;
-    // SAFETY: the buffer takes the eight bytes that are asked for.
+    // SAFETY: the buffer has room for the eight bytes.
     let got =
         unsafe { libc::getrandom((&raw mut number).cast(), size_of::<u64>(), libc::GRND_NONBLOCK) };
     if got == 8 { number } else { timer::now().as_nanos() ^ (&raw const number as u64) }
 }
 
-/// How often a badge is made anew that another service has.
+/// How often a new badge is tried if another service has the same.
 const TRIES: usize = 16;
 
-/// More than there is to /proc/PID/limits up to the line that is of interest: 80 bytes a line.
+/// More than /proc/PID/limits has up to the line of interest: 80 bytes per line.
 const LONGEST_LIMITS: usize = 1024;

@@ -1,5 +1,5 @@
-//! Linux: one mio loop over a signalfd and a timerfd, without threads; and as long as there is no
-//! deadline, signals from the kernel's hand.
+//! Linux: one mio loop over a signalfd, a timerfd and other sources, without threads; where there
+//! are only signals to wait for, rt_sigtimedwait(2).
 
 mod aside;
 mod boot;
@@ -60,7 +60,7 @@ use spawn::Spawner;
 use survey::{Children, Look};
 use terminal::Terminal;
 
-/// Linux, as the loop sees it.
+/// The Linux backend of the loop.
 pub struct Sys {
     config: Rc<Config>,
     log: Log,
@@ -72,33 +72,34 @@ pub struct Sys {
     terminal: Terminal,
     children: Children,
     reaper: Reaper,
-    /// Whether orphans come to foster: it is PID 1 or a subreaper.
+    /// Whether foster adopts orphans: it is PID 1 or a subreaper.
     adopts: bool,
-    /// Whether it is PID 1 of a machine.
+    /// Whether it is PID 1 of a whole system.
     is_machine: bool,
     /// Services' first processes that are not reaped, in order of pid.
     leaders: Vec<Pid>,
     /// The marks of its runs.
     marks: Marks,
-    /// Whether the kernel may have more to tell of children.
+    /// Whether the kernel may have more ends or stops of children to report.
     fates_pending: bool,
     /// Whether it may have more signals to read.
     signals_pending: bool,
-    /// Whether the log says anything of an orphan that was reaped; not known before a storm.
+    /// Whether the log shows orphans; unknown before the first storm.
     tells_of_orphans: Option<bool>,
-    /// Whether it says anything of a signal that goes on; not known before the first signal.
+    /// Whether it shows forwarded signals; unknown before the first signal.
     tells_of_signals: Option<bool>,
     /// Room for lists of children.
     list: Vec<Pid>,
-    /// What start-up has to tell.
+    /// Messages from the start.
     first: Option<Event>,
 }
 
 impl Sys {
-    /// Gives back what a start took, at the end of foster. Memory and descriptors are the
-    /// kernel's to free.
+    /// Undoes what the start changed, at the end of foster. The kernel frees memory and
+    /// descriptors.
     pub fn finish(&mut self) {
-        // What ended together with the last leader would be left to a parent that may not reap.
+        // Processes that ended together with the last leader would be left to a parent that may not
+        // reap.
         for fate in iter::from_fn(reap::reap_any).take(REAPED_AT_END) {
             if let Fate::Exited(pid, status) = fate {
                 self.log.report(&Report::ReapedAtEnd { pid, status });
@@ -148,7 +149,7 @@ impl Sys {
             }
             Err(error) => {
                 if terminal.is_some() {
-                    // The child had given it to a group that is gone with it.
+                    // The child had given it to a group that is now gone.
                     self.terminal.was_given(Pid(0));
                     self.terminal.take_back();
                 }
@@ -182,8 +183,8 @@ impl Sys {
 
     fn survey(&mut self, marks: bool, events: &mut Vec<Event>) {
         let held = self.reaper.held();
-        // Most often nobody lives but leaders. What ended behind the held is told when these are
-        // reaped, unless it is a leader, which may be held next.
+        // Most often only leaders live. Ends hidden behind the held zombies are reported when those
+        // are reaped, unless they are leaders', which may be held next.
         let may_find =
             !self.adopts || held.len() < self.leaders.len() || self.children.any_alive(None);
         if may_find {
@@ -212,22 +213,22 @@ impl Backend for Sys {
             Action::Kill { target, signal, value } => {
                 events.extend(self.kill(target, signal, value));
             }
-            // Anyone but PID 1 would hit what is none of foster's.
+            // Only PID 1 may do this: any other process would hit strangers.
             Action::KillAll { signal } if std::process::id() == 1 => {
-                // SAFETY: a signal to all, but to PID 1 itself (kill(2), NOTES).
+                // SAFETY: a signal to all processes but PID 1 itself (kill(2), NOTES).
                 unsafe { libc::kill(-1, i32::from(signal.number())) };
             }
             Action::KillAll { .. } => {}
             Action::Reap { pid } => {
                 self.reaper.reap(pid);
-                // It may have hidden others.
+                // It may have hidden other zombies.
                 self.fates_pending = true;
-                // With this one foster itself may be done: what else ended is told later.
+                // foster itself may end with this one: other ends are reported later.
                 self.forget_leader(pid);
             }
             Action::ReapOrphan { pid, freely } => {
                 self.reaper.reap(pid);
-                // It may have been one that was given up.
+                // It may have been one that foster gave up on.
                 self.forget_leader(pid);
                 if freely {
                     self.reaper.reap_first(&self.leaders);
@@ -237,8 +238,8 @@ impl Backend for Sys {
             Action::Hold { pid } => self.reaper.hold(pid),
             Action::Survey { marks } => self.survey(marks, events),
             Action::Look { service, group } => {
-                // Of a leader that was reaped first the group may be gone, and its id a stranger's: but
-                // not a child's, as foster has started nobody since.
+                // If a leader was reaped first, its group may be gone, and its id a stranger's; but
+                // not a child's, because foster has started nobody since.
                 if self.children.any_alive(group) {
                     events.push(Event::LeftBehind { service });
                 }
@@ -276,8 +277,8 @@ impl Backend for Sys {
     }
 }
 
-/// Says a text, whole, where nothing is run; gives the code to end with. A machine is switched
-/// off: without anything to run it has no use, and an init that exits would be a kernel panic.
+/// Writes a whole text, where foster runs nothing; returns the exit code. A system is powered off,
+/// because it has nothing to run, and an init that exits would be a kernel panic.
 pub fn say_last(world: World, last: &Say) -> u32 {
     if world.is_machine {
         boot::take_console();
@@ -289,6 +290,6 @@ pub fn say_last(world: World, last: &Say) -> u32 {
     last.code
 }
 
-/// How many are reaped at the end: as many as there can be in a container, and an end to it where
-/// new ones come all the time.
+/// The most zombies to reap at the end: as many as a container can have, with a limit in case new
+/// ones keep coming.
 const REAPED_AT_END: usize = 1 << 16;

@@ -1,4 +1,4 @@
-//! The start of a child, which does the rest itself (child.rs) until it is the command.
+//! The start of a child, which does the rest itself (child.rs) until its exec.
 //!
 //! The child is made like vfork(2) makes one: it shares foster's memory until it executes the
 //! command, and foster stands still until then. So nothing is copied, the error of a failed exec
@@ -28,23 +28,23 @@ use super::mark::{self, Issued, MARK};
 use super::signals::Dispositions;
 use super::world;
 
-/// All that a start needs, in memory that is there beforehand.
+/// Everything that a start needs, allocated beforehand.
 pub struct Spawner {
-    /// One place to spare for a shell, the words of the command, a null.
+    /// One spare place for a shell, the words of the command, a null.
     words: Vec<*const c_char>,
-    /// The environment of the children, ended by a null; empty where it is the inherited one.
+    /// The environment of the children, ended by a null; empty if it is the inherited one.
     environment: Vec<*const c_char>,
-    /// The variables that foster sets, and where in it they stand.
+    /// The variables that foster sets, and their places in it.
     host: Variable,
     port: Variable,
     mark: Variable,
     listen_pid: Variable,
-    /// Marks that were inherited: where this foster runs under another, the other's.
+    /// Inherited marks: if this foster runs under another, the other's.
     outer_mark: &'static [u8],
     plan: Plan,
     /// Whether a child may share foster's memory.
     shares: bool,
-    /// Why not, until that is told.
+    /// Why not, until that is reported.
     refused: Option<Errno>,
 }
 
@@ -95,7 +95,8 @@ impl Spawner {
         spawner
     }
 
-    /// Makes a list of the environment with places for what foster sets, where it sets anything.
+    /// Makes a copy of the environment with places for the variables that foster sets, if it sets
+    /// any.
     fn prepare_environment(&mut self, config: &Config, world: World) {
         let has_ports = config.services.iter().any(|service| service.program.port.is_some());
         let names_foster = config.setup.listen_pid;
@@ -112,7 +113,7 @@ impl Spawner {
         if marks {
             self.outer_mark = world.value(MARK).unwrap_or_default();
             let mark = "=:4294967295-".len() + 32;
-            // The first of all, so that it is found however long the others are.
+            // The mark comes first, so that it is found however long the others are.
             self.mark.add_to(&mut self.environment, MARK.len() + self.outer_mark.len() + mark);
         }
         for entry in world.entries() {
@@ -160,7 +161,7 @@ impl Spawner {
         self.words.clear();
         self.words.push(ptr::null());
         for word in service.program.argv.words() {
-            // Each ends with a NUL where it stands.
+            // Each ends with a NUL.
             self.words.push(word.as_ptr().cast());
         }
         self.words.push(ptr::null());
@@ -173,14 +174,14 @@ impl Spawner {
         match self.plan.failure {
             None => Ok(pid),
             Some(failure) => {
-                // It has ended by now, and was never a service's.
+                // It has ended by now, and never belonged to a service.
                 let _ = super::reap::waitid(libc::P_PID, pid.0, libc::WEXITED);
                 Err(failed(service, pid, failure))
             }
         }
     }
 
-    /// Why children may not share foster's memory, once after that was found out.
+    /// Why children may not share foster's memory; reported once.
     pub fn was_refused(&mut self) -> Option<Errno> {
         self.refused.take()
     }
@@ -192,7 +193,7 @@ impl Spawner {
         let Some(settle) = settle else {
             if self.shares {
                 match self.clone_child(libc::CLONE_VM | libc::CLONE_VFORK) {
-                    // Filters and emulators say so, and neither for want of room.
+                    // Filters and emulators return these, never for a lack of room.
                     Err(error @ (Errno::EPERM | Errno::ENOSYS | Errno::EINVAL | Errno::EACCES)) => {
                         self.refused = Some(error);
                         self.shares = false;
@@ -203,7 +204,7 @@ impl Spawner {
             return self.fork_child(&mut |_| {});
         };
         match self.fork_child(settle) {
-            // Without pipes or room for a copy it comes a moment late.
+            // Without pipes or room for a copy, it happens a moment too late.
             Err(_) if self.shares => {
                 self.plan.link = None;
                 let made = self.clone_child(libc::CLONE_VM | libc::CLONE_VFORK);
@@ -217,8 +218,8 @@ impl Spawner {
         }
     }
 
-    /// Makes a child that has its own of all that foster has, and waits until it is its command or
-    /// has failed.
+    /// Makes a child with its own copy of everything that foster has, and waits until its exec
+    /// succeeded or failed.
     fn fork_child(&mut self, settle: &mut dyn FnMut([RawFd; 2])) -> Result<Pid, SpawnError> {
         let [go, go_writer] = pipe()?;
         let [reader, report] = pipe()?;
@@ -255,12 +256,12 @@ impl Spawner {
     }
 }
 
-/// Tells that there was no child.
+/// The error for a child that could not be made.
 fn no_child(errno: Errno) -> SpawnError {
     SpawnError { kind: SpawnErrorKind::Resources, os: errno as i32, pid: None }
 }
 
-/// Tells a failed exec as what a user does something different about.
+/// The kind of a failed exec, as far as it matters to users.
 fn failed(service: &ServiceConfig, pid: Pid, Failure { step, errno }: Failure) -> SpawnError {
     let kind = match (step, errno) {
         (Step::Session, _) => SpawnErrorKind::NoSession,
@@ -287,7 +288,7 @@ fn pipe() -> Result<[OwnedFd; 2], SpawnError> {
 
 impl Variable {
     /// Makes room for a text of this length, and a place in the environment.
-    // There are four calls.
+    // It is called four times, so it is not inlined.
     #[inline(never)]
     fn add_to(&mut self, environment: &mut Vec<*const c_char>, length: usize) {
         self.text = vec![0; length + 1].into_boxed_slice();
@@ -295,7 +296,7 @@ impl Variable {
         environment.push(self.text.as_ptr().cast());
     }
 
-    /// Writes the text anew; it is cut off where there is no room for it, which `add_to` saw to.
+    /// Rewrites the text. It is cut off if there is no room, which `add_to` prevented.
     fn write(&mut self, pieces: &[&[u8]]) {
         self.text.fill(0);
         let Some((_, mut room)) = self.text.split_last_mut() else { return };
@@ -307,11 +308,11 @@ impl Variable {
     }
 }
 
-/// The stack of a child, which shares all other memory with foster. It is more than a child needs,
-/// which is some hundreds of bytes and what a C library adds; only what is touched costs memory.
+/// The stack of a child, which shares all other memory with foster. It is larger than a child
+/// needs, some hundreds of bytes and what a C library adds; untouched pages cost nothing.
 static CHILD_STACK: ChildStack = ChildStack(UnsafeCell::new([0; 1024]));
 
 struct ChildStack(UnsafeCell<[u128; 1024]>);
 
-// SAFETY: foster has one thread, which never looks at it and stands still while a child does.
+// SAFETY: foster has one thread, which never uses it and is suspended while a child does.
 unsafe impl Sync for ChildStack {}

@@ -1,4 +1,4 @@
-//! The start of foster itself, up to its first service's.
+//! The start of foster itself, up to the start of its first service.
 
 use std::rc::Rc;
 
@@ -21,14 +21,14 @@ use super::survey::Children;
 use super::terminal::{self, Terminal};
 use super::{Sys, World, boot, heap, malloc, parent, reap, setup};
 
-/// Something that foster cannot run without could not be had.
+/// Something that foster needs is not available.
 pub struct StartError {
     need: Need,
     why: Result<&'static str, Errno>,
 }
 
 impl StartError {
-    /// What there is to say, and the code to end with.
+    /// The message, and the exit code.
     pub fn say(&self, config: &Config, world: &World) -> Say {
         let why = match self.why {
             Ok(why) => why.to_owned(),
@@ -39,8 +39,8 @@ impl StartError {
 }
 
 impl Sys {
-    /// Sets up all that is needed before the first start.
-    // Its room on the stack is for its own time only.
+    /// Prepares everything for the first start.
+    // Not inlined, so that its buffer is on the stack only while it runs.
     #[inline(never)]
     pub fn new(config: Rc<Config>, world: World) -> Result<Sys, StartError> {
         let lacking = |need| move |error| StartError { need, why: Err(error) };
@@ -76,7 +76,7 @@ impl Sys {
         if config.setup.warn_unless_reaper && !adopts {
             log.report(&Report::NotReaper);
         }
-        // The machine's console was there earlier.
+        // The console was opened earlier.
         if !config.setup.boot {
             log.begin();
         }
@@ -85,7 +85,7 @@ impl Sys {
         if config.services.is_empty() {
             setup::settle_in(&config.setup, &[signals.descriptor()]);
         }
-        // What ended before foster was there to be told is a zombie by now.
+        // Children that ended before foster handled SIGCHLD are zombies by now.
         let fates_pending = reap::has_fates().map_err(lacking(Need::Children))?;
         let spawner = Spawner::new(&config, world, signals.dispositions);
         malloc::prepare();
@@ -113,7 +113,7 @@ impl Sys {
         })
     }
 
-    /// What the machine is to know from the start.
+    /// The facts that the machine needs from the start.
     pub fn facts(&self) -> Facts {
         if !self.terminal.exists() {
             return Facts::default();

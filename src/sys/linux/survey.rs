@@ -1,4 +1,4 @@
-//! Who lives: foster's children, and what is left of process groups, read from /proc.
+//! Which processes live: foster's children, and the members of process groups, read from /proc.
 //!
 //! Where /proc cannot be read, or is that of another PID namespace, the kernel is asked about each
 //! process id that may be a child's, or a member's of a group. There can be millions of these, when ids
@@ -24,7 +24,7 @@ use super::{file, guard, heap, kill};
 
 use ids::{FIRST_PID, Sweep};
 
-/// What a survey is to look for. The lists are in order of pid.
+/// What a survey looks for. The lists are in order of pid.
 pub struct Look<'a> {
     /// Services' first processes that are not reaped.
     pub leaders: &'a [Pid],
@@ -32,9 +32,9 @@ pub struct Look<'a> {
     pub held: &'a [Pid],
     /// The marks to look for, if any.
     pub marks: Option<&'a Marks>,
-    /// Whether orphans come to foster.
+    /// Whether foster adopts orphans.
     pub adopts: bool,
-    /// How many children have been reaped until now.
+    /// The number of children reaped so far.
     pub reaped: u64,
 }
 
@@ -44,11 +44,11 @@ pub struct Children {
     /// Whether /proc could be read and was that of foster's own PID namespace at the last survey: it
     /// may be mounted later, or unmounted.
     pub has_proc: bool,
-    /// The newest process id that is known.
+    /// The newest known process id.
     newest: Pid,
-    /// The last id that was asked about at the last survey, where it asked about all; else 0.
+    /// The last id that was asked about at the last survey, if it asked about all; else 0.
     asked_to: u32,
-    /// Whether ids have begun anew since foster's own start.
+    /// Whether ids have wrapped around since foster's start.
     ids_began_anew: bool,
     sweep: Sweep,
 }
@@ -60,22 +60,22 @@ impl Children {
         Children { own_pid, has_proc, newest, asked_to, ids_began_anew, sweep }
     }
 
-    /// Takes in the id of a process that was just made.
+    /// Notes the id of a process that was just made.
     pub fn made(&mut self, pid: Pid) {
         self.ids_began_anew |= pid < self.newest;
         self.newest = pid;
     }
 
-    /// Whether any child lives, in this group where there is one. One system call, and most often the
-    /// answer is no.
+    /// Whether any child lives, in this group if one is given. It is one system call, and the
+    /// answer is mostly no.
     pub fn any_alive(&self, group: Option<Pid>) -> bool {
         let (which, id) = group.map_or((libc::P_ALL, 0), |group| (libc::P_PGID, group.0));
-        // Asked for stops alone, waitid(2) finds no fault with a child that lives, and says
-        // ECHILD where there are none but zombies.
+        // For stops alone, waitid(2) accepts a living child, and says ECHILD if there are only
+        // zombies.
         waitid(which, id, libc::WSTOPPED | libc::WNOHANG | libc::WNOWAIT).is_ok()
     }
 
-    /// Lists all children, dead and alive, behind what stands there; says whether these are all.
+    /// Appends all children, dead and alive; says whether these are all.
     fn list(&mut self, list: &mut Vec<Pid>) -> bool {
         if !self.has_proc {
             return self.list_by_asking(list);
@@ -135,7 +135,7 @@ impl Children {
             self.sweep.reaped = look.reaped;
             self.sweep.found.clear();
         }
-        // Those who were found in an earlier part of a sweep are told of with each further one.
+        // Processes found in an earlier part of a sweep are reported again with each further one.
         self.sweep.is_clean &= self.sweep.found.iter().all(|pid| heap::push(list, *pid));
         let mut all_listed = self.list(list);
         let is_swept = self.sweep.next != FIRST_PID || !begins;
@@ -159,26 +159,26 @@ impl Children {
             lists += 1;
         }
         if is_swept {
-            // With the last part all are told of, if nobody has left others meanwhile.
+            // With the last part all are reported, if nobody has left others meanwhile.
             self.sweep.is_clean &= !found.ended && self.sweep.reaped == look.reaped;
             self.sweep.found.clear();
             self.sweep.is_clean &= list.iter().all(|pid| heap::push(&mut self.sweep.found, *pid));
             all_listed = self.sweep.next == FIRST_PID && self.sweep.is_clean;
         } else if !self.has_proc && all_listed && !found.ended && !adopted_any {
-            // Only an id behind the newest can have been missed.
+            // Only an id after the newest can have been missed.
             let missed = look.leaders.len() == look.held.len() && self.any_alive(None);
             self.ids_began_anew |= missed;
             all_listed = !missed;
         }
         let whole = all_listed && !found.ended;
-        // A member whose parent lives outside its group descends from something adopted: where
-        // foster adopts and nothing lives, there is none.
+        // A member whose parent lives outside its group descends from an adopted process: if foster
+        // adopts and nothing lives, there is no such member.
         let may_be_more = !look.adopts || adopted_any || !whole;
         let holds = !look.held.is_empty();
-        // Those below a child that is to be killed fork on until that has ended, and wait at a limit
-        // of processes for its place.
+        // Descendants of a child that is to be killed keep forking until it has ended, and wait at
+        // a limit of processes for its place.
         let marks = look.marks.filter(|_| adopted_any);
-        // Where /proc does not tell, all ids are asked about.
+        // Without /proc, all ids are asked about.
         let asks = self.asked_to > 0;
         let looks_on = (holds && may_be_more || marks.is_some()) && (asks || self.has_proc);
         if looks_on {
@@ -208,7 +208,7 @@ impl Children {
         if !self.has_proc && !whole {
             let lives = |group: &Pid| self.any_alive(Some(*group));
             for group in look.held.iter().copied().filter(lives) {
-                // Who it is nobody has asked; that there is one is told in any case.
+                // Its name is not looked up; that it exists is reported.
                 let (pid, name, mark) = (group, Comm::default(), Mark::None);
                 let (adopted, in_reach) = (false, true);
                 let survivor = Survivor { pid, name, group, mark, adopted, in_reach };

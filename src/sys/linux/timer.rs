@@ -1,5 +1,5 @@
-//! The one deadline of the process: a timerfd, made when there is a deadline for the first time.
-//! Where the kernel gives none, the timeout of the wait serves.
+//! The deadline of the process: a timerfd, made for the first deadline. If the kernel has none, the
+//! timeout of the wait serves.
 
 use std::mem;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
@@ -13,18 +13,18 @@ use foster::time::Instant;
 
 use super::source::Key;
 
-/// The timer, and what it is set to.
+/// The timer, and its deadline.
 pub enum Timer {
-    /// Nobody has needed one yet.
+    /// Not needed yet.
     Unused,
     /// Set to this.
     Set(OwnedFd, Option<Instant>),
-    /// The kernel gives none.
+    /// The kernel refused.
     Unavailable,
 }
 
 impl Timer {
-    /// Sets the timer; says whether it will go off, where there is a deadline.
+    /// Sets the timer; says whether it will expire, if there is a deadline.
     pub fn set(&mut self, deadline: Option<Instant>, registry: &Registry) -> bool {
         if let (Timer::Unused, Some(_)) = (&self, deadline) {
             *self = Timer::open(registry).map_or(Timer::Unavailable, |fd| Timer::Set(fd, None));
@@ -36,7 +36,7 @@ impl Timer {
             Timer::Set(timer, set_to) => {
                 // Zeroes stop it.
                 let at = deadline.map_or(0, Instant::as_nanos);
-                // SAFETY: a time of zeroes is valid, and nothing is to be told.
+                // SAFETY: a zeroed time is valid, and no result is requested.
                 let set = unsafe {
                     let mut time = mem::zeroed::<libc::itimerspec>();
                     time.it_value.tv_sec = (at / 1_000_000_000) as _;
@@ -57,12 +57,12 @@ impl Timer {
         if let Timer::Set(timer, _) = self { Some(timer.as_raw_fd()) } else { None }
     }
 
-    /// Takes in that the timer went off.
+    /// Notes that the timer expired.
     pub fn went_off(&mut self) {
         if let Timer::Set(timer, set_to) = self {
             let mut count = 0_u64;
-            // SAFETY: the buffer takes the eight bytes that a timerfd gives. What is read says
-            // nothing new, and a failure (somebody set the clock back, none was due) neither.
+            // SAFETY: the buffer has room for the eight bytes of a timerfd. Neither its content nor
+            // a failure (the clock was set back, nothing was due) says anything new.
             unsafe {
                 libc::read(timer.as_raw_fd(), (&raw mut count).cast(), size_of::<u64>());
             }
@@ -84,18 +84,17 @@ impl Timer {
     }
 }
 
-/// The time on the clock that nobody can set (clock_gettime(2), `CLOCK_MONOTONIC`).
+/// The time of the clock that cannot be set (clock_gettime(2), `CLOCK_MONOTONIC`).
 ///
-/// Of the kernel itself: the C library has a way to it that needs no system call (vdso(7)), but to
-/// find that costs it two page faults, some twenty microseconds in the midst of a stop or of a
-/// signal that should arrive.
+/// By a system call: the C library can avoid it (vdso(7)), but finding the vdso costs two page
+/// faults, some twenty microseconds during a stop or before a signal is forwarded.
 pub fn now() -> Instant {
     let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: `time` takes the answer, as the kernel lays it out on 64 bits; this clock is there
+    // SAFETY: `time` has room for the result, in the kernel's layout on 64 bits; this clock exists
     // on every Linux.
     unsafe {
         let (call, clock) = (libc::SYS_clock_gettime, libc::CLOCK_MONOTONIC);
-        // A filter may deny the system call; that other way it cannot.
+        // A filter may deny the system call, but not the vdso.
         if cfg!(not(target_pointer_width = "64")) || libc::syscall(call, clock, &raw mut time) != 0
         {
             libc::clock_gettime(clock, &raw mut time);

@@ -1,4 +1,4 @@
-//! One turn of the loop: what there is to tell, and the wait for it.
+//! One turn of the loop: the wait, and its events.
 
 use std::os::fd::AsRawFd;
 use std::time::Duration;
@@ -18,14 +18,15 @@ use super::source::{Key, Kind};
 use super::{Sys, parent, timer};
 
 impl Sys {
-    /// One turn: waits, unless there is something to tell already, and tells what there is.
+    /// One turn: waits, unless there is something to report already, and reports it.
     pub(super) fn turn(
         &mut self,
         deadline: Option<Instant>,
         way: Option<Way>,
         events: &mut Vec<Event>,
     ) {
-        // A request to stop may come before whatever ended: from then on there is use for zombies.
+        // A request to stop may be reported before the end of a child: from then on zombies are
+        // needed.
         self.reaper.look_first();
         events.extend(self.first.take());
         if self.reaper.may_go_on() {
@@ -37,7 +38,7 @@ impl Sys {
         let overdue = self.fates_pending || self.signals_pending;
         let handed = match deadline {
             None if !overdue && !self.queue.is_loop => {
-                // What is reached by its guard takes the longer way.
+                // A group that is reached by its guard takes the longer way.
                 let way = way.filter(|_| !self.reaper.has_guard());
                 let tells = self.tells_of_signals.unwrap_or(true);
                 self.signals.wait_for_one(way, tells, events)
@@ -72,7 +73,7 @@ impl Sys {
             }
         }
         self.reaper.signals_were_read();
-        // A signal that goes on comes by here, and needs not enter it.
+        // Out of line, because forwarded signals pass here without needing it.
         if self.fates_pending {
             self.next_fate(events);
         }
@@ -94,7 +95,7 @@ impl Sys {
         }
     }
 
-    /// Tells what became of the next child, if signals are not overdue for being read.
+    /// Reports what happened to the next child, if signals are not overdue for being read.
     pub(super) fn next_fate(&mut self, events: &mut Vec<Event>) {
         while self.fates_pending && self.reaper.may_go_on() {
             if !self.reaper.held().is_empty() {
@@ -102,7 +103,7 @@ impl Sys {
                 events.push(Event::Hidden);
                 return;
             }
-            // Those of whom somebody reads are told; and the first one, by which that is found out.
+            // Report orphans only if the log shows them; the first is always reported, to find out.
             let overlooks = self.tells_of_orphans == Some(false);
             match self.reaper.next(&self.leaders, overlooks) {
                 None => self.fates_pending = false,
@@ -123,12 +124,12 @@ impl Sys {
         }
     }
 
-    /// Puts off the reaping of orphans for a while: most often more of them are about to end. Reads
-    /// what signals came meanwhile.
+    /// Delays the reaping of orphans for a while: most often more of them are about to end. Reads
+    /// the signals that arrive meanwhile.
     #[inline(never)]
     fn let_others_end(&mut self, deadline: Option<Instant>, events: &mut Vec<Event>) {
         let now = timer::now();
-        // Where no service lives, the end of orphans may be what is waited for.
+        // If no service lives, foster may be waiting for the end of orphans.
         if self.leaders.is_empty() || deadline.is_some_and(|it| it <= now) {
             return;
         }
@@ -141,7 +142,7 @@ impl Sys {
         self.reaper.begin_row();
     }
 
-    /// Whether the log says anything of a signal that comes and goes on, to whomever.
+    /// Whether the log shows a signal that is received and forwarded, to anybody.
     fn tells_of(&self, signal: Signal) -> bool {
         let target = Target::Process(Pid(1));
         self.log.says(&Report::Received { signal })

@@ -1,4 +1,4 @@
-//! Signals from the kernel's hand, where there is nothing else to wait for: rt_sigtimedwait(2).
+//! Waiting for signals where there is nothing else to wait for: rt_sigtimedwait(2).
 
 use std::mem;
 use std::ptr;
@@ -20,8 +20,8 @@ impl Signals {
     /// (rt_sigtimedwait(2)): the kernel hands it over with the wake-up, in one call in place of
     /// two. One that only goes on does so before anything else; where nobody wants to be told of it
     /// (`tells`), there is nothing else. Gives nothing where that is not to be had.
-    // Apart from what is done before and after it, in a page with the calls that it makes: whoever
-    // gets a signal may have to wait until foster waits again.
+    // Separate from the work before and after it, in one page with the calls that it makes: the
+    // receiver of a signal may have to wait until foster waits again.
     #[inline(never)]
     pub fn wait_for_one(
         &mut self,
@@ -33,7 +33,7 @@ impl Signals {
             return None;
         }
         let mut batch = Batch::default();
-        // SAFETY: a siginfo_t of zeroes is valid.
+        // SAFETY: a zeroed siginfo_t is valid.
         let mut info = unsafe { mem::zeroed::<libc::siginfo_t>() };
         let passed = loop {
             if let Err(error) = hand_over(&mut info, u64::MAX, None) {
@@ -41,7 +41,7 @@ impl Signals {
                 return Some(batch);
             }
             self.handed += 1;
-            // SAFETY: it is of a signal that has come.
+            // SAFETY: it is of a signal that arrived.
             let own = unsafe { Record::of(&info) }.is_own(self.own_pid);
             let goes = |way: &Way| {
                 let signal = Signal::new(info.si_signo);
@@ -52,13 +52,13 @@ impl Signals {
                 let sent = kill::send_on(target, info.si_signo);
                 (target, sent)
             });
-            // Every so often the others are looked for, below.
+            // Now and then, pending signals are looked for, below.
             let untold = !tells && self.handed < SIGNALS_AT_ONCE;
             if !(untold && matches!(passed, Some((_, Ok(()))))) {
                 break passed;
             }
         };
-        // SAFETY: it is of a signal that has come.
+        // SAFETY: it is of a signal that arrived.
         let record = unsafe { Record::of(&info) };
         self.tell(record, passed.is_some(), &mut batch, events);
         if let Some((target, Err(error))) = passed
@@ -67,51 +67,51 @@ impl Signals {
             events.push(Event::KillFailed { target, signal, os: error as i32 });
         }
         if batch.child {
-            // What came together with a child's end or stop is told before it: a CONT must not go
-            // down in the stop that foster makes of a child's.
+            // Report these first: a CONT must not be lost when foster stops itself.
             batch.more = self.read(events).more;
         } else {
-            // It is the one with the lowest number: where that comes over and over, the others
+            // The kernel returns the lowest number first: if that signal keeps arriving, the others
             // would wait for ever.
             batch.more = self.handed >= SIGNALS_AT_ONCE;
         }
         Some(batch)
     }
 
-    /// Waits until the time is up, whichever child ends, or until there is another signal, which is
-    /// told. Says whether this is to be had.
+    /// Waits until the time is up, even if children end, or until another signal arrives, which is
+    /// reported. Says whether this is supported.
     pub fn wait_for_others(&mut self, timeout: Duration, events: &mut Vec<Event>) -> bool {
         if !self.hands_over {
             return false;
         }
-        // SAFETY: a siginfo_t of zeroes is valid.
+        // SAFETY: a zeroed siginfo_t is valid.
         let mut info = unsafe { mem::zeroed::<libc::siginfo_t>() };
         if let Err(error) = hand_over(&mut info, !bit(libc::SIGCHLD), Some(timeout)) {
             return matches!(error, Errno::EAGAIN | Errno::EINTR);
         }
-        // SAFETY: it is of a signal that has come.
+        // SAFETY: it is of a signal that arrived.
         let record = unsafe { Record::of(&info) };
         self.tell(record, false, &mut Batch::default(), events);
         true
     }
 }
 
-/// Waits for a signal of a set, which the kernel hands over (rt_sigtimedwait(2)).
-// It becomes part of its caller, as what `wait_for_one` calls does.
+/// Waits for a signal of a set (rt_sigtimedwait(2)).
+// Inlined, like everything that `wait_for_one` calls.
 #[inline(always)]
 fn hand_over(
     info: &mut libc::siginfo_t,
     mask: u64,
     timeout: Option<Duration>,
 ) -> Result<(), Errno> {
-    // This call has two words for the time on every machine, whatever the C library has.
+    // This call uses two machine words for the time on every architecture, whatever the C library
+    // has.
     let words =
         |time: Duration| [time.as_secs() as c_long, c_long::from(time.subsec_nanos() as i32)];
     let timeout = timeout.map(words);
     let timeout = timeout.as_ref().map_or(ptr::null(), ptr::from_ref);
     let info = ptr::from_mut(info);
-    // SAFETY: the mask is 64 bits, the size that is given, `info` takes the answer, and the timeout
-    // is null or to a live value.
+    // SAFETY: the mask has the given size of 64 bits, `info` has room for the result, and the
+    // timeout is null or points to a live value.
     let number = unsafe {
         let (call, mask) = (libc::SYS_rt_sigtimedwait, &raw const mask);
         libc::syscall(call, mask, info, timeout, size_of::<u64>())

@@ -1,4 +1,4 @@
-//! Which signals are blocked, and what each does when it is not.
+//! The signal mask and dispositions.
 
 use std::mem;
 use std::ptr;
@@ -13,26 +13,26 @@ pub struct Dispositions {
     pub ignored: u64,
 }
 
-/// Blocks every signal, those that glibc hides too; gives the mask that was in force.
+/// Blocks every signal, even those that glibc hides; returns the previous mask.
 pub fn block_all() -> u64 {
     set_mask(u64::MAX)
 }
 
-/// The same, where that may be refused (seccomp); none if it is.
+/// The same, where it may be refused (seccomp); none if it is.
 pub fn try_to_block_all() -> Option<u64> {
     change_mask(u64::MAX)
 }
 
-/// Sets the signal mask, a bit for each signal; gives the one that was in force.
+/// Sets the signal mask, one bit per signal; returns the previous one.
 pub fn set_mask(mask: u64) -> u64 {
-    // Where it is refused, foster does not start.
+    // If this is refused, foster does not start.
     change_mask(mask).unwrap_or_default()
 }
 
 fn change_mask(mask: u64) -> Option<u64> {
     let mut old = 0_u64;
-    // SAFETY: both masks are 64 bits, the size that is given. glibc's function would leave signals 32
-    // and 33 out.
+    // SAFETY: both masks have the given size of 64 bits. glibc's function would skip signals 32 and
+    // 33.
     let done = unsafe {
         libc::syscall(
             libc::SYS_rt_sigprocmask,
@@ -45,7 +45,7 @@ fn change_mask(mask: u64) -> Option<u64> {
     (done == 0).then_some(old)
 }
 
-/// Sets what a signal does, `SIG_DFL` or `SIG_IGN`; gives what it did.
+/// Sets a signal's disposition, `SIG_DFL` or `SIG_IGN`; returns the previous one.
 pub fn set_disposition(signal: c_int, handler: libc::sighandler_t) -> Result<usize, Errno> {
     // SAFETY: a zeroed sigaction is one without flags and with an empty mask, and `handler` is
     // none that would run.
@@ -58,9 +58,9 @@ pub fn set_disposition(signal: c_int, handler: libc::sighandler_t) -> Result<usi
     }
 }
 
-/// What a signal does.
+/// A signal's disposition.
 pub fn disposition(signal: c_int) -> libc::sighandler_t {
-    // SAFETY: a sigaction of zeroes is valid, and takes the answer.
+    // SAFETY: a zeroed sigaction is valid, with room for the result.
     unsafe {
         let mut action = mem::zeroed::<libc::sigaction>();
         libc::sigaction(signal, ptr::null(), &raw mut action);

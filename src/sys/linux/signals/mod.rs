@@ -1,10 +1,10 @@
-//! Signals as something to wait for beside a deadline: signalfd(2), and where the kernel has none,
-//! the self-pipe of signal-hook with the same records in it. Where there is no deadline the kernel
-//! hands them over itself.
+//! Signals as a source for the mio loop: signalfd(2), or signal-hook's self-pipe with the same
+//! records if the kernel has none. Where there are only signals to wait for, rt_sigtimedwait(2)
+//! returns them.
 //!
-//! Every signal stays blocked for as long as foster lives; with the self-pipe, all but for the
-//! moments in which foster waits. Such a wait lets in one signal and no more: the others stay with the
-//! kernel, which has more room for them than any pipe.
+//! Every signal stays blocked as long as foster lives; with the self-pipe, except while foster
+//! waits. Such a wait lets in one signal: the others stay pending in the kernel, which has more
+//! room for them than a pipe.
 
 mod handed;
 mod mask;
@@ -31,17 +31,18 @@ pub use mask::{Dispositions, bit, block_all, set_disposition, set_mask, try_to_b
 use mask::disposition;
 use self_pipe::self_pipe;
 
-/// Signals, as they come in.
+/// The source of signals.
 pub struct Signals {
     source: Source,
-    /// Whether the kernel hands a signal over to who waits for nothing else.
+    /// Whether rt_sigtimedwait is available.
     hands_over: bool,
-    /// How many it has handed over since the others were last looked for.
+    /// How many it has returned since pending signals were last looked for.
     handed: usize,
     own_pid: u32,
-    /// What became of dispositions, for children to get them back.
+    /// The changed dispositions, which children get back.
     pub dispositions: Dispositions,
-    /// Whether foster has let its own group go on, itself among it: a CONT of its own is that one.
+    /// Whether foster has resumed its own group, itself included: then a CONT from itself is that
+    /// one.
     pub resumes_own_group: bool,
 }
 
@@ -50,7 +51,7 @@ enum Source {
     SelfPipe(OwnedFd),
 }
 
-/// One signal as the self-pipe carries it.
+/// A signal's record in the self-pipe.
 #[repr(C)]
 #[derive(Clone, Copy)]
 struct Record {
@@ -63,23 +64,23 @@ struct Record {
 impl Record {
     /// # Safety
     ///
-    /// It is of a signal that has come, or of zeroes.
+    /// It is of a signal that arrived, or zeroed.
     unsafe fn of(info: &libc::siginfo_t) -> Record {
-        // SAFETY: these fields are there for every signal that a process sends, and numbers like
-        // any others where they are not.
+        // SAFETY: these fields exist for every signal that a process sends, and are plain numbers
+        // otherwise.
         let (pid, value) = unsafe { (info.si_pid(), info.si_value().sival_ptr as u64) };
         Record { signal: info.si_signo, code: info.si_code, pid, value }
     }
 
-    /// Whether the kernel sent it for foster's own doing: a write to a pipe that nobody reads, or to a
-    /// file that is as large as it may be; the use of all the processor's time that foster may have.
+    /// Whether foster's own action caused it: a write to a pipe that nobody reads, or to a file at
+    /// its size limit, or the use of its processor time.
     #[inline(always)]
     fn is_own(&self, own_pid: u32) -> bool {
         if OWN & bit(self.signal.clamp(1, 64)) == 0 {
             return false;
         }
         match self.signal {
-            // As if foster had sent it itself, which it never does.
+            // The record looks as if foster had sent it itself, which it never does.
             libc::SIGPIPE | libc::SIGXFSZ => {
                 self.code == libc::SI_USER && self.pid as u32 == own_pid
             }
@@ -89,7 +90,7 @@ impl Record {
     }
 }
 
-/// What may be foster's own doing; the last interrupts a log line.
+/// Signals that foster's own actions may cause; the last one interrupts a log line.
 const OWN: u64 =
     bit(libc::SIGPIPE) | bit(libc::SIGXFSZ) | bit(libc::SIGXCPU) | bit(bounded::SIGNAL);
 
@@ -99,19 +100,19 @@ impl Signals {
         let mut dispositions = Dispositions::default();
         let source = match signalfd() {
             Ok(descriptor) => {
-                // A SIGCHLD that was ignored when foster started would have children reap
-                // themselves (wait(2), NOTES).
+                // If SIGCHLD stayed ignored as inherited, children would reap themselves (wait(2),
+                // NOTES).
                 if set_disposition(libc::SIGCHLD, libc::SIG_DFL)? == libc::SIG_IGN {
                     dispositions.changed = bit(libc::SIGCHLD);
                     dispositions.ignored = bit(libc::SIGCHLD);
                 }
                 Source::Signalfd(descriptor)
             }
-            // The kernel has none, or a filter denies it.
+            // The kernel has no signalfd, or a filter denies it.
             Err(Errno::ENOSYS | Errno::EPERM) => Source::SelfPipe(self_pipe(&mut dispositions)?),
             Err(error) => return Err(error),
         };
-        // With the self-pipe it is a handler that takes them.
+        // With the self-pipe, a handler takes them.
         let hands_over = matches!(source, Source::Signalfd(_));
         Ok(Signals {
             source,
@@ -123,14 +124,14 @@ impl Signals {
         })
     }
 
-    /// What to wait for.
+    /// The descriptor to wait for.
     pub fn descriptor(&self) -> RawFd {
         match &self.source {
             Source::Signalfd(descriptor) | Source::SelfPipe(descriptor) => descriptor.as_raw_fd(),
         }
     }
 
-    /// Which of these foster found ignored.
+    /// Those of these signals that were ignored when foster started.
     pub fn ignored(&self, signals: &[Signal]) -> SignalSet {
         let mut ignored = SignalSet::EMPTY;
         for signal in signals {
@@ -146,13 +147,13 @@ impl Signals {
         ignored
     }
 
-    /// Whether a wait that tells of nothing may have brought signals: with the self-pipe one ends
-    /// when a handler interrupts it.
+    /// Whether a wait without a report may have brought signals: with the self-pipe, one ends when
+    /// a handler interrupts it.
     pub fn come_untold(&self) -> bool {
         matches!(self.source, Source::SelfPipe(_))
     }
 
-    /// Waits until there is something in the queue, a signal to begin with, or the time is up.
+    /// Waits until the queue has something, for example a signal, or the time is up.
     pub fn wait(
         &self,
         queue: &mut Poll,
@@ -170,7 +171,7 @@ impl Signals {
         queue.poll(ready, timeout).map_err(errno).and(waited.map(drop))
     }
 
-    /// Waits for a signal or the end of the time where there is no queue; says whether one came.
+    /// Waits for a signal or the end of the time without a queue; says whether a signal arrived.
     pub fn wait_alone(&self, timeout: Option<Duration>) -> Result<bool, Errno> {
         match &self.source {
             Source::Signalfd(descriptor) => {
@@ -183,20 +184,21 @@ impl Signals {
         }
     }
 
-    /// Waits with no signal blocked that has a handler; says whether one ran. The handler blocks all
-    /// others, and behind it the mask is the one before: so it is one.
+    /// Waits with every signal unblocked that has a handler; says whether one ran. The handler
+    /// blocks all others, and afterwards the old mask is back, so only one runs.
     fn let_one_in(
         &self,
         fds: &mut [libc::pollfd],
         timeout: Option<Duration>,
     ) -> Result<bool, Errno> {
-        // What no handler takes stays blocked, so that it kills nobody.
+        // Signals without a handler stay blocked, so that none of them kills foster.
         ppoll(fds, timeout, Some(!self.dispositions.changed))
     }
 
-    /// Reads one batch of signals; says whether a child's was among them, and whether there may
-    /// be more.
-    // Its room on the stack is for its own time only: the rest of foster fits into a page.
+    /// Reads one batch of signals; says whether SIGCHLD was among them, and whether there may be
+    /// more.
+    // Not inlined, so that its buffer is on the stack only while it runs: the rest of foster fits
+    // into a page.
     #[inline(never)]
     pub fn read(&mut self, events: &mut Vec<Event>) -> Batch {
         let mut batch = Batch::default();
@@ -220,7 +222,7 @@ impl Signals {
                 }
             }
             Source::SelfPipe(descriptor) => {
-                // There is room in the pipe for as many as are read.
+                // The pipe has room for as many records as are read.
                 let now = Some(Duration::ZERO);
                 for _ in 0..SIGNALS_AT_ONCE {
                     if !self.let_one_in(&mut [], now).unwrap_or(false) {
@@ -231,7 +233,7 @@ impl Signals {
                 let count = read_records(descriptor, &mut records);
                 batch.more = count == SIGNALS_AT_ONCE;
                 for record in &records[..count] {
-                    // SAFETY: the handler writes whole records, which a pipe keeps whole.
+                    // SAFETY: the handler writes whole records, which a pipe does not split.
                     self.tell(unsafe { record.assume_init_read() }, false, &mut batch, events);
                 }
             }
@@ -248,7 +250,7 @@ impl Signals {
         let resumes = record.signal == libc::SIGCONT
             && record.code == libc::SI_USER
             && record.pid as u32 == self.own_pid;
-        // It concerns none of those that foster runs.
+        // It does not concern the processes that foster runs.
         if record.is_own(self.own_pid) || resumes && self.resumes_own_group {
             return;
         }
@@ -263,7 +265,7 @@ impl Signals {
     }
 }
 
-/// What a read came to.
+/// The result of a read.
 #[derive(Default)]
 pub struct Batch {
     /// A child ended or stopped.
@@ -274,12 +276,12 @@ pub struct Batch {
     pub hang_up: bool,
 }
 
-/// The number of an error that is not of foster's own making.
+/// The number of a system error.
 pub fn errno(error: io::Error) -> Errno {
     Errno::from_raw(error.raw_os_error().unwrap_or_default())
 }
 
-/// Waits until a descriptor is ready or the time is up, behind another mask if that is given
+/// Waits until a descriptor is ready or the time is up, with another mask if one is given
 /// (ppoll(2)); says whether something interrupted it.
 fn ppoll(
     fds: &mut [libc::pollfd],
@@ -287,7 +289,7 @@ fn ppoll(
     mask: Option<u64>,
 ) -> Result<bool, Errno> {
     let timeout = timeout.map(|timeout| libc::timespec {
-        // It wakes up once in an age, where the kernel counts in 32 bits.
+        // It wakes up once in a very long time, if the kernel counts in 32 bits.
         tv_sec: timeout.as_secs().min(i32::MAX as u64) as _,
         tv_nsec: timeout.subsec_nanos() as _,
     });
@@ -307,11 +309,11 @@ fn ppoll(
     }
 }
 
-/// The descriptor is none of the standard ones: where those were closed, they are taken up here, so
-/// that nothing foster opens later is taken for stderr. Children find them closed again.
+/// The descriptor is not one of the standard ones: if those were closed, they are taken here, so
+/// that no later file of foster's is mistaken for stderr. Children find them closed again.
 fn signalfd() -> Result<OwnedFd, Errno> {
     let mask = u64::MAX;
-    // SAFETY: the mask is 64 bits, the size that is given; the descriptor is new and ours.
+    // SAFETY: the mask has the given size of 64 bits; the descriptor is new and ours.
     unsafe {
         let flags = libc::SFD_CLOEXEC | libc::SFD_NONBLOCK;
         loop {
@@ -329,9 +331,9 @@ fn is_standard(descriptor: RawFd) -> bool {
     descriptor <= libc::STDERR_FILENO
 }
 
-/// Reads as many whole records as there are and as fit; none where there are none.
+/// Reads as many whole records as there are and as fit.
 fn read_records<T>(descriptor: &OwnedFd, records: &mut [mem::MaybeUninit<T>]) -> usize {
-    // SAFETY: the buffer is writable for as many bytes as are asked for.
+    // SAFETY: the buffer is writable for the requested number of bytes.
     let length = unsafe {
         libc::read(descriptor.as_raw_fd(), records.as_mut_ptr().cast(), size_of_val(records))
     };
