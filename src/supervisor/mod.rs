@@ -8,10 +8,12 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 mod action;
+mod children;
 mod deadline;
 mod event;
 mod forward;
 mod machine;
+mod outbox;
 mod report;
 mod restart;
 mod service;
@@ -35,8 +37,10 @@ pub use report::{EndCause, KillCause, Report};
 pub use service::{Leader, Next, Remains, Rest, State};
 pub use slow::{Hurry, Wait, Who};
 
+use children::Children;
 use deadline::{Deadlines, earlier};
 use machine::Machine;
+use outbox::Outbox;
 use service::{Context, Input, Service};
 use shutdown::{Request, Shutdown};
 use slow::Slow;
@@ -68,6 +72,7 @@ pub struct Supervisor {
     shutdown: Shutdown,
     slow: Slow,
     machine: Machine,
+    children: Children,
     outbox: Outbox,
     /// The number of services that are not down for good.
     live: usize,
@@ -83,20 +88,6 @@ pub struct Supervisor {
     passing: SignalSet,
 }
 
-/// Decisions that were not yet handed to the driver.
-#[derive(Clone, Debug)]
-struct Outbox {
-    actions: Vec<Action>,
-    /// How many of them were handed over.
-    given: usize,
-    /// Services by leader, in order of pid, until the leader is reaped.
-    leaders: Vec<(Pid, ServiceId)>,
-    /// Whether a survey is due.
-    survey_due: bool,
-    /// Whether foster's exit was decided.
-    ended: bool,
-}
-
 impl fmt::Debug for Supervisor {
     /// Shows everything that changes, so not the configuration and the facts; and not the spared
     /// orphans, who matter only to the log.
@@ -107,55 +98,12 @@ impl fmt::Debug for Supervisor {
             .field("shutdown", &self.shutdown)
             .field("slow", &self.slow)
             .field("machine", &self.machine)
+            .field("children", &self.children)
             .field("outbox", &self.outbox)
             .field("live", &self.live)
             .field("waiting", &self.waiting)
             .field("overlook", &self.overlook)
             .finish_non_exhaustive()
-    }
-}
-
-impl Outbox {
-    fn push(&mut self, action: Action) {
-        self.actions.push(action);
-    }
-
-    /// Sends a stop signal, and then CONT, so that a stopped process can act on it.
-    fn ask(&mut self, target: Target, signal: Signal) {
-        self.push(Action::Kill { target, signal, value: None });
-        self.push(Action::Kill { target, signal: Signal::CONT, value: None });
-    }
-
-    fn reap_leader(&mut self, pid: Pid) {
-        self.forget_leader(pid);
-        self.push(Action::Reap { pid });
-    }
-
-    /// Treats this pid as any other process from now on.
-    fn forget_leader(&mut self, pid: Pid) {
-        if let Ok(place) = self.leaders.binary_search_by_key(&pid, |(pid, _)| *pid) {
-            self.leaders.remove(place);
-        }
-    }
-
-    /// Cancels the start of a service if it was not handed over yet. Returns whether it was
-    /// cancelled.
-    fn recall(&mut self, service: ServiceId) -> bool {
-        let is_start = |action: &Action| matches!(action, Action::Spawn { service: other, .. } if *other == service);
-        let waiting = self.actions.get(self.given..).unwrap_or_default();
-        let place = waiting.iter().position(is_start);
-        place.map(|place| self.actions.remove(self.given + place)).is_some()
-    }
-
-    fn add_leader(&mut self, pid: Pid, id: ServiceId) {
-        if let Err(place) = self.leaders.binary_search_by_key(&pid, |(pid, _)| *pid) {
-            self.leaders.insert(place, (pid, id));
-        }
-    }
-
-    fn service_of(&self, pid: Pid) -> Option<ServiceId> {
-        let place = self.leaders.binary_search_by_key(&pid, |(pid, _)| *pid).ok()?;
-        self.leaders.get(place).map(|(_, id)| *id)
     }
 }
 
@@ -170,9 +118,8 @@ impl Supervisor {
         let terminal = terminal::gives_at_once(&config, facts);
         let count = config.services.len();
         let ids = (0..count).map(|index| ServiceId(index as u32));
-        // Room for the most actions that one event can cause, so that nothing is allocated later.
-        let mut actions = Vec::with_capacity(6 * count + 16);
-        actions.extend(ids.clone().map(|service| Action::Spawn { service, terminal }));
+        let mut outbox = Outbox::new(count);
+        ids.clone().for_each(|service| outbox.push(Action::Spawn { service, terminal }));
         let policies = config.services.iter().map(|service| Rc::clone(&service.policy));
         let services =
             ids.zip(policies).map(|(id, policy)| Service::starting(id, policy)).collect();
@@ -184,13 +131,8 @@ impl Supervisor {
             shutdown: Shutdown::default(),
             slow: Slow::default(),
             machine: Machine::default(),
-            outbox: Outbox {
-                actions,
-                given: 0,
-                leaders: Vec::with_capacity(count),
-                survey_due: false,
-                ended: false,
-            },
+            children: Children::new(count),
+            outbox,
             live: count,
             waiting: 0,
             reads_marks: false,
@@ -210,7 +152,7 @@ impl Supervisor {
         if let Event::Signal(signalled) = event {
             self.is_request(signalled.signal) || self.is_end_of_terminal(*signalled)
         } else if let Event::Exited { pid, .. } = event {
-            self.outbox.service_of(*pid).is_some()
+            self.children.service_of(*pid).is_some()
         } else {
             true
         }
@@ -221,13 +163,13 @@ impl Supervisor {
         match event {
             Event::Signal(signalled) => self.signalled(signalled, now),
             Event::Spawned { service, pid, run } => {
-                self.outbox.add_leader(pid, service);
+                self.children.add(pid, service);
                 self.step(service, Input::Spawned(pid, run), now);
             }
             Event::SpawnFailed { service, error } => {
                 self.step(service, Input::SpawnFailed(error), now);
             }
-            Event::Exited { pid, status } => match self.outbox.service_of(pid) {
+            Event::Exited { pid, status } => match self.children.service_of(pid) {
                 Some(id) => self.step(id, Input::Exited(status), now),
                 None => {
                     self.spared.forget(pid);
@@ -273,16 +215,7 @@ impl Supervisor {
 
     /// The next action, or none.
     pub fn poll_action(&mut self) -> Option<Action> {
-        let outbox = &mut self.outbox;
-        let action = outbox.actions.get(outbox.given).copied();
-        outbox.given += 1;
-        if action.is_none() {
-            // The next action goes to the front of the memory again, so that no more memory is
-            // touched than waits at once.
-            outbox.actions.clear();
-            outbox.given = 0;
-        }
-        action
+        self.outbox.poll()
     }
 
     /// Whether the machine wants a survey.
@@ -337,6 +270,7 @@ impl Supervisor {
                 policy,
                 facts: self.facts,
                 shutdown: &self.shutdown,
+                children: &mut self.children,
                 outbox: &mut self.outbox,
             },
         );
@@ -399,7 +333,7 @@ impl Supervisor {
     fn survivor(&mut self, survivor: Survivor, now: Instant) {
         let Survivor { pid, name, group, mark, adopted, in_reach } = survivor;
         self.machine.takes_in(adopted);
-        if let Some(id) = self.outbox.service_of(group)
+        if let Some(id) = self.children.service_of(group)
             && let service = &mut self.services[id.index()]
             && let Some(found) = &mut service.survey
         {
@@ -473,7 +407,7 @@ impl Supervisor {
     /// reported once.
     fn kill_failed(&mut self, target: Target, signal: Signal, os: i32, now: Instant) {
         let refused = OsError(os) == OsError::NOT_PERMITTED;
-        match self.outbox.service_of(target.pid()).filter(|_| refused) {
+        match self.children.service_of(target.pid()).filter(|_| refused) {
             Some(id) => {
                 if self.services[id.index()].is_news() {
                     self.report(Report::KillFailed { target, signal, os });
@@ -498,8 +432,7 @@ impl Supervisor {
             None => return,
         };
         if left {
-            let (report, next) = (Report::InBackground { service, run }, self.outbox.given);
-            self.outbox.actions.insert(next, Action::Report(report));
+            self.outbox.report_first(Report::InBackground { service, run });
         }
     }
 
@@ -574,6 +507,6 @@ impl Supervisor {
     }
 
     fn report(&mut self, report: Report) {
-        self.outbox.push(Action::Report(report));
+        self.outbox.report(report);
     }
 }

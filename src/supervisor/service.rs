@@ -42,7 +42,7 @@ use super::report::{EndCause, KillCause, Report};
 use super::restart::{self, Restarts, Verdict};
 use super::slow::{Awaited, Who};
 use super::terminal::{self, Claim, Tie};
-use super::{Facts, Outbox, Shutdown};
+use super::{Children, Facts, Outbox, Shutdown};
 
 /// The state of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -199,6 +199,7 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a Policy,
     pub(super) facts: Facts,
     pub(super) shutdown: &'a Shutdown,
+    pub(super) children: &'a mut Children,
     pub(super) outbox: &'a mut Outbox,
 }
 
@@ -654,14 +655,14 @@ impl Service {
             Input::Timeout if give_up_at <= cx.now => {
                 cx.report(Report::Unkillable { service: self.id, run: self.number });
                 match leader {
-                    Leader::Alive => cx.outbox.forget_leader(pid),
+                    Leader::Alive => cx.children.forget(pid),
                     Leader::Dead(_) => cx.reap(pid),
                 }
                 self.proceed(next)
             }
             // foster cannot make it end.
             Input::Refused if leader == Leader::Alive => {
-                cx.outbox.forget_leader(pid);
+                cx.children.forget(pid);
                 self.clean(next, true, cx)
             }
             Input::Timeout => {
@@ -920,7 +921,7 @@ impl Service {
 
 impl Context<'_> {
     fn report(&mut self, report: Report) {
-        self.outbox.push(Action::Report(report));
+        self.outbox.report(report);
     }
 
     fn send(&mut self, target: Target, signal: Signal) {
@@ -957,7 +958,8 @@ impl Context<'_> {
     }
 
     fn reap(&mut self, pid: Pid) {
-        self.outbox.reap_leader(pid);
+        self.children.forget(pid);
+        self.outbox.push(Action::Reap { pid });
     }
 
     /// When to look again at what is left of a group. No event reports the end of a process that is

@@ -157,7 +157,7 @@ impl Supervisor {
     /// Handles the stop of a child. If it used the terminal while foster's group has it, it gets it
     /// and resumes; otherwise foster stops too, so that the shell takes over.
     pub(super) fn child_stopped(&mut self, pid: Pid, signal: Signal, foreground: Foreground) {
-        let Some(id) = self.outbox.service_of(pid) else { return };
+        let Some(id) = self.children.service_of(pid) else { return };
         if !self.follows_child() {
             return;
         }
@@ -195,7 +195,7 @@ impl Supervisor {
 
     /// Handles that a group now has the terminal. If it was stopped for it, it resumes.
     pub(super) fn terminal_given(&mut self, group: Pid) {
-        let Some(id) = self.outbox.service_of(group) else { return };
+        let Some(id) = self.children.service_of(group) else { return };
         let tie = &mut self.services[id.index()].tie;
         tie.claim = Claim::Has;
         let pressed = std::mem::take(&mut tie.pressed);
@@ -212,7 +212,7 @@ impl Supervisor {
     /// Handles that a group did not get the terminal, which foster no longer has. If it was stopped
     /// for it, it stays stopped, as in the background.
     pub(super) fn terminal_kept(&mut self, group: Pid) {
-        let Some(id) = self.outbox.service_of(group) else { return };
+        let Some(id) = self.children.service_of(group) else { return };
         if let Some(signal) = self.services[id.index()].tie.asked_by.take() {
             self.child_stopped(group, signal, Foreground::Others);
         }
@@ -222,7 +222,7 @@ impl Supervisor {
     /// after a Ctrl-Z then, so it resumes at once, as an orphaned process group does.
     pub(super) fn not_suspended(&mut self, group: Option<Pid>) {
         let Some(group) = group else { return self.report(Report::NotSuspended) };
-        let Some(id) = self.outbox.service_of(group) else { return };
+        let Some(id) = self.children.service_of(group) else { return };
         let service = &mut self.services[id.index()];
         let halted = service.halted.is_some();
         self.give_again(id.index(), group);

@@ -75,9 +75,9 @@ const MUTANTS: [Mutant; 82] = [
     ),
     (
         "that a service goes to the background is told after the kill",
-        "mod.rs",
-        "self.outbox.actions.insert(next, Action::Report(report));",
-        "self.outbox.actions.insert(next.max(self.outbox.actions.len()), Action::Report(report));",
+        "outbox.rs",
+        "self.actions.insert(self.given, Action::Report(report));",
+        "self.report(report);",
     ),
     (
         "a run just as long as healthy is not healthy",
@@ -126,7 +126,7 @@ const MUTANTS: [Mutant; 82] = [
     (
         "the end of a service is taken for that of an orphan",
         "mod.rs",
-        "self.outbox.service_of(*pid).is_some()",
+        "self.children.service_of(*pid).is_some()",
         "false",
     ),
     (
@@ -215,7 +215,7 @@ const MUTANTS: [Mutant; 82] = [
     ),
     (
         "no CONT goes behind the stop signal",
-        "mod.rs",
+        "outbox.rs",
         "        self.push(Action::Kill { target, signal: Signal::CONT, value: None });\n",
         "",
     ),
@@ -318,7 +318,7 @@ const MUTANTS: [Mutant; 82] = [
     (
         "a leader that was given up is still waited for",
         "service.rs",
-        "Leader::Alive => cx.outbox.forget_leader(pid),",
+        "Leader::Alive => cx.children.forget(pid),",
         "Leader::Alive => {}",
     ),
     (
