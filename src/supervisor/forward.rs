@@ -56,7 +56,8 @@ impl Supervisor {
         match sent {
             Some(sent) if self.asks_to_stop(signal, sent) && !is_resize(signalled) => {
                 self.report_received(signal, Some(sent));
-                let sent = match self.machine.asked_by(signal, &self.config) {
+                let boots = self.config.setup.boot;
+                let sent = match boots.then(|| self.poweroff.asked_by(signal)).flatten() {
                     Some(sent) => sent,
                     None if FOR_FOSTER.contains(sent) => Signal::TERM,
                     None => sent,

@@ -12,8 +12,8 @@ mod children;
 mod deadline;
 mod event;
 mod forward;
-mod machine;
 mod outbox;
+mod poweroff;
 mod report;
 mod restart;
 mod service;
@@ -39,8 +39,8 @@ pub use slow::{Hurry, Wait, Who};
 
 use children::Children;
 use deadline::{Deadlines, earlier};
-use machine::Machine;
 use outbox::Outbox;
+use poweroff::PowerOff;
 use service::{Context, Input, Service};
 use shutdown::{Request, Shutdown};
 use slow::Slow;
@@ -71,7 +71,7 @@ pub struct Supervisor {
     deadlines: Deadlines,
     shutdown: Shutdown,
     slow: Slow,
-    machine: Machine,
+    poweroff: PowerOff,
     children: Children,
     outbox: Outbox,
     /// The number of services that are not down for good.
@@ -97,7 +97,7 @@ impl fmt::Debug for Supervisor {
             .field("deadlines", &self.deadlines)
             .field("shutdown", &self.shutdown)
             .field("slow", &self.slow)
-            .field("machine", &self.machine)
+            .field("poweroff", &self.poweroff)
             .field("children", &self.children)
             .field("outbox", &self.outbox)
             .field("live", &self.live)
@@ -130,7 +130,7 @@ impl Supervisor {
             deadlines: Deadlines::new(count),
             shutdown: Shutdown::default(),
             slow: Slow::default(),
-            machine: Machine::default(),
+            poweroff: PowerOff::default(),
             children: Children::new(count),
             outbox,
             live: count,
@@ -204,8 +204,8 @@ impl Supervisor {
         while let Some(id) = self.deadlines.due(now) {
             self.step(id, Input::Timeout, now);
         }
-        if self.machine.deadline().is_some_and(|at| at <= now) {
-            self.clear_machine(machine::Input::Timeout, now);
+        if self.poweroff.deadline().is_some_and(|at| at <= now) {
+            self.power_off(poweroff::Input::Timeout, now);
         }
         if self.tells_at().is_some_and(|at| at <= now) {
             self.tell_slow_stop(now);
@@ -233,7 +233,7 @@ impl Supervisor {
     /// When to call [`Supervisor::handle_timeout`] if nothing happens before.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        let earliest = earlier(self.deadlines.earliest(), self.machine.deadline());
+        let earliest = earlier(self.deadlines.earliest(), self.poweroff.deadline());
         earlier(earliest, self.tells_at())
     }
 
@@ -307,7 +307,7 @@ impl Supervisor {
             Request::Repeat if signal.is_none() => return,
             Request::Repeat => Some(Input::Stop(sent)),
             Request::Kill => {
-                self.clear_machine(machine::Input::Hurry, now);
+                self.power_off(poweroff::Input::Hurry, now);
                 Some(Input::Kill)
             }
         };
@@ -332,7 +332,7 @@ impl Supervisor {
     /// Handles a process that lives: its service is not down before it is gone.
     fn survivor(&mut self, survivor: Survivor, now: Instant) {
         let Survivor { pid, name, group, mark, adopted, in_reach } = survivor;
-        self.machine.takes_in(adopted);
+        self.poweroff.takes_in(adopted);
         if let Some(id) = self.children.service_of(group)
             && let service = &mut self.services[id.index()]
             && let Some(found) = &mut service.survey
@@ -474,15 +474,15 @@ impl Supervisor {
             }
         }
         let looks_for_all = self.services.iter().any(Service::is_cleaning);
-        self.outbox.survey_due |= !whole && (looks_for_all || self.machine.awaits_survey());
-        if whole || self.machine.has_found() {
-            self.clear_machine(machine::Input::Surveyed, now);
+        self.outbox.survey_due |= !whole && (looks_for_all || self.poweroff.awaits_survey());
+        if whole || self.poweroff.has_found() {
+            self.power_off(poweroff::Input::Surveyed, now);
         }
     }
 
     /// Whether anybody waits for a survey.
     fn awaits_survey(&self) -> bool {
-        self.waiting > 0 || self.machine.awaits_survey()
+        self.waiting > 0 || self.poweroff.awaits_survey()
     }
 
     /// Ends foster when nothing is left to run.
@@ -492,8 +492,21 @@ impl Supervisor {
             return;
         }
         if self.config.setup.boot {
-            self.clear_machine(machine::Input::ServicesDown, now);
+            self.power_off(poweroff::Input::ServicesDown, now);
         } else {
+            self.end();
+        }
+    }
+
+    /// Takes the power-off one step further, and ends foster behind it.
+    fn power_off(&mut self, input: poweroff::Input, now: Instant) {
+        let mut cx = poweroff::Context {
+            now,
+            timeout: self.config.stop_timeout,
+            is_killing: self.shutdown.is_killing(),
+            outbox: &mut self.outbox,
+        };
+        if self.poweroff.step(input, &mut cx) {
             self.end();
         }
     }

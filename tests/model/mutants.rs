@@ -348,7 +348,7 @@ const MUTANTS: [Mutant; 82] = [
     (
         "a survey that missed somebody ends the machine",
         "mod.rs",
-        "if whole || self.machine.has_found() {",
+        "if whole || self.poweroff.has_found() {",
         "if whole || true {",
     ),
     (
@@ -439,8 +439,8 @@ const MUTANTS: [Mutant; 82] = [
     (
         "foster wakes a moment before there is anything to do",
         "mod.rs",
-        "earlier(self.deadlines.earliest(), self.machine.deadline())",
-        "earlier(self.deadlines.earliest(), self.machine.deadline())
+        "earlier(self.deadlines.earliest(), self.poweroff.deadline())",
+        "earlier(self.deadlines.earliest(), self.poweroff.deadline())
             .map(|at| Instant::from_nanos(at.as_nanos() - 1))",
     ),
     (
@@ -477,33 +477,33 @@ const MUTANTS: [Mutant; 82] = [
     ),
     (
         "a machine ends as was asked first",
-        "machine.rs",
+        "poweroff.rs",
         "self.how = Some(how);",
         "self.how.get_or_insert(how);",
     ),
     (
         "a machine ends without a look at who lives",
-        "machine.rs",
-        "self.outbox.survey_due = true;
+        "poweroff.rs",
+        "cx.outbox.survey_due = true;
                 Phase::Looking",
-        "self.end_machine()",
+        "self.end(cx)",
     ),
     (
         "a second Ctrl-Alt-Del leaves all the time that they had",
-        "machine.rs",
-        "(Phase::Asked { .. }, Input::Hurry | Input::Timeout) => self.kill_all(now),",
-        "(Phase::Asked { .. }, Input::Timeout) => self.kill_all(now),
+        "poweroff.rs",
+        "(Phase::Asked { .. }, Input::Hurry | Input::Timeout) => cx.kill_all(),",
+        "(Phase::Asked { .. }, Input::Timeout) => cx.kill_all(),
             (phase @ Phase::Asked { .. }, Input::Hurry) => phase,",
     ),
     (
         "all get SIGKILL when half their time is up",
-        "machine.rs",
-        "kill_at: self.config.stop_timeout.map(|timeout| now + timeout)",
-        "kill_at: self.config.stop_timeout.map(|timeout| now + timeout / 2)",
+        "poweroff.rs",
+        "kill_at: self.timeout.map(|timeout| self.now + timeout)",
+        "kill_at: self.timeout.map(|timeout| self.now + timeout / 2)",
     ),
     (
         "no CONT goes to all behind the TERM",
-        "machine.rs",
+        "poweroff.rs",
         "        self.outbox.push(Action::KillAll { signal: Signal::CONT });
 ",
         "",

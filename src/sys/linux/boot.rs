@@ -2,7 +2,7 @@
 //!
 //! The kernel starts its first process on an empty system: only the root is mounted, there is no
 //! `PATH`, perhaps no console; and if that process exits, the kernel panics. The state machine
-//! decides when and how the system ends (`supervisor/machine.rs`).
+//! decides when and how the system ends (`supervisor/poweroff.rs`).
 
 use std::ffi::CStr;
 use std::fmt;

@@ -6,17 +6,18 @@
 //! nobody asked, because the command ended or a service gave up, the system is powered off: it has
 //! nothing left to do.
 
-use crate::config::Config;
+use std::time::Duration;
+
 use crate::exit::MachineEnd;
 use crate::signal::Signal;
 use crate::time::Instant;
 
 use super::service::KILL_PATIENCE;
-use super::{Action, Report, Supervisor};
+use super::{Action, Outbox, Report};
 
 /// How far the power-off has come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Machine {
+pub(super) struct PowerOff {
     /// How to end, by the last request.
     how: Option<MachineEnd>,
     phase: Phase,
@@ -58,13 +59,10 @@ pub(super) enum Input {
     Timeout,
 }
 
-impl Machine {
+impl PowerOff {
     /// Handles a signal that asks for a stop. Returns what services get instead of it: such a
     /// signal is meant for the init, and would mean something else to them.
-    pub(super) fn asked_by(&mut self, signal: Signal, config: &Config) -> Option<Signal> {
-        if !config.setup.boot {
-            return None;
-        }
+    pub(super) fn asked_by(&mut self, signal: Signal) -> Option<Signal> {
         let how = match signal {
             Signal::INT | Signal::TERM => MachineEnd::Reboot,
             Signal::USR2 | Signal::PWR => MachineEnd::PowerOff,
@@ -101,31 +99,30 @@ impl Machine {
             Phase::Serving | Phase::Looking | Phase::Over => None,
         }
     }
-}
 
-impl Supervisor {
-    /// Takes the power-off one step further.
-    pub(super) fn clear_machine(&mut self, input: Input, now: Instant) {
+    /// Takes the power-off one step further. Returns whether foster ends now.
+    pub(super) fn step(&mut self, input: Input, cx: &mut Context<'_>) -> bool {
         let found = match input {
-            Input::Surveyed => std::mem::take(&mut self.machine.found),
+            Input::Surveyed => std::mem::take(&mut self.found),
             Input::ServicesDown | Input::Hurry | Input::Timeout => true,
         };
-        self.machine.phase = match (self.machine.phase, input) {
+        let before = self.phase;
+        self.phase = match (before, input) {
             (Phase::Serving, Input::ServicesDown) => {
-                self.outbox.survey_due = true;
+                cx.outbox.survey_due = true;
                 Phase::Looking
             }
             (Phase::Serving, Input::Surveyed | Input::Hurry | Input::Timeout) => Phase::Serving,
             (Phase::Looking | Phase::Asked { .. } | Phase::Killed { .. }, Input::Surveyed)
                 if !found =>
             {
-                self.end_machine()
+                self.end(cx)
             }
-            (Phase::Looking, Input::Surveyed) if self.shutdown.is_killing() => self.kill_all(now),
-            (Phase::Looking, Input::Surveyed) => self.ask_all(now),
+            (Phase::Looking, Input::Surveyed) if cx.is_killing => cx.kill_all(),
+            (Phase::Looking, Input::Surveyed) => cx.ask_all(),
             (Phase::Looking, Input::ServicesDown | Input::Hurry | Input::Timeout) => Phase::Looking,
-            (Phase::Asked { .. }, Input::Hurry | Input::Timeout) => self.kill_all(now),
-            (Phase::Killed { .. }, Input::Timeout) => self.end_machine(),
+            (Phase::Asked { .. }, Input::Hurry | Input::Timeout) => cx.kill_all(),
+            (Phase::Killed { .. }, Input::Timeout) => self.end(cx),
             (phase @ Phase::Asked { .. }, Input::ServicesDown | Input::Surveyed)
             | (
                 phase @ Phase::Killed { .. },
@@ -136,44 +133,55 @@ impl Supervisor {
                 Input::ServicesDown | Input::Surveyed | Input::Hurry | Input::Timeout,
             ) => Phase::Over,
         };
+        before != Phase::Over && self.phase == Phase::Over
     }
 
+    fn end(&self, cx: &mut Context<'_>) -> Phase {
+        let how = self.how.unwrap_or(MachineEnd::PowerOff);
+        cx.outbox.report(Report::MachineEnds { how });
+        cx.outbox.push(Action::EndMachine { how });
+        Phase::Over
+    }
+}
+
+/// Everything that a power-off needs to handle an input.
+pub(super) struct Context<'a> {
+    pub(super) now: Instant,
+    /// How long those who are asked to end have; none for ever.
+    pub(super) timeout: Option<Duration>,
+    /// Whether the stop has become a kill.
+    pub(super) is_killing: bool,
+    pub(super) outbox: &'a mut Outbox,
+}
+
+impl Context<'_> {
     /// Asks all processes to end, and sends CONT so that a stopped one can.
-    fn ask_all(&mut self, now: Instant) -> Phase {
+    fn ask_all(&mut self) -> Phase {
         self.signal_all(Signal::TERM);
         self.outbox.push(Action::KillAll { signal: Signal::CONT });
-        Phase::Asked { kill_at: self.config.stop_timeout.map(|timeout| now + timeout) }
+        Phase::Asked { kill_at: self.timeout.map(|timeout| self.now + timeout) }
     }
 
-    fn kill_all(&mut self, now: Instant) -> Phase {
+    fn kill_all(&mut self) -> Phase {
         self.signal_all(Signal::KILL);
-        Phase::Killed { give_up_at: now + KILL_PATIENCE }
+        Phase::Killed { give_up_at: self.now + KILL_PATIENCE }
     }
 
     fn signal_all(&mut self, signal: Signal) {
-        self.report(Report::KillingAll { signal });
+        self.outbox.report(Report::KillingAll { signal });
         self.outbox.push(Action::KillAll { signal });
-    }
-
-    fn end_machine(&mut self) -> Phase {
-        let how = self.machine.how.unwrap_or(MachineEnd::PowerOff);
-        self.report(Report::MachineEnds { how });
-        self.outbox.push(Action::EndMachine { how });
-        self.end();
-        Phase::Over
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use crate::config::{Argv, MACHINE_STOP_REQUESTS, Program, STOP_TIMEOUT};
     use crate::exit::ExitStatus;
     use crate::process::{Comm, Mark, Pid, RunId, ServiceId};
 
-    use super::super::{Event, Facts, Signalled, Survivor};
+    use super::super::{Event, Facts, Signalled, Supervisor, Survivor};
     use super::*;
+    use crate::config::Config;
 
     /// A machine whose init runs one command, as process 7.
     fn booted(boot: bool) -> Supervisor {
