@@ -208,7 +208,9 @@ impl Supervisor {
             self.power_off(poweroff::Input::Timeout, now);
         }
         if self.tells_at().is_some_and(|at| at <= now) {
-            self.tell_slow_stop(now);
+            let interrupts = self.shutdown.interrupts_to_kill();
+            let hurry = interrupts.and_then(|it| slow::hurry(&self.config, self.facts, it));
+            self.slow.tell(&self.services, hurry, &mut self.outbox, now);
         }
         self.end_if_done(now);
     }
@@ -235,6 +237,11 @@ impl Supervisor {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let earliest = earlier(self.deadlines.earliest(), self.poweroff.deadline());
         earlier(earliest, self.tells_at())
+    }
+
+    /// When to report a stop that takes long, while anybody is waited for.
+    fn tells_at(&self) -> Option<Instant> {
+        self.slow.deadline().filter(|_| self.live > 0)
     }
 
     /// The configuration.

@@ -9,7 +9,7 @@ use crate::signal::Signal;
 use crate::time::Instant;
 
 use super::service::Service;
-use super::{Report, Supervisor};
+use super::{Facts, Outbox, Report};
 
 /// When to report a stop that takes long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -104,21 +104,19 @@ impl Slow {
         };
         self.tell_at = Some(next);
     }
-}
-
-impl Supervisor {
-    /// When to report a stop that takes long, while anybody is waited for.
-    pub(super) fn tells_at(&self) -> Option<Instant> {
-        self.slow.deadline().filter(|_| self.live > 0)
-    }
 
     /// Reports who is waited for.
-    pub(super) fn tell_slow_stop(&mut self, now: Instant) {
-        let hurry = self.hurry();
+    pub(super) fn tell(
+        &mut self,
+        services: &[Service],
+        hurry: Option<Hurry>,
+        outbox: &mut Outbox,
+        now: Instant,
+    ) {
         // Those that got SIGKILL count only if there are no others.
         let (mut count, mut latest, mut last) = (0, None, now);
-        for index in 0..self.services.len() {
-            let Some(awaited) = self.services[index].awaited() else { continue };
+        for (index, service) in services.iter().enumerate() {
+            let Some(awaited) = service.awaited() else { continue };
             match (awaited.killed, latest) {
                 (true, _) => last = last.max(awaited.until.unwrap_or(now)),
                 (false, None) => latest = Some(awaited.until),
@@ -136,25 +134,24 @@ impl Supervisor {
                 false => Wait::Stop { left, hurry },
             };
             let service = ServiceId(index as u32);
-            self.report(Report::StillWaiting { service, who: awaited.who, wait });
+            outbox.report(Report::StillWaiting { service, who: awaited.who, wait });
         }
         if let Some(count @ 1..) = count.checked_sub(MOST) {
-            self.report(Report::StillWaitingForMore { count });
+            outbox.report(Report::StillWaitingForMore { count });
         }
-        self.slow.told(latest.unwrap_or(Some(last)), now);
+        self.told(latest.unwrap_or(Some(last)), now);
     }
+}
 
-    /// What kills all services at once.
-    fn hurry(&self) -> Option<Hurry> {
-        let interrupts = self.shutdown.interrupts_to_kill()?;
-        // A SIGINT that is dropped does not count.
-        self.config.signals.rewrites.get(Signal::INT)?;
-        let shares = |service: &ServiceConfig| service.policy.session == Session::Group;
-        let child_may_have_it = self.facts.terminal
-            && self.config.services.iter().any(shares)
-            && self.config.signals.job_control == JobControl::FollowChild;
-        Some(Hurry { interrupts, by_key: !child_may_have_it })
-    }
+/// What kills all services at once; `interrupts` is how many SIGINTs that takes.
+pub(super) fn hurry(config: &Config, facts: Facts, interrupts: u32) -> Option<Hurry> {
+    // A SIGINT that is dropped does not count.
+    config.signals.rewrites.get(Signal::INT)?;
+    let shares = |service: &ServiceConfig| service.policy.session == Session::Group;
+    let child_may_have_it = facts.terminal
+        && config.services.iter().any(shares)
+        && config.signals.job_control == JobControl::FollowChild;
+    Some(Hurry { interrupts, by_key: !child_may_have_it })
 }
 
 /// A stop this long needs no report.
