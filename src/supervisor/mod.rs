@@ -20,13 +20,14 @@ mod service;
 mod shutdown;
 mod slow;
 mod spared;
+mod survey;
 mod terminal;
 
 use std::fmt;
 use std::rc::Rc;
 
 use crate::config::Config;
-use crate::process::{Comm, Mark, OsError, Pid, ServiceId, Target};
+use crate::process::{OsError, Pid, ServiceId, Target};
 use crate::signal::{Signal, SignalSet};
 use crate::time::Instant;
 
@@ -44,7 +45,7 @@ use poweroff::PowerOff;
 use service::{Context, Input, Service};
 use shutdown::{Request, Shutdown};
 use slow::Slow;
-use spared::Spared;
+use survey::Survey;
 
 /// What foster finds at its start and cannot change.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -78,10 +79,7 @@ pub struct Supervisor {
     live: usize,
     /// The number of services that wait for a survey.
     waiting: usize,
-    /// Whether the current survey reads marks.
-    reads_marks: bool,
-    /// Orphans that were left alone and reported.
-    spared: Spared,
+    survey: Survey,
     /// Signals to ignore once.
     overlook: SignalSet,
     /// Signals that are forwarded unchanged, with no other effect.
@@ -135,8 +133,7 @@ impl Supervisor {
             outbox,
             live: count,
             waiting: 0,
-            reads_marks: false,
-            spared: Spared::new(),
+            survey: Survey::new(),
             overlook: SignalSet::EMPTY,
             passing,
         }
@@ -172,7 +169,7 @@ impl Supervisor {
             Event::Exited { pid, status } => match self.children.service_of(pid) {
                 Some(id) => self.step(id, Input::Exited(status), now),
                 None => {
-                    self.spared.forget(pid);
+                    self.survey.forget(pid);
                     self.report(Report::Reaped { pid, status });
                     let freely = !self.shutdown.is_requested();
                     self.outbox.push(Action::ReapOrphan { pid, freely });
@@ -187,7 +184,18 @@ impl Supervisor {
             Event::TerminalKept { group } => self.terminal_kept(group),
             Event::KillFailed { target, signal, os } => self.kill_failed(target, signal, os, now),
             Event::Hidden => self.outbox.survey_due |= self.awaits_survey(),
-            Event::Survivor(survivor) => self.survivor(survivor, now),
+            Event::Survivor(survivor) => {
+                self.poweroff.takes_in(survivor.adopted);
+                let mut cx = survey::Context {
+                    now,
+                    config: &self.config,
+                    services: &mut self.services,
+                    children: &self.children,
+                    shutdown: &self.shutdown,
+                    outbox: &mut self.outbox,
+                };
+                self.survey.survivor(survivor, &mut cx);
+            }
             Event::Surveyed { whole, groups } => self.surveyed(whole, groups, now),
             Event::LeftBehind { service } => self.left_behind(service),
             Event::TerminalDetached => {
@@ -229,7 +237,10 @@ impl Supervisor {
     /// The survey that the machine wants, if any. Ask when there is nothing else to do: one survey
     /// then serves for everything that happened until now.
     pub fn poll_survey(&mut self) -> Option<Action> {
-        self.wants_survey().then(|| self.start_survey())
+        self.wants_survey().then(|| {
+            self.outbox.survey_due = false;
+            self.survey.start(&mut self.services)
+        })
     }
 
     /// When to call [`Supervisor::handle_timeout`] if nothing happens before.
@@ -324,92 +335,6 @@ impl Supervisor {
         }
     }
 
-    /// Starts a survey for all services that wait for one.
-    fn start_survey(&mut self) -> Action {
-        self.outbox.survey_due = false;
-        let mut marks = false;
-        for service in self.services.iter_mut().filter(|service| service.awaits_survey()) {
-            (service.survey, service.found, service.crowd) = (Some(Remains::None), None, 0);
-            marks |= service.policy().kept && service.is_cleaning();
-        }
-        self.reads_marks = marks;
-        Action::Survey { marks: self.reads_marks }
-    }
-
-    /// Handles a process that lives: its service is not down before it is gone.
-    fn survivor(&mut self, survivor: Survivor, now: Instant) {
-        let Survivor { pid, name, group, mark, adopted, in_reach } = survivor;
-        self.poweroff.takes_in(adopted);
-        if let Some(id) = self.children.service_of(group)
-            && let service = &mut self.services[id.index()]
-            && let Some(found) = &mut service.survey
-        {
-            if !in_reach {
-                // It got no stop signal either, so there is nothing to wait for.
-                return self.spare(pid, name, in_reach, now);
-            }
-            *found = (*found).max(if adopted { Remains::Adopted } else { Remains::Others });
-            service.found = service.found.or(Some((pid, name)));
-        }
-        if mark == Mark::Lost && adopted {
-            self.await_lost();
-        }
-        if !adopted && !matches!(mark, Mark::Run(_)) {
-            return;
-        }
-        let Some(id) = self.owner(mark) else {
-            let stays = match mark {
-                Mark::Run(_) | Mark::None | Mark::Unreadable => self.reads_marks && adopted,
-                Mark::Lost => false,
-            };
-            if stays {
-                self.spare(pid, name, true, now);
-            }
-            return;
-        };
-        let service = &mut self.services[id.index()];
-        if service.survey.is_none() || !service.is_cleaning() {
-            return;
-        }
-        if !in_reach {
-            return self.spare(pid, name, in_reach, now);
-        }
-        // Nobody reports the end of another process's child. It becomes foster's when its parent
-        // ends, and until then its parent is asked to stop.
-        let (run, asks) = (service.run_number(), service.asks_orphan(group));
-        let target = match (adopted, asks) {
-            (true, _) => Target::Process(pid),
-            (false, Some(false)) => Target::Marked(pid, id),
-            (false, Some(true) | None) => return,
-        };
-        let signal = service.cleans_by();
-        if adopted || signal == Signal::STOP {
-            service.survey = Some(Remains::Adopted);
-            service.found = service.found.or(Some((pid, name)));
-        }
-        let stop_signal = self.shutdown.signal(&service.policy().stop);
-        if service.left_behind() {
-            self.report(Report::InBackground { service: id, run });
-        }
-        match asks {
-            None => {}
-            Some(true) => self.outbox.ask(target, stop_signal),
-            Some(false) => {
-                if signal == Signal::KILL {
-                    self.report(Report::KillingOrphan { service: id, run, pid });
-                }
-                self.outbox.push(Action::Kill { target, signal, value: None });
-            }
-        }
-    }
-
-    /// Leaves a process alone, and reports that once.
-    fn spare(&mut self, pid: Pid, name: Comm, in_reach: bool, now: Instant) {
-        if self.spared.tells(pid, now) {
-            self.report(Report::Spared { pid, name, in_reach });
-        }
-    }
-
     /// Handles a signal that could not be sent. What foster may not kill is not waited for, and
     /// reported once.
     fn kill_failed(&mut self, target: Target, signal: Signal, os: i32, now: Instant) {
@@ -440,32 +365,6 @@ impl Supervisor {
         };
         if left {
             self.outbox.report_first(Report::InBackground { service, run });
-        }
-    }
-
-    /// An orphan is exiting and its owner is no longer known. Whatever it leaves may belong to any
-    /// service, and its end will be reported.
-    fn await_lost(&mut self) {
-        for service in &mut self.services {
-            if service.is_cleaning() {
-                service.survey = service.survey.map(|found| found.max(Remains::Adopted));
-            }
-        }
-    }
-
-    /// The service to which an adopted process with this mark belongs.
-    fn owner(&self, mark: Mark) -> Option<ServiceId> {
-        let only = || self.config.only().map(|_| ServiceId(0));
-        match mark {
-            // Nothing is marked for a command that runs once: everything that foster adopts stems
-            // from it.
-            _ if !self.config.keeps_any() => only(),
-            Mark::Run(run) => {
-                let service = self.services.get(run.service.index())?;
-                (service.run() == run).then_some(run.service)
-            }
-            Mark::Unreadable => only(),
-            Mark::None | Mark::Lost => None,
         }
     }
 

@@ -21,14 +21,14 @@ const MUTANTS: [Mutant; 82] = [
     ),
     (
         "one of a group that may not be killed is waited for",
-        "mod.rs",
+        "survey.rs",
         "            if !in_reach {\n                // It got",
         "            if false {\n                // It got",
     ),
     (
         "an orphan that may not be killed is waited for",
-        "mod.rs",
-        "        if !in_reach {\n            return self.spare(pid, name, in_reach, now);\n        }\n        // Nobody",
+        "survey.rs",
+        "        if !in_reach {\n            return self.spare(pid, name, in_reach, cx);\n        }\n        // Nobody",
         "        // Nobody",
     ),
     (
@@ -51,7 +51,7 @@ const MUTANTS: [Mutant; 82] = [
     ),
     (
         "what is no child of foster's is left for later",
-        "mod.rs",
+        "survey.rs",
         "if !adopted && !matches!(mark, Mark::Run(_)) {",
         "if !adopted {",
     ),
@@ -359,13 +359,13 @@ const MUTANTS: [Mutant; 82] = [
     ),
     (
         "where marks cannot be read the first service owns all",
-        "mod.rs",
+        "survey.rs",
         "Mark::Unreadable => only(),",
         "Mark::Unreadable => Some(ServiceId(0)),",
     ),
     (
         "what has no mark is killed too",
-        "mod.rs",
+        "survey.rs",
         "Mark::None | Mark::Lost => None,",
         "Mark::None | Mark::Lost => only(),",
     ),
@@ -383,7 +383,7 @@ const MUTANTS: [Mutant; 82] = [
     ),
     (
         "one that is another service's is told of as left alone",
-        "mod.rs",
+        "survey.rs",
         "(service.run() == run).then_some(run.service)",
         "(service.run() == run && service.is_cleaning()).then_some(run.service)",
     ),
