@@ -18,6 +18,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arrows;
 mod benchmarks;
 mod deployments;
 mod examples;
