@@ -148,7 +148,9 @@ impl<'a, S: Surroundings> Draft<'a, S> {
 
     /// Adds a service, under the name that was given for it.
     fn add(&mut self, program: Program) {
-        let (name, policy) = (std::mem::take(&mut self.name), Rc::default());
+        // All share one policy, and another one in the end: one for each would be memory for nothing.
+        let first = self.config.services.first().map(|first| Rc::clone(&first.policy));
+        let (name, policy) = (std::mem::take(&mut self.name), first.unwrap_or_default());
         self.config.services.push(ServiceConfig { name, program, policy });
     }
 
