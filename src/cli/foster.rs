@@ -148,7 +148,7 @@ impl<'a, S: Surroundings> Draft<'a, S> {
 
     /// Adds a service, under the name that was given for it.
     fn add(&mut self, program: Program) {
-        // All share one policy, and another one in the end: one for each would be memory for nothing.
+        // All share the first one's until `finish` gives them theirs: one each would waste memory.
         let first = self.config.services.first().map(|first| Rc::clone(&first.policy));
         let (name, policy) = (std::mem::take(&mut self.name), first.unwrap_or_default());
         self.config.services.push(ServiceConfig { name, program, policy });

@@ -35,8 +35,9 @@ pub struct Config {
     pub app_host: Cow<'static, str>,
     /// What foster makes of the signals that it gets.
     pub signals: Signals,
-    /// From the stop signal to SIGKILL for a stop as a whole; none for never. The rest of a machine has
-    /// this long once its services are down, and a stop that is over before is not told as a slow one.
+    /// From the stop signal to SIGKILL for a stop as a whole; none for never. Once the services of a
+    /// system are down, its other processes have this long. If it is a second or less, the first
+    /// report of a slow stop waits for it.
     pub stop_timeout: Option<Duration>,
     /// The codes for a command that cannot be started.
     pub start_failure: StartFailure,

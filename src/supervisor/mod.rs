@@ -404,7 +404,7 @@ impl Supervisor {
         }
     }
 
-    /// Takes the power-off one step further, and ends foster behind it.
+    /// Takes the power-off one step further, and then ends foster if nothing is left to do.
     fn power_off(&mut self, input: poweroff::Input, now: Instant) {
         let mut cx = poweroff::Context {
             now,
